@@ -1,0 +1,50 @@
+# Thin names over the commands in the README. Every target sets up what it needs.
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(abspath $(VENV))/bin
+export PATH := $(BIN):$(PATH)
+STAMP := $(VENV)/.synced
+
+.PHONY: help setup table1 tables test lint bench lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## create .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH; name a Python 3.11 or newer with PYTHON=..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	uv pip sync --quiet --require-hashes requirements.lock
+	uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+table1: setup  ## Table 1 at smoke scale: train, evaluate, print
+	snakemake --cores all results/table1.md
+	@cat results/table1.md
+
+tables: setup  ## every table at smoke scale
+	snakemake --cores all
+
+test: setup  ## the whole test suite
+	pytest
+
+lint: setup  ## format, types, import directions, workflow style
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	snakefmt --check Snakefile pipelines
+	snakemake --lint
+
+bench: setup  ## speed and memory, into results/benchmarks
+	pytest benchmarks --benchmark-only
+
+lock:  ## compile requirements.lock anew from pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+		pyproject.toml --output-file requirements.lock
+
+clean:  ## remove data, runs and working files, keep .venv and results
+	rm -rf data runs work .snakemake

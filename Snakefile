@@ -1,0 +1,18 @@
+# Published tables beside reproduced ones. `snakemake --cores all results/table1.md` runs the smoke scale;
+# `--config scale=mini` or `scale=paper` selects another study file.
+from snakemake.utils import min_version
+
+min_version("9.5")
+
+
+include: "pipelines/study.smk"
+include: "pipelines/data.smk"
+include: "pipelines/train.smk"
+include: "pipelines/evaluate.smk"
+include: "pipelines/tables.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{table}.md", table=STUDY.tables),

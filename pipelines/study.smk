@@ -1,0 +1,24 @@
+# The selected study, and what its stages depend on besides files. Nothing here imports torch.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from r3gan import fingerprint
+from r3gan.tables import TABLES
+from r3gan.workflow import has_gpu, load_study, mark_first_use, record_files
+
+STUDY = load_study(config.get("scale", "smoke"))
+FIRST_USE = mark_first_use(Path("work/first-use"))
+GPUS = 1 if has_gpu() else 0
+
+
+container: "docker://python:3.11-slim"
+
+
+wildcard_constraints:
+    dataset="|".join(STUDY.datasets),
+    scale=STUDY.scale,
+    config="|".join(run.config for run in STUDY.runs),
+    seed=r"\d+",
+    table="|".join(TABLES),

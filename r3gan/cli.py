@@ -1,0 +1,416 @@
+"""The `r3gan` command: one sub-command a stage, and a few that show what there is.
+
+Each `run_...` function imports what it needs, so that `--help` and `list` answer without torch.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from r3gan import __version__
+from r3gan.errors import UserError, unknown
+
+EPILOG = """\
+a first look:
+  r3gan list configs                 what can be trained
+  r3gan params E                     how large it is in the paper
+  r3gan train --config E-inverted --dataset stackedmnist5k-16 --dry-run
+                                     what a run would do
+the whole of Table 1, in dependency order:
+  snakemake --cores all results/table1.md
+"""
+
+
+def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"
+    return parse
+
+
+def seed_number(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise ValueError
+    return value
+
+
+seed_number.__name__ = "seed (0 to 2^32 - 1)"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our shape of error: one sentence, exit code 2."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="r3gan",
+        description="Reproduce the tables of R3GAN and Projected GAN: prepare, train, evaluate, tabulate.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"r3gan {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+
+    def command(name: str, function: Callable[[argparse.Namespace], None], summary: str) -> Parser:
+        sub: Parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        sub.set_defaults(function=function)
+        return sub
+
+    sub = command(
+        "list",
+        run_list,
+        "show the configurations, data sets, metrics or tables there are",
+    )
+    sub.add_argument("what", metavar="KIND", help="configs, datasets, metrics or tables")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = command(
+        "params",
+        run_params,
+        "count the parameters of a configuration at its paper sizes",
+    )
+    sub.add_argument("config", metavar="CONFIG", help="a name from `r3gan list configs`")
+    sub.add_argument("--dataset", help="only at this data set's size (any size, also smoke)")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+    sub = command(
+        "prepare",
+        run_prepare,
+        "download or read a data set and write its arrays and manifest",
+    )
+    sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
+    sub.add_argument(
+        "--source",
+        type=Path,
+        metavar="PATH",
+        help="your copy, for data sets that must be supplied",
+    )
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
+
+    sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
+    sub.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="a prepared data set of single digits, such as mnist5k-16",
+    )
+    sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where to write (default: runs/classifier/DATASET)",
+    )
+
+    sub = command("train", run_train, "train one configuration on one data set with one seed")
+    sub.add_argument("--config", required=True, help="a name from `r3gan list configs`")
+    sub.add_argument("--dataset", required=True, help="a data set the configuration has a recipe for")
+    sub.add_argument(
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="of weights, z and data order (default: 0)",
+    )
+    sub.add_argument("--scale", default="own", help="folder the run is filed under (default: own)")
+    sub.add_argument(
+        "--total-kimg",
+        type=positive(float),
+        help="thousands of reals to train on (default: the recipe's)",
+    )
+    sub.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="prepared data set (default: data/DATASET)",
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="default: runs/SCALE/DATASET/CONFIG/seedK",
+    )
+    sub.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved configuration as JSON and stop",
+    )
+    add_device(sub)
+
+    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
+    sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
+    sub.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="prepared data set (default: data/DATASET)",
+    )
+    sub.add_argument("--classifier", metavar="DATASET", required=True, help="what `r3gan fit` was given")
+    sub.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        required=True,
+        help="names from `r3gan list metrics`",
+    )
+    sub.add_argument(
+        "--samples",
+        type=positive(int),
+        default=10_000,
+        help="images to draw (default: 10000)",
+    )
+    add_device(sub)
+
+    sub = command(
+        "table",
+        run_table,
+        "write a table from the records there are: Markdown, CSV, JSON, pictures",
+    )
+    sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
+    sub.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="DIR",
+        help="default: results",
+    )
+    sub.add_argument("--print", action="store_true", dest="show", help="also print the Markdown")
+
+    sub = command(
+        "fingerprint",
+        run_fingerprint,
+        "write what the stages of a study depend on besides files (for DVC)",
+    )
+    sub.add_argument(
+        "study",
+        metavar="STUDY",
+        type=Path,
+        help="a study file, such as pipelines/study/smoke.yaml",
+    )
+    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
+    return parser
+
+
+def add_device(sub: Parser) -> None:
+    sub.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu or cuda (default: auto, a GPU where there is one)",
+    )
+    sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
+
+
+def choose_device(arguments: argparse.Namespace) -> Any:
+    """The torch device that --device asks for, with --threads set."""
+    if arguments.device not in ("auto", "cpu", "cuda"):
+        raise unknown("--device", arguments.device, ("auto", "cpu", "cuda"))
+    import torch
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
+    if arguments.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(arguments.device)
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
+    from r3gan import metrics, tables
+    from r3gan.configs import CONFIGS
+    from r3gan.data import sources
+
+    kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "configs": lambda: [
+            {
+                "name": name,
+                "title": c.title,
+                "summary": c.summary,
+                "datasets": list(c.recipes),
+            }
+            for name, c in CONFIGS.items()
+        ],
+        "datasets": lambda: [
+            {
+                "name": name,
+                "title": s.title,
+                "images": s.count,
+                "supply": "yours" if s.needs_source else "packaged",
+            }
+            for name, s in sources.SOURCES.items()
+        ],
+        "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
+        "tables": lambda: [
+            {"name": name, "title": t.title, "rows": list(t.configs)} for name, t in tables.TABLES.items()
+        ],
+    }
+    if arguments.what not in kinds:
+        raise unknown("kind", arguments.what, kinds)
+    entries = kinds[arguments.what]()
+    if arguments.json:
+        print(json.dumps(entries, indent=1))
+        return
+    rows = [{k: ", ".join(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in entries]
+    print(
+        tabulate(
+            rows,
+            headers="keys",
+            tablefmt="simple",
+            maxcolwidths=[None, 40, 60, 60][: len(rows[0])],
+        )
+    )
+
+
+def run_params(arguments: argparse.Namespace) -> None:
+    from r3gan.configs import SIZES, find_config
+    from r3gan.counts import count_parameters
+
+    config = find_config(arguments.config)
+    if arguments.dataset and arguments.dataset not in SIZES:
+        raise unknown("data set", arguments.dataset, SIZES)
+    datasets = (arguments.dataset,) if arguments.dataset else config.paper_sizes()
+    counts = [{"config": arguments.config, "dataset": name} | count_parameters(config, name) for name in datasets]
+    if arguments.json:
+        print(json.dumps(counts, indent=1))
+        return
+    print(f"{'data set':20s} {'G':>13s} {'D':>13s}")
+    for count in counts:
+        print(f"{count['dataset']:20s} {count['g_params']:>13,d} {count['d_params']:>13,d}")
+
+
+def run_prepare(arguments: argparse.Namespace) -> None:
+    from r3gan.data.build import prepare
+
+    prepare(
+        arguments.dataset,
+        arguments.source,
+        arguments.out or Path("data") / arguments.dataset,
+    )
+
+
+def run_fit(arguments: argparse.Namespace) -> None:
+    from r3gan.data.sources import find_source
+
+    find_source(arguments.dataset)
+    import torch
+
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.classifier import fit
+
+    torch.set_num_threads(1)  # a small network; the same result on every machine with the same processor
+    fit(
+        open_dataset(arguments.data or Path("data") / arguments.dataset),
+        arguments.out or Path("runs/classifier") / arguments.dataset,
+    )
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    from r3gan.configs import find_config
+
+    config = find_config(arguments.config)
+    recipe = config.recipe(arguments.dataset)
+    if arguments.total_kimg:
+        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    from r3gan.training.run import Run
+
+    run = Run(
+        scale=arguments.scale,
+        config_name=arguments.config,
+        config=config,
+        recipe=recipe,
+        dataset=arguments.dataset,
+        seed=arguments.seed,
+    )
+    if arguments.dry_run:
+        print(json.dumps(run.describe(), indent=1))
+        return
+    device = choose_device(arguments)
+    from r3gan.data.loader import open_dataset
+    from r3gan.training.loop import train
+
+    dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
+    train(
+        run,
+        dataset,
+        arguments.out or Path("runs") / run.id,
+        Path("work") / run.id,
+        device,
+    )
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics import find_metric
+
+    parts = arguments.run.split("/")
+    if len(parts) != 4 or "" in parts or ".." in parts:
+        raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
+    for name in arguments.metrics:
+        find_metric(name)
+    device = choose_device(arguments)
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.evaluate import evaluate
+
+    evaluate(
+        Path("runs") / arguments.run,
+        open_dataset(arguments.data or Path("data") / parts[1]),
+        Path("runs/classifier") / arguments.classifier,
+        arguments.metrics,
+        arguments.samples,
+        Path("results") / arguments.run,
+        device,
+    )
+
+
+def run_table(arguments: argparse.Namespace) -> None:
+    from r3gan.study import read_all_studies
+    from r3gan.tables import find_table
+
+    table = find_table(arguments.table)
+    from r3gan.tables.build import build
+    from r3gan.tables.render import write_table
+
+    write_table(
+        build(arguments.table, table, read_all_studies(), arguments.results),
+        arguments.results,
+    )
+    path = arguments.results / f"{arguments.table}.md"
+    print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
+
+
+def run_fingerprint(arguments: argparse.Namespace) -> None:
+    import yaml
+
+    from r3gan.files import write_text
+    from r3gan.fingerprint import of_study
+    from r3gan.study import read_study
+
+    write_text(arguments.out, yaml.safe_dump(of_study(read_study(arguments.study))))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 done, 2 a mistake that the user can mend, 130 interrupted."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        arguments.function(arguments)
+    except UserError as error:
+        print(f"r3gan {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,235 @@
+"""CONFIGS: one entry a configuration of the papers; SIZES: one entry a data set's network size.
+
+A configuration says what is built and trained; a size says how wide, for which data. Nothing here imports torch
+until a network is built. Sources: arXiv 2501.05441 (configuration table and hyperparameter table) and the official
+code where the paper is silent; `unpublished` names what neither says and we chose. Only data and look-ups are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from r3gan.errors import unknown
+from r3gan.models.families import R3GAN, Networks, Size, Stripped, StyleGAN2
+from r3gan.schedules import Ramp
+
+constant = Ramp.constant
+
+_W512 = (512,) * 4
+SIZES: Mapping[str, Size] = {
+    "ffhq-256": Size(base_widths=(*_W512, 256, 128, 64)),
+    "stackedmnist": Size(base_widths=_W512),
+    "cifar10": Size(base_widths=_W512, classes=10),
+    "ffhq-64": Size(base_widths=(*_W512, 256)),
+    "imagenet-32": Size(base_widths=(1024,) * 4, group_size=32, classes=1000),
+    "imagenet-64": Size(base_widths=(1024,) * 5, group_size=32, classes=1000),
+    "stackedmnist5k-16": Size(base_widths=(32, 32, 16), group_size=8, published=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathLength:
+    """StyleGAN2's path length penalty; every `interval` steps on batch / `batch_shrink` samples."""
+
+    weight: float = 2.0
+    interval: int = 4
+    decay: float = 0.01
+    batch_shrink: int = 2
+
+
+_OFF = constant(0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Training hyperparameters at one data set; amounts are in kimg, thousands of reals seen by D."""
+
+    batch: int
+    total_kimg: float
+    burn_in_kimg: float = 0.0
+    lr: Ramp
+    gamma: Ramp
+    beta2: Ramp
+    ema_half_life_kimg: Ramp
+    augment_p: Ramp = _OFF
+    xflip: bool = False
+    unpublished: tuple[str, ...] = ()  # fields that the paper does not state: our choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One configuration: networks, objective, and a recipe per data set it is trained on."""
+
+    title: str  # the row's name in published.csv
+    summary: str
+    networks: Networks
+    loss: str
+    penalties: tuple[str, ...]
+    penalty: str = "double-backward"
+    penalty_interval: int = 1  # steps between penalties; above 1 they are "lazy"
+    path_length: PathLength | None = None
+    unpublished: tuple[str, ...] = ()
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def paper_sizes(self) -> tuple[str, ...]:
+        """The data sets of the paper this configuration is used at, in the order of SIZES."""
+        return tuple(name for name, size in SIZES.items() if size.published and name in self.recipes)
+
+    def recipe(self, dataset: str) -> Recipe:
+        """The hyperparameters at a data set; UserError if it is not trained there."""
+        if dataset not in self.recipes:
+            raise unknown(f"data set for configuration {self.title!r}", dataset, self.recipes)
+        return self.recipes[dataset]
+
+    def describe(self, dataset: str) -> dict[str, Any]:
+        """Everything that defines a training run but its seed, as plain JSON values."""
+        plain = asdict(self) | {
+            "recipe": asdict(self.recipe(dataset)),
+            "size": asdict(SIZES[dataset]),
+        }
+        plain["networks"] = {"family": type(self.networks).__name__} | plain["networks"]
+        del plain["recipes"]
+        return plain
+
+
+# Table 1. Every row inherits Config A's training on FFHQ-256, 5 M images, unless said otherwise; from B on z has 64
+# dimensions, lr is 5e-5 and nothing is lazy. Smoke is ours: small networks want a larger step.
+_A_FFHQ = Recipe(
+    batch=64,
+    total_kimg=5000,
+    lr=constant(2.5e-3),
+    gamma=constant(1.0),
+    beta2=constant(0.99),
+    ema_half_life_kimg=constant(20.0),
+    xflip=True,
+    unpublished=("xflip",),
+)
+_A_SMOKE = replace(
+    _A_FFHQ,
+    batch=32,
+    total_kimg=20,
+    lr=constant(2.5e-3),
+    ema_half_life_kimg=constant(0.5),
+    xflip=False,
+    unpublished=("batch", "total_kimg", "lr", "gamma", "beta2", "ema_half_life_kimg"),
+)
+_ABLATION = {
+    "ffhq-256": replace(_A_FFHQ, lr=constant(5e-5), unpublished=("gamma", "augment_p", "xflip")),
+    "stackedmnist5k-16": replace(_A_SMOKE, lr=constant(3e-3)),
+}
+
+_A = Config(
+    title="A StyleGAN2",
+    summary="StyleGAN2, paper256: mapping network, modulation, noise, style mixing, path length, lazy R1",
+    networks=StyleGAN2(),
+    loss="classic",
+    penalties=("r1",),
+    penalty_interval=16,
+    path_length=PathLength(),
+    recipes={"ffhq-256": _A_FFHQ, "stackedmnist5k-16": _A_SMOKE},
+)
+_B = Config(
+    title="B Stripped StyleGAN2",
+    summary="all of StyleGAN2's tricks removed, R1 at every step",
+    networks=Stripped(),
+    loss="classic",
+    penalties=("r1",),
+    unpublished=("initialisation",),
+    recipes=_ABLATION,
+)
+_C_RPGAN = replace(_B, title="C + RpGAN loss", summary="relativistic pairing loss", loss="relativistic")
+_C_R2 = replace(
+    _C_RPGAN,
+    title="C + R2 gradient penalty",
+    summary="R2 beside R1",
+    penalties=("r1", "r2"),
+)
+_D_RESNET = replace(
+    _C_R2,
+    title="D + ResNet-ify G & D",
+    summary="1-3-1 residual bottlenecks, learned basis, output skips kept",
+    networks=R3GAN(stem_ratio=3, inner_ratio=0.25, grouped=False, output_skips=True),
+    unpublished=(),
+)
+_D_NOSKIP = replace(
+    _D_RESNET,
+    title="D - Output skips",
+    summary="one 1x1 to RGB",
+    networks=R3GAN(stem_ratio=3, inner_ratio=0.25, grouped=False),
+)
+_E_RESNEXT = replace(
+    _D_NOSKIP,
+    title="E + ResNeXt-ify G & D",
+    summary="grouped 3x3, inner width half the stem",
+    networks=R3GAN(stem_ratio=3, inner_ratio=0.5, grouped=True),
+)
+_E_INVERTED = replace(
+    _E_RESNEXT,
+    title="E + Inverted bottleneck",
+    summary="stem 1.5 base widths, inner width twice the stem: the networks of R3GAN",
+    networks=R3GAN(stem_ratio=1.5, inner_ratio=2, grouped=True),
+)
+
+# The hyperparameter table (paper and official code agree): Config E trained to the end.
+_PRESET = Recipe(
+    batch=512,
+    total_kimg=250_000,
+    burn_in_kimg=20_000,
+    lr=Ramp(2e-4, 5e-5),
+    gamma=Ramp(0.05, 0.005),
+    beta2=Ramp(0.9, 0.99),
+    ema_half_life_kimg=Ramp(0, 5000),
+    augment_p=Ramp(0, 0.55),
+    xflip=True,
+)
+_FFHQ = replace(_PRESET, batch=256, ema_half_life_kimg=Ramp(0, 500), augment_p=Ramp(0, 0.3))
+_IMAGENET = replace(
+    _PRESET,
+    batch=4096,
+    total_kimg=1_000_000,
+    burn_in_kimg=200_000,
+    ema_half_life_kimg=Ramp(0, 50_000),
+)
+_E = replace(
+    _E_INVERTED,
+    title="R3GAN Config E",
+    summary="Config E with the hyperparameter table's schedules, per data set",
+    recipes={
+        "stackedmnist": replace(
+            _PRESET,
+            total_kimg=10_000,
+            burn_in_kimg=2000,
+            lr=constant(2e-4),
+            gamma=Ramp(1, 0.1),
+            ema_half_life_kimg=Ramp(0, 500),
+            augment_p=constant(0.0),
+            xflip=False,
+        ),
+        "cifar10": _PRESET,
+        "ffhq-64": replace(_FFHQ, total_kimg=100_000, gamma=Ramp(2, 0.2)),
+        "ffhq-256": replace(_FFHQ, total_kimg=200_000, gamma=Ramp(150, 15)),
+        "imagenet-32": replace(_IMAGENET, gamma=Ramp(0.5, 0.05), augment_p=Ramp(0, 0.5)),
+        "imagenet-64": replace(_IMAGENET, gamma=Ramp(1, 0.1), augment_p=Ramp(0, 0.4)),
+    },
+)
+
+CONFIGS: Mapping[str, Config] = {
+    "A": _A,
+    "B": _B,
+    "C-rpgan": _C_RPGAN,
+    "C-r2": _C_R2,
+    "D-resnet": _D_RESNET,
+    "D-noskip": _D_NOSKIP,
+    "E-resnext": _E_RESNEXT,
+    "E-inverted": _E_INVERTED,
+    "E": _E,
+}
+
+
+def find_config(name: str) -> Config:
+    """The entry of CONFIGS, or a UserError that lists them."""
+    if name not in CONFIGS:
+        raise unknown("configuration", name, CONFIGS)
+    return CONFIGS[name]

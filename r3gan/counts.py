@@ -1,0 +1,18 @@
+"""Parameter counts of any configuration at any size, without memory for the weights."""
+
+from r3gan.configs import SIZES, Config
+from r3gan.errors import unknown
+
+
+def count_parameters(config: Config, dataset: str) -> dict[str, int]:
+    """Trainable parameters of G and D, counted on torch's meta device: {"g_params": ..., "d_params": ...}."""
+    import torch
+
+    if dataset not in SIZES:
+        raise unknown("data set", dataset, SIZES)
+    with torch.device("meta"):
+        networks = {
+            "g_params": config.networks.generator(SIZES[dataset]),
+            "d_params": config.networks.discriminator(SIZES[dataset]),
+        }
+    return {name: sum(p.numel() for p in net.parameters()) for name, net in networks.items()}

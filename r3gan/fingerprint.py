@@ -1,0 +1,101 @@
+"""What a stage depends on besides its files: the code it imports, and its own entry of a registry.
+
+The code's fingerprint is taken from syntax trees without comments and docstrings, so that only an edit that can change
+a result reruns a stage. Modules that hold registries count entry by entry instead: a new configuration reruns nothing.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from r3gan.configs import find_config
+from r3gan.data import sources
+from r3gan.study import Study
+
+PACKAGE = Path(__file__).resolve().parent
+# The module that does a stage's work; the command line itself is compared by both engines.
+STAGES: Mapping[str, str] = {
+    "prepare": "r3gan.data.build",
+    "fit": "r3gan.metrics.classifier",
+    "train": "r3gan.training.loop",
+    "evaluate": "r3gan.metrics.evaluate",
+    "table": "r3gan.tables.render",
+}
+# Registries, hashed per entry; and what only words or observes a result.
+BY_ENTRY = frozenset({"r3gan.configs", "r3gan.data.sources"})
+OBSERVERS = frozenset({"r3gan.progress", "r3gan.provenance", "r3gan.errors"})
+
+
+def _path_of(module: str) -> Path | None:
+    base = PACKAGE.parent.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return tree
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    """Modules of this package that a module imports anywhere, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == PACKAGE.name and _path_of(name)}
+
+
+def modules_of(stage: str) -> dict[str, str]:
+    """The modules a stage imports, directly or not, each with the hash of its syntax tree."""
+    found: dict[str, str] = {}
+    waiting = [STAGES[stage]]
+    while waiting:
+        module = waiting.pop()
+        path = _path_of(module)
+        if module in found or module in BY_ENTRY | OBSERVERS or path is None:
+            continue
+        tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        waiting += sorted(_imports(tree))
+    return found
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def code(stage: str) -> str:
+    """Fingerprint of the code that a stage imports."""
+    return _digest(modules_of(stage))
+
+
+def recipe(config: str, dataset: str) -> str:
+    """Fingerprint of a configuration's entry at a data set, without its title and summary."""
+    entry = find_config(config).describe(dataset)
+    return _digest({key: value for key, value in entry.items() if key not in ("title", "summary", "unpublished")})
+
+
+def source(dataset: str) -> str:
+    """Fingerprint of a data set's entry."""
+    return _digest(sources.describe(dataset))
+
+
+def of_study(study: Study) -> dict[str, dict[str, str]]:
+    """Every fingerprint that a study's stages depend on."""
+    return {
+        "code": {stage: code(stage) for stage in STAGES},
+        "sources": {name: source(name) for name in study.datasets},
+        "recipes": {run.key: recipe(run.config, run.dataset) for run in study.runs},
+    }

@@ -1,0 +1,130 @@
+"""Network families: what a configuration builds at a data set's size. torch is imported when a network is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from r3gan.errors import UserError
+
+if TYPE_CHECKING:
+    from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large every configuration is at one data set; `base_widths` are Config A's channels at 4x4, 8x8, ..."""
+
+    base_widths: tuple[int, ...]
+    group_size: int = 16
+    classes: int = 0
+    image_channels: int = 3
+    published: bool = True  # a size of the paper, whose parameter counts are printed there
+
+    @property
+    def resolution(self) -> int:
+        return int(4 * 2 ** (len(self.base_widths) - 1))
+
+
+class Networks(Protocol):
+    """A family of networks, buildable at any size it allows."""
+
+    def generator(self, size: Size) -> GeneratorNetwork: ...
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork: ...
+
+
+def _refuse_classes(family: str, size: Size) -> None:
+    if size.classes:
+        raise UserError(f"{family} networks are unconditional; choose a data set without classes, not {size.classes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGAN2:
+    """Config A; z = w = 512 at `paper256`, narrower in proportion to the widest layer at other sizes."""
+
+    mapping_layers: int = 8
+    mapping_lr_multiplier: float = 0.01
+    style_mixing_prob: float = 0.9
+    stddev_group: int = 8
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        from r3gan.models import stylegan2
+
+        _refuse_classes("Config A", size)
+        return stylegan2.Generator(
+            widths=size.base_widths,
+            z_dim=max(size.base_widths),
+            w_dim=max(size.base_widths),
+            mapping_layers=self.mapping_layers,
+            mapping_lr_multiplier=self.mapping_lr_multiplier,
+            style_mixing_prob=self.style_mixing_prob,
+            image_channels=size.image_channels,
+        )
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import stylegan2
+
+        _refuse_classes("Config A", size)
+        return stylegan2.Discriminator(
+            widths=size.base_widths,
+            stddev_group=self.stddev_group,
+            image_channels=size.image_channels,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stripped:
+    """Configs B and C."""
+
+    z_dim: int = 64
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        from r3gan.models import stripped
+
+        _refuse_classes("Config B and C", size)
+        return stripped.Generator(
+            widths=size.base_widths,
+            z_dim=self.z_dim,
+            image_channels=size.image_channels,
+        )
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import stripped
+
+        _refuse_classes("Config B and C", size)
+        return stripped.Discriminator(widths=size.base_widths, image_channels=size.image_channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class R3GAN:
+    """Configs D and E: stem = stem_ratio * base width, inner width = inner_ratio * stem, 3x3 dense or grouped."""
+
+    stem_ratio: float
+    inner_ratio: float
+    grouped: bool
+    output_skips: bool = False
+    z_dim: int = 64
+
+    def _body(self, size: Size) -> dict[str, Any]:
+        widths = tuple(int(self.stem_ratio * w) for w in size.base_widths)
+        group_size = size.group_size if self.grouped else None
+        if group_size and any(int(w * self.inner_ratio) % group_size for w in widths):
+            raise UserError(f"inner widths of {widths} x {self.inner_ratio:g} do not split into groups of {group_size}")
+        return {
+            "widths": widths,
+            "inner_ratio": self.inner_ratio,
+            "group_size": group_size,
+            "classes": size.classes,
+            "image_channels": size.image_channels,
+        }
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        from r3gan.models import r3gan
+
+        return r3gan.Generator(**self._body(size), output_skips=self.output_skips, z_dim=self.z_dim)
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import r3gan
+
+        return r3gan.Discriminator(**self._body(size))

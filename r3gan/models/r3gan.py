@@ -1,0 +1,187 @@
+"""Configs D and E of R3GAN (arXiv 2501.05441): residual networks without normalisation, G and D mirror each other."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.models.layers import (
+    LRELU_GAIN,
+    Basis,
+    BiasedLeakyReLU,
+    Chain,
+    ClassEmbedding,
+    Conv2d,
+    Layer,
+    Linear,
+    Pullback,
+    chain_pullback,
+    downsample2x,
+    downsample2x_transpose,
+    init_normal,
+    upsample2x,
+)
+
+BLOCKS_PER_STAGE = 2
+
+
+class ResidualBlock(Layer):
+    """y = x + C1(act(C3(act(C1(x))))) at constant width: 1x1 to the inner width, 3x3 (grouped), 1x1 back.
+
+    The first two convolutions start at gain g * L^(-1/4) for a network of L blocks, the last at zero, so that every
+    block starts as the identity and the variance of the sum does not grow with depth (Fixup).
+    """
+
+    def __init__(self, width: int, inner: int, groups: int, network_blocks: int) -> None:
+        super().__init__()
+        gain = LRELU_GAIN * network_blocks**-0.25
+        self.conv1 = Conv2d(width, inner, gain=gain)
+        self.act1 = BiasedLeakyReLU(inner)
+        self.conv2 = Conv2d(inner, inner, 3, groups=groups, gain=gain)
+        self.act2 = BiasedLeakyReLU(inner)
+        self.conv3 = Conv2d(inner, width, gain=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv3(self.act2(self.conv2(self.act1(self.conv1(x)))))
+
+    def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        branch, back = chain_pullback((self.conv1, self.act1, self.conv2, self.act2, self.conv3), x)
+        return x + branch, lambda g: g + back(g)
+
+
+def residual_blocks(width: int, inner_ratio: float, group_size: int | None, network_blocks: int) -> Chain:
+    """The blocks of one stage; `group_size` None means a dense 3x3."""
+    inner = int(width * inner_ratio)
+    groups = 1 if group_size is None else inner // group_size
+    blocks = [ResidualBlock(width, inner, groups, network_blocks) for _ in range(BLOCKS_PER_STAGE)]
+    return Chain(*blocks)
+
+
+class Upsample(nn.Module):
+    """Transition of G: 1x1 at the lower resolution where the width changes, then twice the resolution."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.conv = Conv2d(c_in, c_out) if c_in != c_out else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upsample2x(self.conv(x))
+
+
+class Downsample(Layer):
+    """Transition of D: half the resolution, then 1x1 at the lower resolution where the width changes."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.conv = Chain(Conv2d(c_in, c_out)) if c_in != c_out else Chain()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(downsample2x(x))
+
+    def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        y, back = self.conv.pullback(downsample2x(x))
+        return y, lambda g: downsample2x_transpose(back(g))
+
+
+class Generator(GeneratorNetwork):
+    """z [N, z_dim], labels [N] or None -> images [N, C, R, R] in about [-1, 1], R = 4 * 2^(stages - 1).
+
+    `widths` counts channels per resolution, 4x4 first. With `output_skips` every resolution has a 1x1 to the image
+    and the results are summed through upsampling ("D + ResNet-ify"); without, only the last has one.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        inner_ratio: float,
+        group_size: int | None,
+        output_skips: bool = False,
+        z_dim: int = 64,
+        classes: int = 0,
+        image_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.classes = z_dim, classes
+        network_blocks = BLOCKS_PER_STAGE * len(widths)
+        if classes:
+            self.embed = ClassEmbedding(classes, z_dim)
+        first = Basis(2 * z_dim if classes else z_dim, widths[0])
+        later = [Upsample(a, b) for a, b in itertools.pairwise(widths)]
+        self.transitions = nn.ModuleList([first, *later])
+        self.stages = nn.ModuleList(residual_blocks(w, inner_ratio, group_size, network_blocks) for w in widths)
+        heads = [Conv2d(w, image_channels) for w in (widths if output_skips else widths[-1:])]
+        self.to_image = nn.ModuleList(heads)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.classes:
+            z = torch.cat([z, self.embed(labels)], dim=1)
+        x, images = z, []
+        for transition, stage in zip(self.transitions, self.stages, strict=True):
+            x = stage(transition(x))
+            images.append(x)
+        # The last len(to_image) resolutions have an output: one, or all of them.
+        image = self.to_image[0](images[-len(self.to_image)])
+        for head, x in zip(self.to_image[1:], images[1:], strict=False):
+            image = upsample2x(image) + head(x)
+        return image
+
+
+class Discriminator(DiscriminatorNetwork):
+    """images [N, C, R, R], labels [N] or None -> logits [N]; `widths` per resolution, 4x4 first, as in G."""
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        inner_ratio: float,
+        group_size: int | None,
+        classes: int = 0,
+        image_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        network_blocks = BLOCKS_PER_STAGE * len(widths)
+        falling = list(reversed(widths))
+        self.from_image = Conv2d(image_channels, falling[0])
+        self.stages = nn.ModuleList(residual_blocks(w, inner_ratio, group_size, network_blocks) for w in falling)
+        self.transitions = nn.ModuleList(Downsample(a, b) for a, b in itertools.pairwise(falling))
+        self.head = Head(widths[0], max(widths) if classes else 1)
+        if classes:
+            self.embed = ClassEmbedding(classes, max(widths), gain=max(widths) ** -0.5)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.from_image(images)
+        for stage, transition in zip(self.stages, [*self.transitions, self.head], strict=True):
+            x = transition(stage(x))  # the last one is the head: [N, 1] or [N, W_max]
+        return (x * self.embed(labels)).sum(dim=1) if self.classes else x.squeeze(1)
+
+    def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Pullback]:
+        """Logits [N] and the map from their gradients [N] to those of the images [N, C, R, R]."""
+        transitions = [*self.transitions, self.head]
+        interleaved = [layer for pair in zip(self.stages, transitions, strict=True) for layer in pair]
+        x, back = chain_pullback([self.from_image, *interleaved], images)  # type: ignore[list-item]
+        if self.classes:
+            direction = self.embed(labels)
+            return (x * direction).sum(dim=1), lambda g: back(g[:, None] * direction)
+        return x.squeeze(1), lambda g: back(g[:, None])
+
+
+class Head(Layer):
+    """Mirror of the generator's basis: a depthwise 4x4 valid convolution, then Linear: [N, W, 4, 4] -> [N, C_out]."""
+
+    def __init__(self, width: int, c_out: int) -> None:
+        super().__init__()
+        self.basis = nn.Parameter(torch.empty(width, 1, 4, 4))
+        init_normal(self.basis, gain=1.0)
+        self.linear = Linear(width, c_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # A valid depthwise convolution over the whole 4x4 map is a weighted sum per channel.
+        return self.linear((x * self.basis.squeeze(1)).sum(dim=(2, 3)))
+
+    def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        return self(x), lambda g: functional.linear(g, self.linear.weight.T)[:, :, None, None] * self.basis.squeeze(1)

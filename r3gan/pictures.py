@@ -1,0 +1,35 @@
+"""Pictures of samples."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from r3gan.files import atomic
+
+COLUMNS = 16
+MIN_TILE_PX = 48
+
+
+@torch.no_grad()
+def quantise(images: Tensor) -> Tensor:
+    """Floats in [-1, 1] to uint8 clamp(127.5 x + 128), the papers' rule: [N, C, H, W]."""
+    return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8)
+
+
+def save_grid(path: Path, images: Tensor, columns: int = COLUMNS) -> None:
+    """Write [N, C, R, R] in [-1, 1] as a PNG, `columns` a row, small images enlarged by whole pixels."""
+    tiles = quantise(images).cpu().numpy()
+    n, c, r, _ = tiles.shape
+    zoom = max(1, MIN_TILE_PX // r)
+    tiles = tiles.repeat(zoom, axis=2).repeat(zoom, axis=3)
+    rows = -(-n // columns)
+    side = r * zoom
+    sheet = np.full((rows * (side + 1), columns * (side + 1), c), 128, dtype=np.uint8)
+    for i, tile in enumerate(tiles):
+        top, left = (i // columns) * (side + 1), (i % columns) * (side + 1)
+        sheet[top : top + side, left : left + side] = tile.transpose(1, 2, 0)
+    with atomic(path) as temporary:
+        Image.fromarray(sheet.squeeze(2) if c == 1 else sheet).save(temporary)

@@ -1,0 +1,123 @@
+"""Study files: which runs a scale consists of. Read by the command, by the Snakefile and (as plain YAML) by DVC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from r3gan.configs import find_config
+from r3gan.data.sources import find_source
+from r3gan.errors import UserError, unknown
+from r3gan.metrics import find_metric
+
+STUDY_FOLDER = Path("pipelines/study")
+SCHEMA = Path("pipelines/study.schema.yaml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRun:
+    """One line of a study file; `key` names it in both engines."""
+
+    key: str
+    config: str
+    dataset: str
+    seed: int
+    total_kimg: float
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A scale's data sets, feature networks, runs and evaluation settings."""
+
+    scale: str
+    datasets: tuple[str, ...]
+    classifiers: tuple[str, ...]
+    classifier: str
+    metrics: tuple[str, ...]
+    samples: int
+    tables: tuple[str, ...]
+    runs: tuple[StudyRun, ...]
+
+    def find_run(self, wildcards: Any) -> StudyRun:
+        """The run whose configuration, data set and seed are these wildcards of a rule."""
+        return self.folders[f"{self.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"]
+
+    @property
+    def folders(self) -> dict[str, StudyRun]:
+        """Run folders below runs/ and results/, in the order of the file."""
+        return {f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}": run for run in self.runs}
+
+
+def _load_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        allowed = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise UserError(f"study file {path} does not exist; there are: {allowed}") from None
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise UserError(f"study file {path} is not valid YAML{line}: {getattr(error, 'problem', error)}") from None
+
+
+def read_study(path: Path, schema: Path = SCHEMA) -> Study:
+    """A study file, checked once against schema and registries; UserError names file, place and what is allowed."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    content = _load_yaml(path)
+    problem = best_match(Draft202012Validator(_load_yaml(schema)).iter_errors(content))
+    if problem is not None:
+        place = ".".join(str(part) for part in problem.absolute_path) or "the top level"
+        allowed = ", ".join(problem.schema.get("properties", {})) if isinstance(problem.schema, dict) else ""
+        hint = f" (allowed: {allowed})" if problem.validator == "additionalProperties" else ""
+        raise UserError(f"study file {path}, {place}: {problem.message}{hint}")
+    evaluation = content["evaluation"]
+    study = Study(
+        scale=content["scale"],
+        datasets=tuple(content["datasets"]),
+        classifiers=tuple(content["classifiers"]),
+        classifier=evaluation["classifier"],
+        metrics=tuple(evaluation["metrics"]),
+        samples=evaluation["samples"],
+        tables=tuple(content["tables"]),
+        runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
+    )
+    try:
+        _check_names(study)
+    except UserError as error:
+        raise UserError(f"study file {path}: {error}") from None
+    return study
+
+
+def _check_names(study: Study) -> None:
+    for dataset in (*study.datasets, *study.classifiers):
+        find_source(dataset)
+    for metric in study.metrics:
+        find_metric(metric)
+    if study.classifier not in study.classifiers:
+        raise unknown("evaluation.classifier", study.classifier, study.classifiers)
+    if missing := [name for name in study.classifiers if name not in study.datasets]:
+        raise UserError(f"classifiers: {missing[0]} is not among datasets")
+    for run in study.runs:
+        find_config(run.config).recipe(run.dataset)
+        if run.dataset not in study.datasets:
+            raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
+    if len(study.folders) != len(study.runs):
+        raise UserError("runs: two runs have the same configuration, data set and seed")
+
+
+def read_all_studies(folder: Path = STUDY_FOLDER) -> Iterator[Study]:
+    """Every study file of a folder, smallest scale first where the scale is one of the known three."""
+    order = ["smoke", "mini", "paper"]
+    paths = sorted(
+        folder.glob("*.yaml"),
+        key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem),
+    )
+    for path in paths:
+        yield read_study(path, folder.parent / SCHEMA.name)

@@ -1,0 +1,67 @@
+"""Pictures beside a table: sample grids of every row on one sheet, and loss curves."""
+
+import csv
+from pathlib import Path
+
+from r3gan.files import atomic
+
+DPI = 110
+
+
+def _new_figure(rows: int, columns: int, width: float, height: float):  # type: ignore[no-untyped-def]
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+
+
+def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
+    from matplotlib import pyplot
+
+    with atomic(path) as temporary:
+        # No software version in the file, so that the same numbers give the same bytes.
+        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def draw_samples(path: Path, grids: dict[str, Path]) -> None:
+    """The sample grids of all rows, two side by side, each under its title."""
+    from PIL import Image
+
+    rows = -(-len(grids) // 2)
+    figure, axes = _new_figure(rows, 2, 15, 2.75 * rows)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (title, grid) in zip(axes.flat, grids.items(), strict=False):
+        with Image.open(grid) as image:
+            axis.imshow(image)
+        axis.set_title(title, fontsize=11, loc="left")
+    _save(figure, path)
+
+
+def read_curve(path: Path) -> dict[str, list[float]]:
+    """Columns of a loss.csv; a lazy quantity's empty fields are nan."""
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return {name: [float(line[name] or "nan") for line in lines] for name in (lines[0] if lines else ())}
+
+
+def draw_curves(path: Path, curves: dict[str, Path]) -> None:
+    """D and G loss over kimg, a panel a row on shared axes."""
+    columns = 4
+    rows = -(-len(curves) // columns)
+    figure, axes = _new_figure(rows, columns, 15, 2.9 * rows)
+    for axis in axes.flat[len(curves) :]:
+        axis.axis("off")
+    for axis, (title, path_csv) in zip(axes.flat, curves.items(), strict=False):
+        curve = read_curve(path_csv)
+        for name, label in (("loss_d", "D loss"), ("loss_g", "G loss")):
+            axis.plot(curve.get("kimg", []), curve.get(name, []), label=label, linewidth=1.2)
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.set_xlabel("kimg")
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend()
+    _save(figure, path)

@@ -1,0 +1,32 @@
+"""What a training run is, before anything is built."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from r3gan.configs import Config, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training run: configuration x data set x seed at a scale."""
+
+    scale: str
+    config_name: str
+    config: Config
+    recipe: Recipe
+    dataset: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.scale}/{self.dataset}/{self.config_name}/seed{self.seed}"
+
+    def describe(self) -> dict[str, Any]:
+        """The resolved configuration as plain JSON values."""
+        description = self.config.describe(self.dataset) | {"recipe": asdict(self.recipe)}
+        return {
+            "run": self.id,
+            "config": self.config_name,
+            "dataset": self.dataset,
+            "seed": self.seed,
+        } | description

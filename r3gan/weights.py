@@ -1,0 +1,27 @@
+"""Networks on disk, as safetensors: no code in them, so nothing is executed when they are read."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from r3gan.errors import UserError
+from r3gan.files import atomic
+
+
+def save_network(path: Path, net: nn.Module) -> None:
+    """Write the network's parameters and buffers."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_network(path: Path, net: nn.Module, hint: str) -> None:
+    """Fill `net` from `path`; UserError with `hint` if the file is missing, broken or of another network."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing: {hint}")
+    try:
+        net.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UserError(f"{path} does not fit ({str(error).splitlines()[0]}): {hint}") from None

@@ -1,0 +1,40 @@
+"""What the Snakefile needs besides wiring; imported by it in every job, so it stays light."""
+
+import sys
+from pathlib import Path
+
+from r3gan.errors import UserError
+from r3gan.study import STUDY_FOLDER, Study, read_study
+from r3gan.tables import find_table
+
+
+def load_study(scale: str) -> Study:
+    """The selected study; ends Snakemake with one sentence and exit code 2 if it is unknown or malformed."""
+    try:
+        return read_study(STUDY_FOLDER / f"{scale}.yaml")
+    except UserError as error:
+        print(f"{error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def record_files(study: Study, table: str) -> list[str]:
+    """Record files of the study's runs that a table shows."""
+    configs = find_table(table).configs
+    return [f"results/{folder}/metrics.json" for folder, run in study.folders.items() if run.config in configs]
+
+
+def mark_first_use(marker: Path) -> str:
+    """Create `marker` unless it exists, and return it.
+
+    A clone brings published records along, but not the runs they came from; the marker is newer than they are and an
+    input of what writes them, so that the first invocation in a working tree measures everything here.
+    """
+    if not marker.exists():
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    return str(marker)
+
+
+def has_gpu() -> bool:
+    """Whether this machine has an NVIDIA GPU, told without importing torch."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
