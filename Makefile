@@ -39,8 +39,8 @@ lint: setup  ## format, types, import directions, workflow style
 	snakefmt --check Snakefile pipelines
 	snakemake --lint
 
-bench: setup  ## speed and memory, into results/benchmarks
-	pytest benchmarks --benchmark-only
+bench: setup  ## milliseconds of D and G steps at smoke size
+	pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds
 
 lock:  ## compile requirements.lock anew from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \

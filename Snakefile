@@ -1,5 +1,5 @@
 # Published tables beside reproduced ones. `snakemake --cores all results/table1.md` runs the smoke scale;
-# `--config scale=mini` or `scale=paper` selects another study file.
+# a trailing `--config scale=paper` selects another study file.
 from snakemake.utils import min_version
 
 min_version("9.5")

@@ -5,7 +5,7 @@ rule evaluate:
         "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
         "runs/{scale}/{dataset}/{config}/seed{seed}/loss.csv",
         "data/{dataset}/images.npy",
-        f"runs/classifier/{STUDY.classifier}/classifier.safetensors",
+        STUDY.classifier_files,
         FIRST_USE,
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/metrics.json",
@@ -19,11 +19,9 @@ rule evaluate:
         gpu=GPUS,
     params:
         code=fingerprint.code("evaluate"),
-        classifier=STUDY.classifier,
-        metrics=" ".join(STUDY.metrics),
-        samples=STUDY.samples,
+        options=STUDY.evaluation_options,
         threads=lambda wildcards: STUDY.find_run(wildcards).threads,
     shell:
         "r3gan evaluate {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
-        " --classifier {params.classifier} --metrics {params.metrics} --samples {params.samples}"
+        " {params.options}"
         " --threads {params.threads} 2>&1 | tee {log}"

@@ -156,13 +156,13 @@ def build_parser() -> Parser:
         metavar="DIR",
         help="prepared data set (default: data/DATASET)",
     )
-    sub.add_argument("--classifier", metavar="DATASET", required=True, help="what `r3gan fit` was given")
+    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given; all metrics of today need it")
     sub.add_argument(
         "--metrics",
         nargs="+",
+        default=[],
         metavar="NAME",
-        required=True,
-        help="names from `r3gan list metrics`",
+        help="from `r3gan list metrics` (default: none, samples only)",
     )
     sub.add_argument(
         "--samples",
@@ -359,6 +359,8 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
     for name in arguments.metrics:
         find_metric(name)
+    if arguments.metrics and not arguments.classifier:
+        raise UserError(f"--metrics {arguments.metrics[0]} needs --classifier, the data set that `r3gan fit` was given")
     device = choose_device(arguments)
     from r3gan.data.loader import open_dataset
     from r3gan.metrics.evaluate import evaluate
@@ -366,7 +368,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     evaluate(
         Path("runs") / arguments.run,
         open_dataset(arguments.data or Path("data") / parts[1]),
-        Path("runs/classifier") / arguments.classifier,
+        Path("runs/classifier") / arguments.classifier if arguments.classifier else None,
         arguments.metrics,
         arguments.samples,
         Path("results") / arguments.run,
@@ -395,9 +397,9 @@ def run_fingerprint(arguments: argparse.Namespace) -> None:
 
     from r3gan.files import write_text
     from r3gan.fingerprint import of_study
-    from r3gan.study import read_study
+    from r3gan.workflow import checked_study
 
-    write_text(arguments.out, yaml.safe_dump(of_study(read_study(arguments.study))))
+    write_text(arguments.out, yaml.safe_dump(of_study(checked_study(arguments.study))))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

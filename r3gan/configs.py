@@ -108,16 +108,24 @@ _A_FFHQ = Recipe(
 )
 _A_SMOKE = replace(
     _A_FFHQ,
-    batch=32,
-    total_kimg=20,
-    lr=constant(2.5e-3),
+    batch=16,
+    total_kimg=18,
     ema_half_life_kimg=constant(0.5),
     xflip=False,
-    unpublished=("batch", "total_kimg", "lr", "gamma", "beta2", "ema_half_life_kimg"),
+    unpublished=("batch", "total_kimg", "ema_half_life_kimg", "xflip"),
+)
+# At smoke scale B to E have about 1,100 steps: a large step and a strong penalty that fall over the whole run, by the
+# schedule of the hyperparameter table.
+_ABLATION_SMOKE = replace(
+    _A_SMOKE,
+    burn_in_kimg=18,
+    lr=Ramp(3e-3, 3e-4),
+    gamma=Ramp(10, 0.5),
+    unpublished=(*_A_SMOKE.unpublished, "burn_in_kimg", "lr", "gamma", "beta2"),
 )
 _ABLATION = {
     "ffhq-256": replace(_A_FFHQ, lr=constant(5e-5), unpublished=("gamma", "augment_p", "xflip")),
-    "stackedmnist5k-16": replace(_A_SMOKE, lr=constant(3e-3)),
+    "stackedmnist5k-16": _ABLATION_SMOKE,
 }
 
 _A = Config(
@@ -136,6 +144,7 @@ _B = Config(
     networks=Stripped(),
     loss="classic",
     penalties=("r1",),
+    penalty="transposed",
     unpublished=("initialisation",),
     recipes=_ABLATION,
 )

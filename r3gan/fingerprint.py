@@ -5,6 +5,7 @@ a result reruns a stage. Modules that hold registries count entry by entry inste
 """
 
 import ast
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -58,16 +59,16 @@ def _imports(tree: ast.Module) -> set[str]:
 
 
 def modules_of(stage: str) -> dict[str, str]:
-    """The modules a stage imports, directly or not, each with the hash of its syntax tree."""
+    """The modules a stage imports, directly or not, each with the hash of its syntax tree (registries: none)."""
     found: dict[str, str] = {}
     waiting = [STAGES[stage]]
     while waiting:
         module = waiting.pop()
         path = _path_of(module)
-        if module in found or module in BY_ENTRY | OBSERVERS or path is None:
+        if module in found or module in OBSERVERS or path is None:
             continue
         tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
-        found[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        found[module] = "" if module in BY_ENTRY else hashlib.sha256(ast.dump(tree).encode()).hexdigest()
         waiting += sorted(_imports(tree))
     return found
 
@@ -76,6 +77,7 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@functools.cache
 def code(stage: str) -> str:
     """Fingerprint of the code that a stage imports."""
     return _digest(modules_of(stage))

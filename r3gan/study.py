@@ -37,11 +37,22 @@ class Study:
     scale: str
     datasets: tuple[str, ...]
     classifiers: tuple[str, ...]
-    classifier: str
+    classifier: str | None
     metrics: tuple[str, ...]
     samples: int
     tables: tuple[str, ...]
     runs: tuple[StudyRun, ...]
+
+    @property
+    def evaluation_options(self) -> str:
+        """The options of `r3gan evaluate`, as DVC writes them from the same mapping."""
+        classifier = f"--classifier {self.classifier} " if self.classifier else ""
+        metrics = f"--metrics {' '.join(self.metrics)} " if self.metrics else ""
+        return f"{classifier}{metrics}--samples {self.samples}"
+
+    @property
+    def classifier_files(self) -> list[str]:
+        return [f"runs/classifier/{self.classifier}/classifier.safetensors"] if self.classifier else []
 
     def find_run(self, wildcards: Any) -> StudyRun:
         """The run whose configuration, data set and seed are these wildcards of a rule."""
@@ -82,7 +93,7 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         scale=content["scale"],
         datasets=tuple(content["datasets"]),
         classifiers=tuple(content["classifiers"]),
-        classifier=evaluation["classifier"],
+        classifier=evaluation.get("classifier"),
         metrics=tuple(evaluation["metrics"]),
         samples=evaluation["samples"],
         tables=tuple(content["tables"]),
@@ -100,7 +111,9 @@ def _check_names(study: Study) -> None:
         find_source(dataset)
     for metric in study.metrics:
         find_metric(metric)
-    if study.classifier not in study.classifiers:
+    if study.metrics and study.classifier is None:
+        raise UserError("evaluation: metrics need a classifier; name one of classifiers")
+    if study.classifier is not None and study.classifier not in study.classifiers:
         raise unknown("evaluation.classifier", study.classifier, study.classifiers)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")

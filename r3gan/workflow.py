@@ -8,10 +8,21 @@ from r3gan.study import STUDY_FOLDER, Study, read_study
 from r3gan.tables import find_table
 
 
+def checked_study(path: Path) -> Study:
+    """A study file whose tables exist too; UserError otherwise."""
+    study = read_study(path)
+    for table in study.tables:
+        try:
+            find_table(table)
+        except UserError as error:
+            raise UserError(f"study file {path}: {error}") from None
+    return study
+
+
 def load_study(scale: str) -> Study:
     """The selected study; ends Snakemake with one sentence and exit code 2 if it is unknown or malformed."""
     try:
-        return read_study(STUDY_FOLDER / f"{scale}.yaml")
+        return checked_study(STUDY_FOLDER / f"{scale}.yaml")
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         raise SystemExit(2) from None

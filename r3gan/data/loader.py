@@ -38,7 +38,7 @@ def open_dataset(folder: Path) -> Dataset:
 
 def to_unit_range(images: Tensor) -> Tensor:
     """uint8 0..255 to floats x / 127.5 - 1 in [-1, 1]."""
-    return images.to(torch.float32) / 127.5 - 1.0
+    return images.to(torch.get_default_dtype()) / 127.5 - 1.0
 
 
 class Stream:
@@ -62,7 +62,7 @@ class Stream:
         return self._order
 
     def next(self, batch: int) -> tuple[Tensor, Tensor]:
-        """The next images, float32 [batch, C, R, R] in [-1, 1], and labels int64 [batch]."""
+        """The next images, floats [batch, C, R, R] in [-1, 1], and labels int64 [batch]."""
         positions = np.arange(self.position, self.position + batch)
         self.position += batch
         epochs, offsets = np.divmod(positions, self.epoch_length)

@@ -46,7 +46,7 @@ METRICS: Mapping[str, Metric] = {
     "digit-frechet": Metric(
         title="Frechet distance in digit-classifier features (not FID)",
         better="lower",
-        protocol="last hidden layer of the pipeline's digit classifier on each channel, concatenated; "
+        protocol="last convolution of the pipeline's digit classifier averaged over positions, channels concatenated; "
         "all training reals against the samples; covariance over N - 1",
         compute=_digit_frechet,
     ),

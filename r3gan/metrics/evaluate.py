@@ -46,7 +46,7 @@ def draw_samples(generator: GeneratorNetwork, count: int, seed: int, label: str)
 def evaluate(
     run_folder: Path,
     dataset: Dataset,
-    classifier_folder: Path,
+    classifier_folder: Path | None,
     metrics: list[str],
     samples: int,
     out: Path,
@@ -54,8 +54,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Write metrics.json, samples.png and loss.csv of a trained run into `out` and return the record.
 
-    Each metric is computed for the trained generator (moving average, last snapshot) and for the same generator before
-    training. A run whose training diverged has no numbers: its outcome is "Fail".
+    `classifier_folder` may be None where no metric is asked for. Each metric is computed for the trained generator
+    (moving average, last snapshot) and for the same generator before training. A run whose training
+    diverged has no numbers: its outcome is "Fail".
     """
     started = time.perf_counter()
     hint = "run `r3gan train` first, or name the run's folder with --run"
@@ -63,13 +64,14 @@ def evaluate(
     if training["data"]["sha256"] != dataset.manifest["sha256"]:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
     config, size = find_config(training["config"]), SIZES[training["dataset"]]
-    classifier, classifier_record = load_classifier(classifier_folder)
-    classifier.to(device)
-
     torch.manual_seed(training["seed"])
     generator = config.networks.generator(size).to(device).eval()  # as training began
     values: dict[str, dict[str, float]] = {}
-    if training["outcome"] == "trained":
+    classifier_record: dict[str, Any] = {}
+    if metrics and training["outcome"] == "trained":
+        assert classifier_folder is not None
+        classifier, classifier_record = load_classifier(classifier_folder)
+        classifier.to(device)
         reals = digit_features(classifier, torch.from_numpy(np.array(dataset.images)))
         seed = training["seed"]
         values["untrained"] = score(metrics, reals, generator, classifier, samples, seed, "untrained")
@@ -88,7 +90,7 @@ def evaluate(
             "sha256": dataset.manifest["sha256"],
             "count": len(dataset.images),
         },
-        "classifier": {key: classifier_record[key] for key in ("dataset", "sha256", "test_accuracy")},
+        "classifier": {key: classifier_record.get(key) for key in ("dataset", "sha256", "test_accuracy")},
         "generator_sha256": sha256(run_folder / "generator.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,

@@ -11,7 +11,7 @@ from r3gan.counts import count_parameters
 from r3gan.study import Study
 from r3gan.tables import Table
 from r3gan.tables.records import Published, read_published, read_records
-from r3gan.tables.verdict import NOT_RUN, count_verdict, quality_verdict
+from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, quality_verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,15 +168,19 @@ def quality_cell(
         untrained=fmean(m["untrained"] for m in measured) if measured else None,
         n=len(values),
         seeds=tuple(r["seed"] for r in records),
-        outcome="Fail" if failed else "trained" if values else NOT_RUN,
-        verdict=quality_verdict(scale, table.published_metric, metric) if values or failed else NOT_RUN,
+        outcome="Fail" if failed else "trained" if values else NOT_MEASURED if records else NOT_RUN,
+        verdict=quality_verdict(scale, table.published_metric, metric)
+        if values or failed
+        else NOT_MEASURED
+        if records
+        else NOT_RUN,
     )
 
 
 def rank_correlation(cells: Sequence[Cell]) -> tuple[float | None, int]:
     """Spearman's rho between the published order and ours over the rows that have both, and their number.
 
-    None below three rows, where every order correlates.
+    None below three rows, where every order correlates, and where all of ours are equal.
     """
     from scipy.stats import spearmanr
 
@@ -184,4 +188,6 @@ def rank_correlation(cells: Sequence[Cell]) -> tuple[float | None, int]:
     if len(pairs) < 3:
         return None, len(pairs)
     theirs, ours = zip(*pairs, strict=True)
+    if len(set(ours)) == 1:
+        return None, len(pairs)
     return float(spearmanr(theirs, ours).statistic), len(pairs)

@@ -13,7 +13,7 @@ from r3gan.files import write_json, write_text
 from r3gan.metrics import find_metric
 from r3gan.tables.build import Cell, Content, ScaleResult
 from r3gan.tables.figures import draw_curves, draw_samples
-from r3gan.tables.verdict import NOT_RUN
+from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN
 
 CSV_COLUMNS = (
     "row", "config", "quantity", "published", "published_unit", "scale", "reproduced", "spread", "untrained", "n",
@@ -69,12 +69,12 @@ def number(value: float | None, digits: int = 4) -> str:
     if float(value).is_integer():
         return f"{int(value):,}"
     text = f"{value:.{digits}g}"
-    return f"{float(text):,.0f}" if "e+" in text else text
+    return f"{float(text):,.0f}" if abs(value) >= 1000 else text
 
 
 def reproduced(cell: Cell) -> str:
     """Our number: "Fail" if a run diverged, mean +- standard deviation over several seeds, or one value."""
-    if cell.outcome in ("Fail", NOT_RUN):
+    if cell.outcome in ("Fail", NOT_RUN, NOT_MEASURED):
         return cell.outcome
     spread = f" +- {number(cell.spread, 2)}" if cell.spread is not None else ""
     return number(cell.reproduced) + spread
@@ -209,6 +209,8 @@ def versions_line(versions: dict[str, str]) -> str:
 
 
 def classifier_line(classifier: dict[str, Any]) -> str:
+    if classifier["sha256"] is None:
+        return "none"
     accuracy = f"{classifier['test_accuracy']:.1%} on held-out digits of {classifier['dataset']}"
     return f"{accuracy}, sha256 {classifier['sha256']}"
 

@@ -2,6 +2,7 @@
 
 Verdict = str
 NOT_RUN: Verdict = "not run"
+NOT_MEASURED: Verdict = "not measured"  # trained, but the metric was not asked for
 
 
 def count_verdict(published_millions: str, counted: int) -> Verdict:

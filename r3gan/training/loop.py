@@ -18,6 +18,7 @@ from r3gan.progress import Progress
 from r3gan.provenance import stamp
 from r3gan.schedules import ema_beta
 from r3gan.training.curve import Diverged, Tick, write_curve
+from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
@@ -33,6 +34,7 @@ def train(run: Run, dataset: Dataset, out: Path, work: Path, device: torch.devic
     Sample grids on the way go to `work`. Returns the record, whose `outcome` is "trained" or "Fail".
     """
     check(run, dataset)
+    keep_freed_memory()
     started = time.perf_counter()
     state = build_state(run, dataset, device)
     outcome: dict[str, Any] = {"outcome": "trained"}

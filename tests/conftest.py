@@ -1,0 +1,99 @@
+"""Shared, expensive things: prepared digits, a copy of the working tree to run the engines in."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+TINY_STUDY = """\
+scale: smoke
+datasets: [mnist5k-16, stackedmnist5k-16]
+classifiers: [mnist5k-16]
+evaluation: {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
+tables: [table1]
+runs:
+  A: {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1}
+  E-inverted: {config: E-inverted, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1}
+"""
+
+
+def pytest_configure() -> None:
+    torch.set_num_threads(1)  # small tensors: a second thread only waits
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Of a process that uses the code in `folder` and the tools beside this interpreter."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "PYTEST_"))}
+    return clean | {"PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+
+
+def run_in(folder: Path, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout)
+
+
+def copy_tree(target: Path) -> Path:
+    """The working tree as git sees it (ignored files stay behind), as a repository of its own with the tiny study."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (REPOSITORY / name).is_file() and name != "dvc.lock":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, target / name)
+    (target / "pipelines/study/smoke.yaml").write_text(TINY_STUDY)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    run_in(target, "git", "init", "-q")
+    run_in(target, "git", "add", "-A")
+    run_in(target, "git", *identity, "commit", "-qm", "copy")
+    return target
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data/ of the smoke scale."""
+    from r3gan.data.build import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    for name in ("mnist5k-16", "stackedmnist5k-16"):
+        prepare(name, None, folder / "data" / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fitted(prepared: Path) -> Path:
+    """The same folder with the digit classifier."""
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.classifier import fit
+
+    fit(open_dataset(prepared / "data/mnist5k-16"), prepared / "runs/classifier/mnist5k-16")
+    return prepared
+
+
+@pytest.fixture
+def r3gan(tmp_path: Path) -> Command:
+    """The command, as a real process in an empty folder (or in `cwd`)."""
+
+    def call(*arguments: str, cwd: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "r3gan", *arguments],
+            cwd=cwd,
+            env=environment(REPOSITORY),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return call

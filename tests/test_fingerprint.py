@@ -1,0 +1,80 @@
+"""What reruns a stage: an edit of code it imports, its own registry entry; not words, not other entries."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from r3gan import fingerprint
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package that the fingerprints are taken of."""
+    copy = tmp_path / "r3gan"
+    shutil.copytree(fingerprint.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "PACKAGE", copy)
+    return copy
+
+
+def codes() -> dict[str, str]:
+    fingerprint.code.cache_clear()
+    return {stage: fingerprint.code(stage) for stage in fingerprint.STAGES}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_comments_docstrings_and_layout_change_nothing(package: Path) -> None:
+    before = codes()
+    for path in package.rglob("*.py"):
+        path.write_text("# a comment\n\n" + path.read_text().replace('"""', '"""Other words. ', 1) + "\n\n")
+    assert codes() == before
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "stages"),
+    [
+        ("losses.py", "softplus(fake - real)", "softplus(fake - real + 0)", {"train"}),
+        ("models/layers.py", "(1.0, 3.0, 3.0, 1.0)", "(1.0, 2.0, 2.0, 1.0)", {"train", "evaluate", "table"}),
+        ("metrics/frechet.py", "- 2 * trace", "- 2.0 * trace", {"evaluate", "table"}),
+        ("metrics/classifier.py", "64, 2e-3, 0", "64, 3e-3, 0", {"fit", "evaluate"}),
+        ("data/build.py", "factor, w // factor", "factor, (w // factor)", set()),
+        ("data/build.py", "np.rint", "np.floor", {"prepare"}),
+        ("tables/verdict.py", '"differs"', '"other"', {"table"}),
+        ("progress.py", "15.0", "16.0", set()),
+    ],
+)  # fmt: skip
+def test_an_edit_changes_the_stages_that_import_it(
+    package: Path, module: str, old: str, new: str, stages: set[str]
+) -> None:
+    before = codes()
+    edit(package / module, old, new)
+    after = codes()
+    changed = {stage for stage in before if before[stage] != after[stage]}
+    assert stages <= changed
+    assert changed - stages <= {"table"}  # rendering imports the metrics' registry and the networks it counts
+
+
+def test_a_new_configuration_changes_no_fingerprint(package: Path) -> None:
+    before = codes()
+    edit(package / "configs.py", '    "A": _A,\n', '    "A": _A,\n    "A2": _A,\n')
+    assert codes() == before
+
+
+def test_each_run_depends_on_its_own_recipe() -> None:
+    prints = {name: fingerprint.recipe(name, "stackedmnist5k-16") for name in ("A", "B", "C-rpgan", "C-r2")}
+    assert len(set(prints.values())) == 4
+
+
+def test_stages_are_modules_that_exist_and_parse() -> None:
+    for stage, module in fingerprint.STAGES.items():
+        found = fingerprint.modules_of(stage)
+        assert module in found
+        assert not any(name.startswith("tests") for name in found)
+        assert "r3gan.cli" not in found
+    ast.parse(Path(fingerprint.__file__).read_text())

@@ -1,0 +1,166 @@
+"""Losses by hand, penalties against finite differences and against each other, schedules at given points, EMA."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from r3gan.configs import CONFIGS, SIZES
+from r3gan.ema import update_ema
+from r3gan.losses import OBJECTIVES
+from r3gan.models import stylegan2
+from r3gan.models.base import DiscriminatorNetwork
+from r3gan.penalties import PENALISED, double_backward, path_length_penalty, path_lengths
+from r3gan.schedules import Ramp, cosine_burn_in, ema_beta
+
+F64 = torch.float64
+SMOKE = SIZES["stackedmnist5k-16"]
+PIECEWISE_LINEAR = [name for name, config in CONFIGS.items() if config.penalty == "transposed"]
+
+
+def test_relativistic_losses_match_hand_computed_values() -> None:
+    real, fake = torch.tensor([1.0, -2.0], dtype=F64), torch.tensor([0.5, 3.0], dtype=F64)
+    rp = OBJECTIVES["relativistic"]
+    assert rp.discriminator(real, fake).tolist() == pytest.approx([math.log1p(math.exp(-0.5)), math.log1p(math.exp(5))])
+    assert rp.generator(real, fake).tolist() == pytest.approx([math.log1p(math.exp(0.5)), math.log1p(math.exp(-5))])
+    assert rp.generator_sees_reals
+
+
+def test_classic_losses_match_hand_computed_values() -> None:
+    real, fake = torch.tensor([1.0], dtype=F64), torch.tensor([0.5], dtype=F64)
+    classic = OBJECTIVES["classic"]
+    assert float(classic.discriminator(real, fake)) == pytest.approx(
+        math.log1p(math.exp(-1)) + math.log1p(math.exp(0.5))
+    )
+    assert float(classic.generator(real, fake)) == pytest.approx(math.log1p(math.exp(-0.5)))
+    assert not classic.generator_sees_reals
+
+
+def test_losses_stay_finite_at_extreme_logits() -> None:
+    for objective in OBJECTIVES.values():
+        for loss in (objective.discriminator, objective.generator):
+            assert torch.isfinite(loss(torch.tensor([1e4]), torch.tensor([-1e4]))).all()
+            assert torch.isfinite(loss(torch.tensor([-1e4]), torch.tensor([1e4]))).all()
+
+
+def small_discriminator(name: str, classes: int = 0) -> DiscriminatorNetwork:
+    """With every weight random: at the start the last convolution of a block is zero and would hide mistakes."""
+    torch.manual_seed(0)
+    size = replace(SMOKE, base_widths=(32, 16), group_size=8, classes=classes)
+    net = CONFIGS[name].networks.discriminator(size).to(F64)
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return net
+
+
+@pytest.mark.parametrize("name", ["A", *PIECEWISE_LINEAR])
+@pytest.mark.parametrize("penalty", PENALISED)
+def test_penalty_matches_finite_differences(name: str, penalty: str) -> None:
+    if penalty == "transposed" and name not in PIECEWISE_LINEAR:
+        pytest.skip("Config A's minibatch stddev is not piecewise linear")
+    net = small_discriminator(name)
+    images = torch.randn(2, 3, 8, 8, dtype=F64)
+    _, norms = PENALISED[penalty](net, images, None)
+    # Along the gradient's own direction u, the slope of D is the gradient's norm.
+    leaf = images.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(net(leaf).sum(), leaf)
+    eps = 1e-6
+    with torch.no_grad():
+        for i in range(2):
+            direction = torch.zeros_like(images)
+            direction[i] = gradient[i] / gradient[i].norm()
+            slope = (net(images + eps * direction).sum() - net(images - eps * direction).sum()) / (2 * eps)
+            assert float(slope**2) == pytest.approx(float(norms[i]), rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [0, 10])
+@pytest.mark.parametrize("name", PIECEWISE_LINEAR)
+def test_transposed_penalty_equals_double_backward(name: str, classes: int) -> None:
+    if classes and name in ("B", "C-rpgan", "C-r2"):
+        pytest.skip("Configs B and C are unconditional")
+    net = small_discriminator(name, classes)
+    images = torch.randn(6, 3, 8, 8, dtype=F64)
+    labels = torch.arange(6) if classes else None
+    results = []
+    for penalised in PENALISED.values():
+        net.zero_grad()
+        logits, norms = penalised(net, images, labels)
+        (nn.functional.softplus(logits).mean() + 0.7 * norms.mean()).backward()
+        results.append((logits.detach(), norms.detach(), [p.grad for p in net.parameters()]))
+    (logits_a, norms_a, grads_a), (logits_b, norms_b, grads_b) = results
+    assert torch.allclose(logits_a, logits_b, rtol=1e-12)
+    assert torch.allclose(norms_a, norms_b, rtol=1e-11)
+    for a, b in zip(grads_a, grads_b, strict=True):
+        assert float((a - b).norm()) <= 1e-9 * float(a.norm())
+
+
+def test_penalty_sums_over_pixels_and_is_per_sample() -> None:
+    class Scale(DiscriminatorNetwork):
+        def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+            return 3.0 * images.sum(dim=(1, 2, 3))
+
+    _, norms = double_backward(Scale(), torch.randn(5, 2, 4, 4))
+    assert norms.tolist() == pytest.approx([9.0 * 2 * 4 * 4] * 5)
+
+
+def test_path_lengths_match_the_jacobian_of_a_linear_map() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(3 * 4 * 4, 5, dtype=F64)
+    ws = torch.randn(4000, 1, 5, dtype=F64, requires_grad=True)
+    lengths = path_lengths((ws[:, 0] @ matrix.T).reshape(-1, 3, 4, 4), ws)
+    # E |J^T y|^2 = |J|_F^2 / (H W) for y ~ N(0, 1 / (H W)).
+    expected = float(matrix.square().sum()) / 16
+    assert float(lengths.detach().square().mean()) == pytest.approx(expected, rel=0.05)
+
+
+def test_path_lengths_average_over_layers() -> None:
+    ws = torch.randn(3, 4, 5, dtype=F64, requires_grad=True)
+    one_layer = torch.randn(2 * 2, 5, dtype=F64)
+    torch.manual_seed(1)
+    spread = path_lengths((ws.sum(dim=1) @ one_layer.T).reshape(-1, 1, 2, 2), ws)
+    torch.manual_seed(1)
+    alone = path_lengths((ws[:, 0] @ one_layer.T).reshape(-1, 1, 2, 2), ws)
+    assert torch.allclose(spread, 2 * alone)  # 4 layers of equal norm: mean 1; one of 4: mean 1/4; square roots
+
+
+def test_path_length_penalty_follows_its_running_mean() -> None:
+    penalty, mean = path_length_penalty(torch.tensor([1.0, 3.0]), torch.tensor(0.0), decay=0.01)
+    assert float(mean) == pytest.approx(0.02)
+    assert penalty.tolist() == pytest.approx([0.98**2, 2.98**2])
+
+
+def test_path_length_reaches_the_mapping_network_and_synthesis_of_a() -> None:
+    generator = stylegan2.Generator(widths=(8, 8), z_dim=8, w_dim=8)
+    ws = generator.latents(torch.randn(2, 8))
+    path_lengths(generator.synthesis(ws), ws).mean().backward()
+    assert float(generator.synthesis.layers[0].weight.grad.abs().sum()) > 0
+
+
+@pytest.mark.parametrize(
+    ("images_seen", "expected"),
+    [(0, 1.0), (500, 0.55), (250, 0.1 + 0.9 * (1 + math.cos(math.pi / 4)) / 2), (1000, 0.1), (10**9, 0.1)],
+)
+def test_cosine_burn_in_moves_from_base_to_final_and_stays(images_seen: int, expected: float) -> None:
+    assert cosine_burn_in(Ramp(1.0, 0.1), images_seen, 1000) == pytest.approx(expected)
+
+
+def test_without_burn_in_the_final_value_holds_at_once() -> None:
+    assert cosine_burn_in(Ramp(1.0, 0.1), 0, 0) == 0.1
+
+
+def test_ema_beta_halves_after_one_half_life_and_is_off_at_zero() -> None:
+    assert ema_beta(10, 100) ** 10 == pytest.approx(0.5)
+    assert ema_beta(64, 0) == 0.0
+
+
+def test_ema_moves_parameters_and_copies_buffers() -> None:
+    ema, net = stylegan2.MappingNetwork(4, 4, 1, 1.0), stylegan2.MappingNetwork(4, 4, 1, 1.0)
+    net.w_avg.fill_(2.0)
+    before, now = ema.layers[0].weight.detach().clone(), net.layers[0].weight.detach()
+    update_ema(ema, net, beta=0.75)
+    assert torch.allclose(ema.layers[0].weight, 0.75 * before + 0.25 * now)
+    assert torch.equal(ema.w_avg, net.w_avg)
+    update_ema(ema, net, beta=0.0)
+    assert torch.allclose(ema.layers[0].weight, now)

@@ -1,0 +1,191 @@
+"""The training step against a textbook one, what each step moves, repeatability, divergence."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from r3gan.configs import CONFIGS
+from r3gan.data.loader import Dataset, open_dataset
+from r3gan.errors import UserError
+from r3gan.files import read_json
+from r3gan.schedules import Ramp
+from r3gan.training import loop
+from r3gan.training.run import Run
+from r3gan.training.state import build_state
+from r3gan.training.steps import Hyper, discriminator_step, generator_step
+
+CPU = torch.device("cpu")
+SMOKE = "stackedmnist5k-16"
+ROWS = [name for name in CONFIGS if SMOKE in CONFIGS[name].recipes]
+
+
+def make_run(name: str, **recipe: object) -> Run:
+    config = CONFIGS[name]
+    return Run(
+        scale="test",
+        config_name=name,
+        config=config,
+        recipe=replace(config.recipe(SMOKE), **{"batch": 8, "total_kimg": 0.032} | recipe),  # type: ignore[arg-type]
+        dataset=SMOKE,
+        seed=0,
+    )
+
+
+@pytest.fixture(scope="module")
+def stacks(prepared: Path) -> Dataset:
+    return open_dataset(prepared / "data" / SMOKE)
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def moved(before: dict[str, torch.Tensor], net: torch.nn.Module) -> bool:
+    return any(not torch.equal(before[key], value) for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_step_moves_its_own_network_only_and_measures_what_it_should(name: str, stacks: Dataset) -> None:
+    run = make_run(name)
+    state = build_state(run, stacks, CPU)
+    hyper = Hyper.at(run.recipe, 0)
+    g, d = copy.deepcopy(state.generator.state_dict()), copy.deepcopy(state.discriminator.state_dict())
+    measured = discriminator_step(run, state, hyper)
+    assert set(measured) == {"loss_d", *run.config.penalties}
+    assert moved(d, state.discriminator)
+    assert not any(  # buffers of A's mapping network may move, weights may not
+        not torch.equal(g[key], value) for key, value in state.generator.named_parameters()
+    )
+    d = copy.deepcopy(state.discriminator.state_dict())
+    measured = generator_step(run, state, hyper)
+    assert set(measured) == {"loss_g"} | ({"path_length"} if run.config.path_length else set())
+    assert moved(g, state.generator)
+    assert not moved(d, state.discriminator)
+    assert all(p.requires_grad for p in state.discriminator.parameters())
+    assert state.stream.position == 16  # each step took its own reals
+
+
+@pytest.mark.usefixtures("double")
+def test_step_of_d_equals_the_textbook_step(stacks: Dataset) -> None:
+    run = make_run("E-inverted", gamma=Ramp(0.7, 0.7))
+    state, twin = (build_state(run, stacks, CPU) for _ in range(2))
+    for net in (state.discriminator, twin.discriminator):
+        torch.manual_seed(1)
+        for parameter in net.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    hyper = Hyper.at(run.recipe, 0)
+    torch.manual_seed(2)
+    discriminator_step(run, state, hyper)
+
+    reals = twin.stream.next(8)[0]
+    torch.manual_seed(2)
+    fakes = twin.generator(torch.randn(8, 64)).detach()
+    reals.requires_grad_(True)
+    fakes.requires_grad_(True)
+    d_real, d_fake = twin.discriminator(reals), twin.discriminator(fakes)
+    (g_real,) = torch.autograd.grad(d_real.sum(), reals, create_graph=True)
+    (g_fake,) = torch.autograd.grad(d_fake.sum(), fakes, create_graph=True)
+    r1, r2 = (g.square().sum(dim=(1, 2, 3)) for g in (g_real, g_fake))
+    loss = (torch.log1p(torch.exp(d_fake - d_real)) + 0.7 / 2 * (r1 + r2)).mean()
+    loss.backward()
+    ours = [p.grad for p in state.discriminator.parameters()]
+    for a, p in zip(ours, twin.discriminator.parameters(), strict=True):
+        assert a is not None
+        assert p.grad is not None
+        assert float((a - p.grad).norm()) <= 1e-9 * float(p.grad.norm())
+
+
+@pytest.mark.usefixtures("double")
+def test_step_of_g_equals_the_textbook_step(stacks: Dataset) -> None:
+    run = make_run("D-noskip")
+    state, twin = (build_state(run, stacks, CPU) for _ in range(2))
+    torch.manual_seed(2)
+    generator_step(run, state, Hyper.at(run.recipe, 0))
+    reals = twin.stream.next(8)[0]
+    torch.manual_seed(2)
+    d_fake, d_real = twin.discriminator(twin.generator(torch.randn(8, 64))), twin.discriminator(reals)
+    torch.log1p(torch.exp(d_real.detach() - d_fake)).mean().backward()
+    for a, b in zip(state.generator.parameters(), twin.generator.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        assert float((a.grad - b.grad).norm()) <= 1e-9 * max(float(b.grad.norm()), 1e-9)
+
+
+def test_adam_has_the_published_settings_and_follows_the_schedule(stacks: Dataset) -> None:
+    run = make_run("E-inverted", lr=Ramp(2e-4, 5e-5), beta2=Ramp(0.9, 0.99), burn_in_kimg=0.032)
+    state = build_state(run, stacks, CPU)
+    discriminator_step(run, state, Hyper.at(run.recipe, 16))  # half-way
+    group = state.discriminator_optimiser.param_groups[0]
+    assert group["lr"] == pytest.approx((2e-4 + 5e-5) / 2)
+    assert group["betas"] == pytest.approx((0.0, 0.945))
+    assert group["eps"] == 1e-8
+    assert group["weight_decay"] == 0
+
+
+def test_lazy_regularisation_of_a_comes_every_16_and_every_4_steps_at_shortened_steps(stacks: Dataset) -> None:
+    run = make_run("A")
+    state = build_state(run, stacks, CPU)
+    hyper = Hyper.at(run.recipe, 0)
+    penalised, lengthened = [], []
+    for state.step in range(17):
+        penalised.append("r1" in discriminator_step(run, state, hyper))
+        lengthened.append("path_length" in generator_step(run, state, hyper))
+    assert [i for i, yes in enumerate(penalised) if yes] == [0, 16]
+    assert [i for i, yes in enumerate(lengthened) if yes] == [0, 4, 8, 12, 16]
+    d, g = (o.param_groups[0] for o in (state.discriminator_optimiser, state.generator_optimiser))
+    assert d["lr"] == pytest.approx(hyper.lr * 16 / 17)
+    assert g["lr"] == pytest.approx(hyper.lr * 4 / 5)
+    assert d["betas"][1] == pytest.approx(0.99 ** (16 / 17))
+    assert float(state.path_length_mean) > 0
+
+
+def test_same_seed_gives_the_same_files_and_another_seed_others(stacks: Dataset, tmp_path: Path) -> None:
+    weights = []
+    for folder, seed in (("one", 0), ("two", 0), ("three", 1)):
+        run = replace(make_run("E-inverted"), seed=seed)
+        record = loop.train(run, stacks, tmp_path / folder, tmp_path / "work", CPU)
+        assert record["outcome"] == "trained"
+        assert record["images_seen"] == 32
+        weights.append(load_file(tmp_path / folder / "generator.safetensors"))
+    one, two, three = weights
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert not all(torch.equal(one[key], three[key]) for key in one)
+
+
+def test_a_run_leaves_its_curve_its_record_and_grids(stacks: Dataset, tmp_path: Path) -> None:
+    run = make_run("A", total_kimg=0.04)
+    loop.train(run, stacks, tmp_path / "out", tmp_path / "work", CPU)
+    curve = pd.read_csv(tmp_path / "out/loss.csv")
+    assert {"kimg", "loss_d", "loss_g", "r1", "path_length", "lr", "gamma", "img_per_s"} <= set(curve.columns)
+    assert curve["kimg"].iloc[-1] == pytest.approx(0.04)
+    assert curve["loss_d"].notna().all()
+    record = read_json(tmp_path / "out/train.json", "")
+    assert record["recipe"]["batch"] == 8
+    assert record["provenance"]["device"]["type"] == "cpu"
+    assert record["data"]["sha256"] == stacks.manifest["sha256"]
+    assert list((tmp_path / "work").glob("samples-*.png"))
+
+
+def test_divergence_is_a_recorded_outcome(stacks: Dataset, tmp_path: Path) -> None:
+    run = make_run("C-r2", lr=Ramp(1e30, 1e30), total_kimg=0.4)
+    record = loop.train(run, stacks, tmp_path / "out", tmp_path / "work", CPU)
+    assert record["outcome"] == "Fail"
+    assert "loss" in record["fail_reason"] or "r1" in record["fail_reason"] or "r2" in record["fail_reason"]
+    assert record["fail_step"] * 8 == record["images_seen"] < 400
+    assert read_json(tmp_path / "out/train.json", "")["outcome"] == "Fail"
+
+
+def test_data_of_another_set_is_refused_before_anything_is_written(prepared: Path, tmp_path: Path) -> None:
+    digits = open_dataset(prepared / "data/mnist5k-16")
+    with pytest.raises(UserError, match="--data holds mnist5k-16"):
+        loop.train(make_run("B"), digits, tmp_path / "out", tmp_path / "work", CPU)
+    assert not (tmp_path / "out").exists()
