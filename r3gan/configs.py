@@ -108,19 +108,19 @@ _A_FFHQ = Recipe(
 )
 _A_SMOKE = replace(
     _A_FFHQ,
-    batch=16,
+    batch=8,
     total_kimg=18,
     ema_half_life_kimg=constant(0.5),
     xflip=False,
     unpublished=("batch", "total_kimg", "ema_half_life_kimg", "xflip"),
 )
-# At smoke scale B to E have about 1,100 steps: a large step and a strong penalty that fall over the whole run, by the
+# At smoke scale B to E have 2,250 steps: a large step and a strong penalty that fall over the whole run, by the
 # schedule of the hyperparameter table.
 _ABLATION_SMOKE = replace(
     _A_SMOKE,
     burn_in_kimg=18,
-    lr=Ramp(3e-3, 3e-4),
-    gamma=Ramp(10, 0.5),
+    lr=Ramp(4e-3, 3e-4),
+    gamma=Ramp(5, 0.5),
     unpublished=(*_A_SMOKE.unpublished, "burn_in_kimg", "lr", "gamma", "beta2"),
 )
 _ABLATION = {

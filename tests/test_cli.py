@@ -95,8 +95,7 @@ def call_main(*arguments: str) -> int:
     try:
         return main(arguments)
     except SystemExit as end:
-        assert isinstance(end.code, int)
-        return end.code
+        return int(end.code or 0)
 
 
 @pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(m[0]) or "nothing" for m in MISTAKES])
