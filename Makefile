@@ -1,5 +1,5 @@
 # Thin names over the commands in the README. Every target sets up what it needs.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(abspath $(VENV))/bin

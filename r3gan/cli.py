@@ -6,6 +6,7 @@ Each `run_...` function imports what it needs, so that `--help` and `list` answe
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -44,6 +45,13 @@ def seed_number(text: str) -> int:
     return value
 
 
+def scale_name(text: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9]*", text):
+        raise ValueError
+    return text
+
+
+scale_name.__name__ = "scale (lower-case letters and digits)"
 seed_number.__name__ = "seed (0 to 2^32 - 1)"
 
 
@@ -69,93 +77,41 @@ def build_parser() -> Parser:
         sub.set_defaults(function=function)
         return sub
 
-    sub = command(
-        "list",
-        run_list,
-        "show the configurations, data sets, metrics or tables there are",
-    )
+    sub = command("list", run_list, "show the configurations, data sets, metrics or tables there are")
     sub.add_argument("what", metavar="KIND", help="configs, datasets, metrics or tables")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command(
-        "params",
-        run_params,
-        "count the parameters of a configuration at its paper sizes",
-    )
+    sub = command("params", run_params, "count the parameters of a configuration at its paper sizes")
     sub.add_argument("config", metavar="CONFIG", help="a name from `r3gan list configs`")
     sub.add_argument("--dataset", help="only at this data set's size (any size, also smoke)")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
-    sub = command(
-        "prepare",
-        run_prepare,
-        "download or read a data set and write its arrays and manifest",
-    )
+    sub = command("prepare", run_prepare, "download or read a data set and write its arrays and manifest")
     sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
-    sub.add_argument(
-        "--source",
-        type=Path,
-        metavar="PATH",
-        help="your copy, for data sets that must be supplied",
-    )
+    sub.add_argument("--source", type=Path, metavar="PATH", help="your copy, for data sets that must be supplied")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
 
     sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
-    sub.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help="a prepared data set of single digits, such as mnist5k-16",
-    )
+    sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
     sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
-    sub.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where to write (default: runs/classifier/DATASET)",
-    )
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: runs/classifier/DATASET)")
 
     sub = command("train", run_train, "train one configuration on one data set with one seed")
     sub.add_argument("--config", required=True, help="a name from `r3gan list configs`")
     sub.add_argument("--dataset", required=True, help="a data set the configuration has a recipe for")
+    sub.add_argument("--seed", type=seed_number, default=0, help="of weights, z and data order (default: 0)")
+    sub.add_argument("--scale", type=scale_name, default="own", help="folder the run is filed under (default: own)")
     sub.add_argument(
-        "--seed",
-        type=seed_number,
-        default=0,
-        help="of weights, z and data order (default: 0)",
+        "--total-kimg", type=positive(float), help="thousands of reals to train on (default: the recipe's)"
     )
-    sub.add_argument("--scale", default="own", help="folder the run is filed under (default: own)")
-    sub.add_argument(
-        "--total-kimg",
-        type=positive(float),
-        help="thousands of reals to train on (default: the recipe's)",
-    )
-    sub.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="prepared data set (default: data/DATASET)",
-    )
-    sub.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="default: runs/SCALE/DATASET/CONFIG/seedK",
-    )
-    sub.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print the resolved configuration as JSON and stop",
-    )
+    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
+    sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
     add_device(sub)
 
     sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
     sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
-    sub.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="prepared data set (default: data/DATASET)",
-    )
+    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given; all metrics of today need it")
     sub.add_argument(
         "--metrics",
@@ -164,50 +120,22 @@ def build_parser() -> Parser:
         metavar="NAME",
         help="from `r3gan list metrics` (default: none, samples only)",
     )
-    sub.add_argument(
-        "--samples",
-        type=positive(int),
-        default=10_000,
-        help="images to draw (default: 10000)",
-    )
+    sub.add_argument("--samples", type=positive(int), default=10_000, help="images to draw (default: 10000)")
     add_device(sub)
 
-    sub = command(
-        "table",
-        run_table,
-        "write a table from the records there are: Markdown, CSV, JSON, pictures",
-    )
+    sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
-    sub.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results"),
-        metavar="DIR",
-        help="default: results",
-    )
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     sub.add_argument("--print", action="store_true", dest="show", help="also print the Markdown")
 
-    sub = command(
-        "fingerprint",
-        run_fingerprint,
-        "write what the stages of a study depend on besides files (for DVC)",
-    )
-    sub.add_argument(
-        "study",
-        metavar="STUDY",
-        type=Path,
-        help="a study file, such as pipelines/study/smoke.yaml",
-    )
+    sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
+    sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
     return parser
 
 
 def add_device(sub: Parser) -> None:
-    sub.add_argument(
-        "--device",
-        default="auto",
-        help="auto, cpu or cuda (default: auto, a GPU where there is one)",
-    )
+    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto, a GPU where there is one)")
     sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
 
 
@@ -235,21 +163,11 @@ def run_list(arguments: argparse.Namespace) -> None:
 
     kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "configs": lambda: [
-            {
-                "name": name,
-                "title": c.title,
-                "summary": c.summary,
-                "datasets": list(c.recipes),
-            }
+            {"name": name, "title": c.title, "summary": c.summary, "datasets": list(c.recipes)}
             for name, c in CONFIGS.items()
         ],
         "datasets": lambda: [
-            {
-                "name": name,
-                "title": s.title,
-                "images": s.count,
-                "supply": "yours" if s.needs_source else "packaged",
-            }
+            {"name": name, "title": s.title, "images": s.count, "supply": "yours" if s.needs_source else "packaged"}
             for name, s in sources.SOURCES.items()
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
@@ -264,14 +182,7 @@ def run_list(arguments: argparse.Namespace) -> None:
         print(json.dumps(entries, indent=1))
         return
     rows = [{k: ", ".join(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in entries]
-    print(
-        tabulate(
-            rows,
-            headers="keys",
-            tablefmt="simple",
-            maxcolwidths=[None, 40, 60, 60][: len(rows[0])],
-        )
-    )
+    print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, 40, 60, 60][: len(rows[0])]))
 
 
 def run_params(arguments: argparse.Namespace) -> None:
@@ -294,11 +205,7 @@ def run_params(arguments: argparse.Namespace) -> None:
 def run_prepare(arguments: argparse.Namespace) -> None:
     from r3gan.data.build import prepare
 
-    prepare(
-        arguments.dataset,
-        arguments.source,
-        arguments.out or Path("data") / arguments.dataset,
-    )
+    prepare(arguments.dataset, arguments.source, arguments.out or Path("data") / arguments.dataset)
 
 
 def run_fit(arguments: argparse.Namespace) -> None:
@@ -342,13 +249,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     from r3gan.training.loop import train
 
     dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
-    train(
-        run,
-        dataset,
-        arguments.out or Path("runs") / run.id,
-        Path("work") / run.id,
-        device,
-    )
+    train(run, dataset, arguments.out or Path("runs") / run.id, Path("work") / run.id, device)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -384,10 +285,7 @@ def run_table(arguments: argparse.Namespace) -> None:
     from r3gan.tables.build import build
     from r3gan.tables.render import write_table
 
-    write_table(
-        build(arguments.table, table, read_all_studies(), arguments.results),
-        arguments.results,
-    )
+    write_table(build(arguments.table, table, read_all_studies(), arguments.results), arguments.results)
     path = arguments.results / f"{arguments.table}.md"
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 

@@ -85,10 +85,7 @@ class Config:
 
     def describe(self, dataset: str) -> dict[str, Any]:
         """Everything that defines a training run but its seed, as plain JSON values."""
-        plain = asdict(self) | {
-            "recipe": asdict(self.recipe(dataset)),
-            "size": asdict(SIZES[dataset]),
-        }
+        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
         plain["networks"] = {"family": type(self.networks).__name__} | plain["networks"]
         del plain["recipes"]
         return plain
@@ -149,12 +146,7 @@ _B = Config(
     recipes=_ABLATION,
 )
 _C_RPGAN = replace(_B, title="C + RpGAN loss", summary="relativistic pairing loss", loss="relativistic")
-_C_R2 = replace(
-    _C_RPGAN,
-    title="C + R2 gradient penalty",
-    summary="R2 beside R1",
-    penalties=("r1", "r2"),
-)
+_C_R2 = replace(_C_RPGAN, title="C + R2 gradient penalty", summary="R2 beside R1", penalties=("r1", "r2"))
 _D_RESNET = replace(
     _C_R2,
     title="D + ResNet-ify G & D",
@@ -194,13 +186,7 @@ _PRESET = Recipe(
     xflip=True,
 )
 _FFHQ = replace(_PRESET, batch=256, ema_half_life_kimg=Ramp(0, 500), augment_p=Ramp(0, 0.3))
-_IMAGENET = replace(
-    _PRESET,
-    batch=4096,
-    total_kimg=1_000_000,
-    burn_in_kimg=200_000,
-    ema_half_life_kimg=Ramp(0, 50_000),
-)
+_IMAGENET = replace(_PRESET, batch=4096, total_kimg=1_000_000, burn_in_kimg=200_000, ema_half_life_kimg=Ramp(0, 50_000))
 _E = replace(
     _E_INVERTED,
     title="R3GAN Config E",

@@ -42,14 +42,8 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "classic": Objective(
-        discriminator=classic_discriminator,
-        generator=classic_generator,
-        generator_sees_reals=False,
-    ),
+    "classic": Objective(discriminator=classic_discriminator, generator=classic_generator, generator_sees_reals=False),
     "relativistic": Objective(
-        discriminator=relativistic_discriminator,
-        generator=relativistic_generator,
-        generator_sees_reals=True,
+        discriminator=relativistic_discriminator, generator=relativistic_generator, generator_sees_reals=True
     ),
 }

@@ -14,13 +14,7 @@ class Progress:
     """Counts units of work on standard error, with rate and time left; use as a context manager."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
-        self.label, self.total, self.unit, self.done, self.note = (
-            label,
-            total,
-            unit,
-            0,
-            "",
-        )
+        self.label, self.total, self.unit, self.done, self.note = (label, total, unit, 0, "")
         self.started = self.printed = time.monotonic()
         self.bar = tqdm(total=total, desc=label, unit=unit, unit_scale=True) if sys.stderr.isatty() else None
 
@@ -53,10 +47,7 @@ class Progress:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bar is not None:
             self.bar.close()

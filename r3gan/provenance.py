@@ -10,37 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-RECORDED_PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "scipy",
-    "deepspeed",
-    "clean-fid",
-    "snakemake",
-    "dvc",
-)
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Files that decide a number; the tables and records themselves do not make a tree dirty.
-CODE_PATHS = (
-    "r3gan",
-    "pipelines",
-    "Snakefile",
-    "dvc.yaml",
-    "requirements.lock",
-    "pyproject.toml",
-)
+CODE_PATHS = ("r3gan", "pipelines", "Snakefile", "dvc.yaml", "requirements.lock", "pyproject.toml")
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -79,12 +57,7 @@ def device_description(device: str, threads: int) -> dict[str, Any]:
         import torch
 
         return {"type": "cuda", "name": torch.cuda.get_device_name(), "count": 1}
-    return {
-        "type": "cpu",
-        "name": f"{processor_name()}, {os.cpu_count()} cores",
-        "count": 1,
-        "threads": threads,
-    }
+    return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": 1, "threads": threads}
 
 
 def stamp(device: str, threads: int) -> dict[str, Any]:

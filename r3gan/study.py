@@ -129,8 +129,7 @@ def read_all_studies(folder: Path = STUDY_FOLDER) -> Iterator[Study]:
     """Every study file of a folder, smallest scale first where the scale is one of the known three."""
     order = ["smoke", "mini", "paper"]
     paths = sorted(
-        folder.glob("*.yaml"),
-        key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem),
+        folder.glob("*.yaml"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
     )
     for path in paths:
         yield read_study(path, folder.parent / SCHEMA.name)

@@ -97,10 +97,7 @@ def test_class_embedding_is_a_linear_of_the_one_hot_label() -> None:
     [
         (layers.downsample2x, layers.downsample2x_transpose),
         *[
-            (
-                lambda x, w=w: layers.downsampling_conv2d(x, w),
-                lambda g, w=w: layers.downsampling_conv2d_transpose(g, w),
-            )
+            (lambda x, w=w: layers.downsampling_conv2d(x, w), lambda g, w=w: layers.downsampling_conv2d_transpose(g, w))
             for w in (torch.randn(3, 3, 1, 1, dtype=F64), torch.randn(3, 3, 3, 3, dtype=F64))
         ],
     ],

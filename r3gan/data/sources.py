@@ -109,10 +109,7 @@ _FFHQ = ImageFolder(
 SOURCES: Mapping[str, Source] = {
     "mnist5k-16": _DIGITS_16,
     "stackedmnist5k-16": StackedDigits(
-        title="StackedMNIST of the packaged digits, 16 px, 1000 modes",
-        digits=_DIGITS_16,
-        count=50_000,
-        seed=0,
+        title="StackedMNIST of the packaged digits, 16 px, 1000 modes", digits=_DIGITS_16, count=50_000, seed=0
     ),
     "ffhq-256": _FFHQ,
 }

@@ -50,12 +50,7 @@ METRICS: Mapping[str, Metric] = {
         "all training reals against the samples; covariance over N - 1",
         compute=_digit_frechet,
     ),
-    "modes": Metric(
-        title="modes covered, of 1000",
-        better="higher",
-        protocol=_TRIPLES,
-        compute=_modes,
-    ),
+    "modes": Metric(title="modes covered, of 1000", better="higher", protocol=_TRIPLES, compute=_modes),
     "kl": Metric(
         title="KL(generated || uniform over 1000 modes), nat",
         better="lower",

@@ -85,11 +85,7 @@ def evaluate(
             for name in metrics
             if values
         },
-        "data": {
-            "dataset": dataset.name,
-            "sha256": dataset.manifest["sha256"],
-            "count": len(dataset.images),
-        },
+        "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": len(dataset.images)},
         "classifier": {key: classifier_record.get(key) for key in ("dataset", "sha256", "test_accuracy")},
         "generator_sha256": sha256(run_folder / "generator.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),

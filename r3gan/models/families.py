@@ -67,9 +67,7 @@ class StyleGAN2:
 
         _refuse_classes("Config A", size)
         return stylegan2.Discriminator(
-            widths=size.base_widths,
-            stddev_group=self.stddev_group,
-            image_channels=size.image_channels,
+            widths=size.base_widths, stddev_group=self.stddev_group, image_channels=size.image_channels
         )
 
 
@@ -83,11 +81,7 @@ class Stripped:
         from r3gan.models import stripped
 
         _refuse_classes("Config B and C", size)
-        return stripped.Generator(
-            widths=size.base_widths,
-            z_dim=self.z_dim,
-            image_channels=size.image_channels,
-        )
+        return stripped.Generator(widths=size.base_widths, z_dim=self.z_dim, image_channels=size.image_channels)
 
     def discriminator(self, size: Size) -> DiscriminatorNetwork:
         from r3gan.models import stripped

@@ -16,14 +16,7 @@ RESAMPLING_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 @functools.lru_cache(maxsize=256)
-def fir_matrix(
-    size: int,
-    before: int,
-    after: int,
-    stride: int,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
+def fir_matrix(size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """[out, size] matrix of y[i] = sum_k taps[k] x[i * stride + k - before] / 8, zero outside the `size` samples.
 
     `before` and `after` count the zeros padded at either end; out = (size + before + after - 4) / stride + 1.
@@ -138,15 +131,7 @@ def chain_pullback(layers: Iterable[Layer | Chain], x: Tensor) -> tuple[Tensor, 
 class Conv2d(Layer):
     """Convolution without bias, size-preserving: [N, C_in, H, W] -> [N, C_out, H, W]."""
 
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        kernel: int = 1,
-        *,
-        groups: int = 1,
-        gain: float = 1.0,
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: int = 1, *, groups: int = 1, gain: float = 1.0) -> None:
         super().__init__()
         self.groups, self.padding = groups, kernel // 2
         self.weight = nn.Parameter(torch.empty(c_out, c_in // groups, kernel, kernel))

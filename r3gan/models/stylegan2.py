@@ -28,22 +28,12 @@ class EqualLinear(nn.Module):
     """
 
     def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        *,
-        lr_multiplier: float = 1.0,
-        bias_init: float = 0.0,
-        activate: bool = False,
+        self, c_in: int, c_out: int, *, lr_multiplier: float = 1.0, bias_init: float = 0.0, activate: bool = False
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in) / lr_multiplier)
         self.bias = nn.Parameter(torch.full((c_out,), bias_init / lr_multiplier))
-        self.weight_gain, self.bias_gain, self.activate = (
-            lr_multiplier / math.sqrt(c_in),
-            lr_multiplier,
-            activate,
-        )
+        self.weight_gain, self.bias_gain, self.activate = (lr_multiplier / math.sqrt(c_in), lr_multiplier, activate)
 
     def forward(self, x: Tensor) -> Tensor:
         y = functional.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
@@ -54,14 +44,7 @@ class EqualConv2d(nn.Module):
     """Convolution at equalised learning rate, optionally blurred and halved: [N, C_in, H, W] -> [N, C_out, H', W']."""
 
     def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        kernel: int,
-        *,
-        down: bool = False,
-        bias: bool = True,
-        gain: float | None = None,
+        self, c_in: int, c_out: int, kernel: int, *, down: bool = False, bias: bool = True, gain: float | None = None
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
@@ -86,14 +69,7 @@ class MappingNetwork(nn.Module):
 
     w_avg: Tensor
 
-    def __init__(
-        self,
-        z_dim: int,
-        w_dim: int,
-        layers: int,
-        lr_multiplier: float,
-        w_avg_beta: float = 0.995,
-    ) -> None:
+    def __init__(self, z_dim: int, w_dim: int, layers: int, lr_multiplier: float, w_avg_beta: float = 0.995) -> None:
         super().__init__()
         sizes = [z_dim] + [w_dim] * layers
         self.layers = nn.Sequential(
@@ -109,14 +85,7 @@ class MappingNetwork(nn.Module):
         return w if truncation_psi == 1.0 else self.w_avg.lerp(w, truncation_psi)
 
 
-def modulated_conv(
-    x: Tensor,
-    weight: Tensor,
-    style: Tensor,
-    *,
-    demodulate: bool = True,
-    up: bool = False,
-) -> Tensor:
+def modulated_conv(x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up: bool = False) -> Tensor:
     """Convolve sample n of [N, C_in, H, W] with weight * style[n]; outputs have unit variance if `demodulate`.
 
     Modulation is applied to the input and demodulation to the output, which equals scaling the weights per sample
@@ -232,11 +201,7 @@ class Generator(GeneratorNetwork):
         return ws
 
     def forward(
-        self,
-        z: Tensor,
-        labels: Tensor | None = None,
-        truncation_psi: float = 1.0,
-        noise: NoiseMode = "random",
+        self, z: Tensor, labels: Tensor | None = None, truncation_psi: float = 1.0, noise: NoiseMode = "random"
     ) -> Tensor:
         image: Tensor = self.synthesis(self.latents(z, truncation_psi), noise)
         return image

@@ -35,7 +35,7 @@ TABLES: Mapping[str, Table] = {
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
             "what we chose is in r3gan/configs.py and in every record.",
         ),
-    ),
+    )
 }
 
 

@@ -105,14 +105,7 @@ def build(name: str, table: Table, studies: Iterable[Study], results: Path) -> C
         ]
         cells += quality
         correlation, rows = rank_correlation([c for c in quality if c.quantity == table.metrics[0]])
-        scales.append(
-            ScaleResult(
-                scale=study.scale,
-                records=records,
-                rank_correlation=correlation,
-                rank_rows=rows,
-            )
-        )
+        scales.append(ScaleResult(scale=study.scale, records=records, rank_correlation=correlation, rank_rows=rows))
     return Content(name=name, table=table, cells=tuple(cells), scales=tuple(scales))
 
 

@@ -104,14 +104,7 @@ def counts_section(content: Content) -> str:
         verdict = "exact" if {g.verdict, d.verdict} == {"exact"} else f"G {g.verdict}, D {d.verdict}"
         counted = [f"{g.published}M", number(g.reproduced), f"{d.published}M", number(d.reproduced)]
         rows.append([g.row, *counted, verdict])
-    headers = [
-        "Configuration",
-        "G published",
-        "G counted",
-        "D published",
-        "D counted",
-        "Verdict",
-    ]
+    headers = ["Configuration", "G published", "G counted", "D published", "D counted", "Verdict"]
     size = content.table.counted_at
     return f"## Parameters at paper size ({size})\n\n" + grid(rows, headers, right=(1, 2, 3, 4))
 
@@ -127,23 +120,9 @@ def quality_section(content: Content, scale: ScaleResult) -> str:
         n = "-" if not main.n else "1 (single run)" if main.n == 1 else str(main.n)
         seeds = " ".join(map(str, main.seeds)) or "-"
         rows.append(
-            [
-                main.row,
-                main.published or "-",
-                number(main.untrained),
-                reproduced(main),
-                *others,
-                n,
-                seeds,
-                main.verdict,
-            ]
+            [main.row, main.published or "-", number(main.untrained), reproduced(main), *others, n, seeds, main.verdict]
         )
-    headers = [
-        "Configuration",
-        f"{table.published_metric.upper()} published",
-        "Untrained",
-        "Trained",
-    ]
+    headers = ["Configuration", f"{table.published_metric.upper()} published", "Untrained", "Trained"]
     headers += [*list(table.metrics[1:]), "n", "Seed", "Verdict"]
     right = range(1, 4 + len(table.metrics) - 1)
     text = f"## Quality, {scale.scale} scale\n\n"

@@ -22,6 +22,9 @@ class Tick:
     """Means of what the steps measured since the last row of the curve."""
 
     def __init__(self, state: State) -> None:
+        self.reset(state)
+
+    def reset(self, state: State) -> None:
         self.started, self.images = time.perf_counter(), state.images_seen
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
@@ -38,15 +41,10 @@ class Tick:
             if not math.isfinite(mean):
                 raise Diverged(f"{name} is {mean} before image {state.images_seen}")
         elapsed = time.perf_counter() - self.started
-        row = {
-            "kimg": state.images_seen / 1000,
-            **means,
-            "lr": hyper.lr,
-            "gamma": hyper.gamma,
-        }
+        row = {"kimg": state.images_seen / 1000, **means, "lr": hyper.lr, "gamma": hyper.gamma}
         row |= {"ema_half_life_kimg": hyper.ema_half_life_kimg}
         row |= {"img_per_s": (state.images_seen - self.images) / elapsed}
-        self.__init__(state)  # type: ignore[misc]
+        self.reset(state)
         return row
 
 
@@ -54,10 +52,7 @@ def write_curve(path: Path, rows: Iterable[dict[str, float]]) -> None:
     """The loss curve as CSV; a quantity that a tick did not measure (lazy ones) is left empty."""
     rows = list(rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with (
-        atomic(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)

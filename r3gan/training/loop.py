@@ -39,19 +39,12 @@ def train(run: Run, dataset: Dataset, out: Path, work: Path, device: torch.devic
     state = build_state(run, dataset, device)
     outcome: dict[str, Any] = {"outcome": "trained"}
     total_images = round(run.recipe.total_kimg * 1000)
-    print(
-        f"{run.id}: {total_images / 1000:g} kimg at batch {run.recipe.batch} on {device}",
-        flush=True,
-    )
+    print(f"{run.id}: {total_images / 1000:g} kimg at batch {run.recipe.batch} on {device}", flush=True)
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     try:
         loop(run, state, total_images, work, grid_z.to(device))
     except Diverged as reason:
-        outcome = {
-            "outcome": "Fail",
-            "fail_step": state.step,
-            "fail_reason": str(reason),
-        }
+        outcome = {"outcome": "Fail", "fail_step": state.step, "fail_reason": str(reason)}
     record = {
         **outcome,
         **run.describe(),
@@ -59,11 +52,7 @@ def train(run: Run, dataset: Dataset, out: Path, work: Path, device: torch.devic
         "images_seen": state.images_seen,
         "steps": state.step,
         "seconds": round(time.perf_counter() - started, 1),
-        "data": {
-            "dataset": dataset.name,
-            "sha256": dataset.manifest["sha256"],
-            "count": dataset.manifest["count"],
-        },
+        "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads()),
     }
     save_network(out / "generator.safetensors", state.ema)
@@ -78,11 +67,7 @@ def check(run: Run, dataset: Dataset) -> None:
     size = SIZES[run.dataset]
     if dataset.name != run.dataset:
         raise UserError(f"--data holds {dataset.name}, but --dataset is {run.dataset}")
-    assert dataset.images.shape[1:] == (
-        size.image_channels,
-        size.resolution,
-        size.resolution,
-    )
+    assert dataset.images.shape[1:] == (size.image_channels, size.resolution, size.resolution)
     if run.recipe.augment_p != (0.0, 0.0):
         raise UserError(
             f"--config {run.config_name} on {run.dataset} augments (p = {run.recipe.augment_p}), "
@@ -100,16 +85,8 @@ def loop(run: Run, state: State, total_images: int, work: Path, grid_z: Tensor) 
             measured = discriminator_step(run, state, hyper)
             measured |= generator_step(run, state, hyper)
             batch = run.recipe.batch
-            update_ema(
-                state.ema,
-                state.generator,
-                ema_beta(batch, hyper.ema_half_life_kimg * 1000),
-            )
-            before, state.images_seen, state.step = (
-                state.images_seen,
-                state.images_seen + batch,
-                state.step + 1,
-            )
+            update_ema(state.ema, state.generator, ema_beta(batch, hyper.ema_half_life_kimg * 1000))
+            before, state.images_seen, state.step = (state.images_seen, state.images_seen + batch, state.step + 1)
             tick.add(measured)
             note = None
             if crossed(before, state.images_seen, tick_images) or state.images_seen >= total_images:
@@ -117,10 +94,7 @@ def loop(run: Run, state: State, total_images: int, work: Path, grid_z: Tensor) 
                 state.curve.append(row)
                 note = f"D {row['loss_d']:.3f} G {row['loss_g']:.3f}"
             if crossed(before, state.images_seen, snapshot_images):
-                save_grid(
-                    work / f"samples-{state.images_seen // 1000:06d}k.png",
-                    state.ema(grid_z),
-                )
+                save_grid(work / f"samples-{state.images_seen // 1000:06d}k.png", state.ema(grid_z))
             progress.advance(batch, note)
 
 

@@ -24,9 +24,4 @@ class Run:
     def describe(self) -> dict[str, Any]:
         """The resolved configuration as plain JSON values."""
         description = self.config.describe(self.dataset) | {"recipe": asdict(self.recipe)}
-        return {
-            "run": self.id,
-            "config": self.config_name,
-            "dataset": self.dataset,
-            "seed": self.seed,
-        } | description
+        return {"run": self.id, "config": self.config_name, "dataset": self.dataset, "seed": self.seed} | description

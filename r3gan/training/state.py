@@ -42,12 +42,7 @@ def build_state(run: Run, dataset: Dataset, device: torch.device) -> State:
     recipe = run.recipe
 
     def adam(net: nn.Module) -> torch.optim.Adam:
-        return torch.optim.Adam(
-            net.parameters(),
-            lr=recipe.lr.base,
-            betas=(0.0, recipe.beta2.base),
-            eps=1e-8,
-        )
+        return torch.optim.Adam(net.parameters(), lr=recipe.lr.base, betas=(0.0, recipe.beta2.base), eps=1e-8)
 
     return State(
         generator=generator,

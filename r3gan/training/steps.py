@@ -35,10 +35,7 @@ class Hyper:
             return cosine_burn_in(getattr(recipe, name), images_seen, burn_in)
 
         return cls(
-            lr=value("lr"),
-            gamma=value("gamma"),
-            beta2=value("beta2"),
-            ema_half_life_kimg=value("ema_half_life_kimg"),
+            lr=value("lr"), gamma=value("gamma"), beta2=value("beta2"), ema_half_life_kimg=value("ema_half_life_kimg")
         )
 
 
@@ -67,11 +64,7 @@ def network_labels(net: GeneratorNetwork | DiscriminatorNetwork, labels: Tensor)
 
 def discriminator_step(run: Run, state: State, hyper: Hyper) -> dict[str, Tensor]:
     """Mean softplus(...) + gamma/2 (R1 + R2) on fresh reals and fakes; returns what it measured, as scalars."""
-    config, objective, penalised = (
-        run.config,
-        OBJECTIVES[run.config.loss],
-        PENALISED[run.config.penalty],
-    )
+    config, objective, penalised = (run.config, OBJECTIVES[run.config.loss], PENALISED[run.config.penalty])
     reals, all_labels = state.stream.next(run.recipe.batch)
     labels = network_labels(state.discriminator, all_labels)
     with torch.no_grad():
@@ -88,23 +81,14 @@ def discriminator_step(run: Run, state: State, hyper: Hyper) -> dict[str, Tensor
             logits[side] = state.discriminator(images, labels)
     loss = objective.discriminator(logits["real"], logits["fake"]).mean()
     total = loss + hyper.gamma / 2 * sum(measured.values(), torch.zeros_like(loss))
-    optimise(
-        state.discriminator_optimiser,
-        total,
-        hyper,
-        config.penalty_interval if lazy else 0,
-    )
+    optimise(state.discriminator_optimiser, total, hyper, config.penalty_interval if lazy else 0)
     if lazy and state.step % config.penalty_interval == 0:
         measured |= lazy_penalty_step(run, state, hyper, {"r1": reals, "r2": fakes}, labels)
     return {"loss_d": loss.detach()} | {name: value.detach() for name, value in measured.items()}
 
 
 def lazy_penalty_step(
-    run: Run,
-    state: State,
-    hyper: Hyper,
-    images: dict[str, Tensor],
-    labels: Tensor | None,
+    run: Run, state: State, hyper: Hyper, images: dict[str, Tensor], labels: Tensor | None
 ) -> dict[str, Tensor]:
     """A step on interval * gamma/2 * penalty alone, every `penalty_interval` steps."""
     penalised, interval = PENALISED[run.config.penalty], run.config.penalty_interval
