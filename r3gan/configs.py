@@ -120,6 +120,9 @@ _ABLATION_SMOKE = replace(
     gamma=Ramp(5, 0.5),
     unpublished=(*_A_SMOKE.unpublished, "burn_in_kimg", "lr", "gamma", "beta2"),
 )
+# The stripped networks of B and C want less: at the step and penalty that suit D and E, B's
+# discriminator went flat (R1 fell to 0.006, its loss to 2 log 2) and the generator with it.
+_STRIPPED_SMOKE = replace(_ABLATION_SMOKE, lr=Ramp(2e-3, 2e-4), gamma=Ramp(3, 0.3))
 _ABLATION = {
     "ffhq-256": replace(_A_FFHQ, lr=constant(5e-5), unpublished=("gamma", "augment_p", "xflip")),
     "stackedmnist5k-16": _ABLATION_SMOKE,
@@ -143,7 +146,7 @@ _B = Config(
     penalties=("r1",),
     penalty="transposed",
     unpublished=("initialisation",),
-    recipes=_ABLATION,
+    recipes=_ABLATION | {"stackedmnist5k-16": _STRIPPED_SMOKE},
 )
 _C_RPGAN = replace(_B, title="C + RpGAN loss", summary="relativistic pairing loss", loss="relativistic")
 _C_R2 = replace(_C_RPGAN, title="C + R2 gradient penalty", summary="R2 beside R1", penalties=("r1", "r2"))
@@ -153,6 +156,7 @@ _D_RESNET = replace(
     summary="1-3-1 residual bottlenecks, learned basis, output skips kept",
     networks=R3GAN(stem_ratio=3, inner_ratio=0.25, grouped=False, output_skips=True),
     unpublished=(),
+    recipes=_ABLATION,
 )
 _D_NOSKIP = replace(
     _D_RESNET,

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from r3gan.metrics.classifier import DigitClassifier
 
-BATCH = 500
+BATCH = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,13 @@ def digit_features(classifier: DigitClassifier, images: Tensor) -> Features:
     n, c, r, _ = images.shape
     device = next(classifier.parameters()).device
     features, classes = [], []
-    for part in torch.split(images, BATCH):
-        hidden, logits = classifier(part.to(device).reshape(-1, 1, r, r))
-        features.append(hidden.reshape(len(part), -1).cpu())
-        classes.append(logits.argmax(dim=1).reshape(len(part), c).cpu())
-    return Features(features=torch.cat(features), classes=torch.cat(classes))
+    # A stacked set repeats few digits many times: each distinct one goes through the network once.
+    channels = images.reshape(n * c, 1, r, r)
+    seen: dict[bytes, int] = {}
+    index = torch.tensor([seen.setdefault(channel.tobytes(), len(seen)) for channel in channels.numpy()])
+    distinct = torch.from_numpy(np.frombuffer(b"".join(seen), dtype=np.uint8).copy()).reshape(-1, 1, r, r)
+    for part in torch.split(distinct, BATCH):
+        hidden, logits = classifier(part.to(device))
+        features.append(hidden.cpu())
+        classes.append(logits.argmax(dim=1).cpu())
+    return Features(features=torch.cat(features)[index].reshape(n, -1), classes=torch.cat(classes)[index].reshape(n, c))
