@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from r3gan.models.base import DiscriminatorNetwork, PiecewiseLinear
+from r3gan.interfaces import DiscriminatorNetwork, PiecewiseLinear
 
 Penalised = Callable[[DiscriminatorNetwork, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.ema import update_ema
+from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.losses import OBJECTIVES
 from r3gan.models import stylegan2
-from r3gan.models.base import DiscriminatorNetwork
 from r3gan.models.families import R3GAN
 from r3gan.penalties import PENALISED, double_backward, path_length_penalty, path_lengths
 from r3gan.schedules import Ramp, cosine_burn_in, ema_beta

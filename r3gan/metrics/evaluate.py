@@ -14,10 +14,10 @@ from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
+from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
 from r3gan.metrics.classifier import DigitClassifier, load_classifier
 from r3gan.metrics.features import Features, digit_features
-from r3gan.models.base import GeneratorNetwork
 from r3gan.pictures import quantise, save_grid
 from r3gan.progress import Progress
 from r3gan.provenance import stamp

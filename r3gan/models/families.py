@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from r3gan.errors import UserError
 
 if TYPE_CHECKING:
-    from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+    from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
     LRELU_GAIN,
     Basis,

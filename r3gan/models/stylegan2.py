@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import LRELU_SLOPE, downsampling_conv2d, filter2d, upsample2x
 
 NoiseMode = Literal["random", "const", "none"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from r3gan.configs import SIZES, Config
 from r3gan.data.loader import Dataset, Stream
-from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 from r3gan.training.run import Run
 
 

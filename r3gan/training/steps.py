@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from r3gan.configs import Recipe
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, StyleBased
 from r3gan.losses import OBJECTIVES
-from r3gan.models.base import DiscriminatorNetwork, GeneratorNetwork, StyleBased
 from r3gan.penalties import PENALISED, path_length_penalty, path_lengths
 from r3gan.schedules import cosine_burn_in
 from r3gan.training.run import Run
