@@ -9,7 +9,7 @@ from r3gan.tables import TABLES
 from r3gan.workflow import has_gpu, load_study, mark_first_use, record_files
 
 STUDY = load_study(config.get("scale", "smoke"))
-FIRST_USE = mark_first_use(Path("work/first-use"))
+FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
 GPUS = 1 if has_gpu() else 0
 
 

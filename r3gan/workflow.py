@@ -38,7 +38,7 @@ def mark_first_use(marker: Path) -> str:
     """Create `marker` unless it exists, and return it.
 
     A clone brings published records along, but not the runs they came from; the marker is newer than they are and an
-    input of what writes them, so that the first invocation in a working tree measures everything here.
+    input of what writes them, so that the first invocation of a scale in a working tree measures everything here.
     """
     if not marker.exists():
         marker.parent.mkdir(parents=True, exist_ok=True)
