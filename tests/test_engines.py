@@ -141,7 +141,7 @@ def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
     shutil.copyfile(REPOSITORY / "pipelines/study/smoke.yaml", tree / "pipelines/study/smoke.yaml")
     done = run_in(tree, *SNAKEMAKE, "-n", "-p", "-F")
     assert done.returncode == 0, done.stderr
-    shell = re.findall(r"^\s*(r3gan .*?) 2>&1 \| tee ", done.stdout + done.stderr, flags=re.M)
+    shell = re.findall(r"^(?:Shell command: |\s*)(r3gan .*?) 2>&1 \| tee ", done.stdout + done.stderr, flags=re.M)
     code = (
         "import json; from dvc.repo import Repo; "
         "print(json.dumps([s.cmd for s in Repo('.').index.stages if s.name != 'fingerprint']))"
