@@ -34,8 +34,8 @@ def fir_matrix(size: int, before: int, after: int, stride: int, dtype: torch.dty
 def apply_both_axes(rows: Tensor, columns: Tensor, x: Tensor) -> Tensor:
     """Rows x columns^T for each channel of [N, C, H, W].
 
-    Two small dense products beat a depthwise convolution on a CPU: at 24 channels of 16 px 2 times forward and
-    28 times backward.
+    Two small dense products beat a one-channel convolution over N C maps on a CPU: at 64 samples of 24 channels of
+    16 px, one thread, 1.75 ms against 0.84 ms forward and 26 ms against 0.93 ms backward.
     """
     return rows @ x @ columns.T
 
