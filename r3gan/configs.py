@@ -120,8 +120,8 @@ _ABLATION_SMOKE = replace(
     gamma=Ramp(5, 0.5),
     unpublished=(*_A_SMOKE.unpublished, "burn_in_kimg", "lr", "gamma", "beta2"),
 )
-# B and C take a gentler recipe: at the step and penalty of D and E the rows with R1 alone did not learn (B and C + RpGAN
-# ended no better than untrained, B's R1 falling to 0.006 on the way; C + R2 did learn).
+# B and C take a gentler recipe: at the step and penalty of D and E the rows with R1 alone did not learn (B and
+# C + RpGAN ended no better than untrained, B's R1 falling to 0.006 on the way; C + R2 did learn).
 _STRIPPED_SMOKE = replace(_ABLATION_SMOKE, lr=Ramp(2e-3, 2e-4), gamma=Ramp(3, 0.3))
 _ABLATION = {
     "ffhq-256": replace(_A_FFHQ, lr=constant(5e-5), unpublished=("gamma", "augment_p", "xflip")),
