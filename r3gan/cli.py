@@ -72,7 +72,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"r3gan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
 
-    def command(name: str, function: Callable[[argparse.Namespace], None], summary: str) -> Parser:
+    def command(name: str, function: Callable[[argparse.Namespace], int | None], summary: str) -> Parser:
         sub: Parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         sub.set_defaults(function=function)
         return sub
@@ -107,7 +107,29 @@ def build_parser() -> Parser:
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
+    sub.add_argument(
+        "--check-determinism",
+        type=positive(int),
+        metavar="N",
+        help="train N steps twice, name the first that differs, write nothing (exit code 1 if one does)",
+    )
     add_device(sub)
+    kept = sub.add_argument_group("stopping and going on; the same command continues the newest checkpoint")
+    kept.add_argument("--checkpoint-seconds", type=positive(float), default=600.0, metavar="S", help="default: 600")
+    kept.add_argument("--keep-checkpoints", type=positive(int), default=2, metavar="K", help="the last K (default: 2)")
+    ranks = sub.add_argument_group("several processes; the batch stays the recipe's")
+    ranks.add_argument("--launcher", default="local", help="local, torchrun, deepspeed or srun (default: local)")
+    ranks.add_argument("--ranks", type=positive(int), default=1, metavar="N", help="processes, one a GPU (default: 1)")
+    ranks.add_argument("--hostfile", type=Path, metavar="FILE", help="hosts of several machines, for deepspeed")
+    ranks.add_argument("--engine", default="auto", help="torch or deepspeed (default: deepspeed for several ranks)")
+    ranks.add_argument("--zero", type=int, default=0, metavar="STAGE", help="DeepSpeed ZeRO 0, 1 or 2 (default: 0)")
+    ranks.add_argument("--micro-batch", type=positive(int), metavar="M", help="images at once (default: what fits)")
+    ranks.add_argument("--rank-of", help=argparse.SUPPRESS)
+    speed = sub.add_argument_group("how it is computed (defaults: what suits the device)")
+    speed.add_argument("--layout", help="nchw or channels-last")
+    speed.add_argument("--precision", help="fp32, or bf16 in the paper's resolutions")
+    speed.add_argument("--compile", help="on or off")
+    speed.add_argument("--adam", help="foreach or fused")
 
     sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
     sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
@@ -150,7 +172,10 @@ def choose_device(arguments: argparse.Namespace) -> Any:
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
     if arguments.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if arguments.device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # the rank's own, where a launcher started it
+        return torch.device("cuda", torch.cuda.current_device())
     return torch.device(arguments.device)
 
 
@@ -224,7 +249,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
     )
 
 
-def run_train(arguments: argparse.Namespace) -> None:
+def run_train(arguments: argparse.Namespace) -> int:
     from r3gan.configs import find_config
 
     config = find_config(arguments.config)
@@ -243,13 +268,81 @@ def run_train(arguments: argparse.Namespace) -> None:
     )
     if arguments.dry_run:
         print(json.dumps(run.describe(), indent=1))
-        return
-    device = choose_device(arguments)
+        return 0
+    if arguments.engine not in ("auto", "torch", "deepspeed"):
+        raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
+    if arguments.zero not in (0, 1, 2):
+        reason = " (3 shards the parameters that the penalties' extra passes need)" if arguments.zero == 3 else ""
+        raise UserError(f"--zero {arguments.zero} is not possible{reason}; allowed: 0, 1, 2")
+    from r3gan.training import launch
+
+    ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
+    launch.check(ranks)
+    work = Path("work") / run.id
     from r3gan.data.loader import open_dataset
-    from r3gan.training.loop import train
 
     dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
-    train(run, dataset, arguments.out or Path("runs") / run.id, Path("work") / run.id, device)
+    from r3gan.training.batching import share_of
+
+    share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here rather than in every rank
+    if arguments.launcher != "local" and not arguments.rank_of:
+        refuse_missing_gpus(arguments)
+        work.mkdir(parents=True, exist_ok=True)
+        return launch.run_ranks(ranks, sys.argv[1:], work / "exit-code")
+    if arguments.rank_of == "srun":
+        launch.adopt_slurm_rank()
+    device = choose_device(arguments)
+    return train_rank(arguments, run, dataset, work, device)
+
+
+def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
+    """UserError where this machine has fewer GPUs than it is asked to start ranks for."""
+    elsewhere = arguments.launcher == "srun" or arguments.hostfile
+    if not elsewhere and choose_device(arguments).type == "cuda":
+        import torch
+
+        if torch.cuda.device_count() < arguments.ranks:
+            raise UserError(f"--ranks {arguments.ranks}: this machine has {torch.cuda.device_count()} GPUs")
+
+
+def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path, device: Any) -> int:
+    """Train as one rank of a run, or as all of it."""
+    from r3gan import fingerprint
+    from r3gan.training.engine import join_world
+    from r3gan.training.execution import CHOICES
+    from r3gan.training.loop import Options, train
+    from r3gan.training.signals import REQUEUE, Stopped
+
+    wanted = {name: getattr(arguments, name) for name in CHOICES}
+    if arguments.check_determinism:
+        from r3gan.training.determinism import check_determinism
+
+        difference = check_determinism(run, dataset, device, wanted, arguments.check_determinism)
+        print(difference or f"{run.id}: {arguments.check_determinism} steps, twice, bit for bit the same")
+        return 1 if difference else 0
+    world = join_world(arguments.engine, arguments.zero, device)
+    options = Options(
+        out=arguments.out or Path("runs") / run.id,
+        work=work,
+        device=device,
+        world=world,
+        wanted=wanted,
+        micro_batch=arguments.micro_batch,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        keep_checkpoints=arguments.keep_checkpoints,
+        code=fingerprint.code("train"),
+        launch=os.environ.get("R3GAN_LAUNCH", ""),
+    )
+    try:
+        train(run, dataset, options)
+    except Stopped as stopped:
+        if world.leads:
+            print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
+            (work / "exit-code").write_text(str(REQUEUE), encoding="ascii")
+        return REQUEUE
+    finally:
+        world.leave()
+    return 0
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
@@ -301,10 +394,10 @@ def run_fingerprint(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 done, 2 a mistake that the user can mend, 130 interrupted."""
+    """Run the command; 0 done, 2 a mistake that the user can mend, 75 stopped and saved, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
     try:
-        arguments.function(arguments)
+        return arguments.function(arguments) or 0
     except UserError as error:
         print(f"r3gan {arguments.command}: {error}", file=sys.stderr)
         return 2

@@ -19,6 +19,8 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut may leave an empty file under the final name
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,20 +3,31 @@
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 
-class GeneratorNetwork(nn.Module):
+class Network(nn.Module):
+    """What generators and discriminators share."""
+
+    classes: int
+    mixed_precision = False  # whether the family knows bfloat16 in some of its resolutions
+    bf16_from_px: int | None = None  # lowest resolution computed in bfloat16; None: all in the parameters' precision
+
+    def dtype_at(self, resolution: int, dtype: torch.dtype) -> torch.dtype:
+        """The precision of the stage at `resolution`, where parameters have `dtype`."""
+        low = self.bf16_from_px is not None and resolution >= self.bf16_from_px
+        return torch.bfloat16 if low else dtype
+
+
+class GeneratorNetwork(Network):
     """z [N, z_dim] and labels int64 [N] (None without classes) to images [N, C, R, R], about [-1, 1]."""
 
     z_dim: int
-    classes: int
 
 
-class DiscriminatorNetwork(nn.Module):
+class DiscriminatorNetwork(Network):
     """Images [N, C, R, R] and labels int64 [N] (None without classes) to logits [N]."""
-
-    classes: int
 
 
 @runtime_checkable

@@ -9,35 +9,45 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from r3gan.augment import Augmentation
 from r3gan.interfaces import DiscriminatorNetwork, PiecewiseLinear
 
-Penalised = Callable[[DiscriminatorNetwork, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Penalised = Callable[[DiscriminatorNetwork, Tensor, Tensor | None, Augmentation | None], tuple[Tensor, Tensor]]
 
 
 def double_backward(
-    discriminator: DiscriminatorNetwork, images: Tensor, labels: Tensor | None = None
+    discriminator: DiscriminatorNetwork,
+    images: Tensor,
+    labels: Tensor | None = None,
+    augmentation: Augmentation | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Logits [N] and squared norms [N] of their gradients with respect to `images` [N, C, H, W]: the reference.
 
     The gradient is itself differentiable, so a penalty's backward pass goes through the network twice. With operations
-    across samples (minibatch stddev) the gradient is that of the sum of logits, as in StyleGAN2.
+    across samples (minibatch stddev) the gradient is that of the sum of logits, as in StyleGAN2. What D sees may be
+    augmented; the gradient is that of the images before.
     """
     images = images.detach().requires_grad_(True)
-    logits = discriminator(images, labels)
+    logits = discriminator(augmentation.apply(images) if augmentation else images, labels)
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return logits, gradient.square().sum(dim=(1, 2, 3))
 
 
 def transposed(
-    discriminator: DiscriminatorNetwork, images: Tensor, labels: Tensor | None = None
+    discriminator: DiscriminatorNetwork,
+    images: Tensor,
+    labels: Tensor | None = None,
+    augmentation: Augmentation | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same numbers and gradients for a piecewise linear discriminator, by its transposed layers.
 
     The gradient is then the output of an ordinary computation, and one ordinary backward trains through it.
     """
     assert isinstance(discriminator, PiecewiseLinear), f"{type(discriminator).__name__} has no pullback"
-    logits, pull = discriminator.pullback(images, labels)
-    return logits, pull(torch.ones_like(logits)).square().sum(dim=(1, 2, 3))
+    logits, pull = discriminator.pullback(augmentation.apply(images) if augmentation else images, labels)
+    gradient = pull(torch.ones_like(logits))
+    gradient = augmentation.pull(gradient) if augmentation else gradient
+    return logits, gradient.square().sum(dim=(1, 2, 3))
 
 
 PENALISED: Mapping[str, Penalised] = {"double-backward": double_backward, "transposed": transposed}

@@ -11,12 +11,13 @@ PLAIN_INTERVAL_S = 15.0
 
 
 class Progress:
-    """Counts units of work on standard error, with rate and time left; use as a context manager."""
+    """Counts units of work on standard error, with rate and time left, if `shown`; use as a context manager."""
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
+    def __init__(self, label: str, total: int, unit: str, shown: bool = True) -> None:
+        self.shown = shown
         self.label, self.total, self.unit, self.done, self.note = (label, total, unit, 0, "")
         self.started = self.printed = time.monotonic()
-        self.bar = tqdm(total=total, desc=label, unit=unit, unit_scale=True) if sys.stderr.isatty() else None
+        self.bar = tqdm(total=total, desc=label, unit=unit, unit_scale=True) if shown and sys.stderr.isatty() else None
 
     def advance(self, amount: int, note: str | None = None) -> None:
         """Count `amount` units more; `note` stands behind the bar from now on."""
@@ -25,7 +26,7 @@ class Progress:
         if self.bar is not None:
             self.bar.set_postfix_str(self.note, refresh=False)
             self.bar.update(amount)
-        elif time.monotonic() - self.printed >= PLAIN_INTERVAL_S:
+        elif self.shown and time.monotonic() - self.printed >= PLAIN_INTERVAL_S:
             self._print_line()
 
     def _print_line(self) -> None:
@@ -51,5 +52,5 @@ class Progress:
     ) -> None:
         if self.bar is not None:
             self.bar.close()
-        else:
+        elif self.shown:
             self._print_line()

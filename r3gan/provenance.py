@@ -51,21 +51,21 @@ def processor_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def device_description(device: str, threads: int) -> dict[str, Any]:
-    """Name and count of what computed: GPUs, or one processor and its threads."""
+def device_description(device: str, threads: int, count: int = 1) -> dict[str, Any]:
+    """Name and count of what computed: GPUs, or processes of so many threads on one processor."""
     if device.startswith("cuda"):
         import torch
 
-        return {"type": "cuda", "name": torch.cuda.get_device_name(), "count": 1}
-    return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": 1, "threads": threads}
+        return {"type": "cuda", "name": torch.cuda.get_device_name(), "count": count}
+    return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": count, "threads": threads}
 
 
-def stamp(device: str, threads: int) -> dict[str, Any]:
+def stamp(device: str, threads: int, count: int = 1) -> dict[str, Any]:
     """Everything above at this moment, and the command that is running."""
     return {
         "command": shlex.join(["r3gan", *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": code_version(),
         "versions": package_versions(),
-        "device": device_description(device, threads),
+        "device": device_description(device, threads, count),
     }

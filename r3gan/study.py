@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Study:
     classifier: str | None
     metrics: tuple[str, ...]
     samples: int
+    launch: Mapping[str, str | int]
     tables: tuple[str, ...]
     runs: tuple[StudyRun, ...]
 
@@ -49,6 +50,11 @@ class Study:
         classifier = f"--classifier {self.classifier} " if self.classifier else ""
         metrics = f"--metrics {' '.join(self.metrics)} " if self.metrics else ""
         return f"{classifier}{metrics}--samples {self.samples}"
+
+    @property
+    def launch_options(self) -> str:
+        """How `r3gan train` starts its ranks, as DVC writes it from the same mapping."""
+        return " ".join(f"--{name} {value}" for name, value in self.launch.items())
 
     @property
     def classifier_files(self) -> list[str]:
@@ -62,6 +68,10 @@ class Study:
     def folders(self) -> dict[str, StudyRun]:
         """Run folders below runs/ and results/, in the order of the file."""
         return {f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}": run for run in self.runs}
+
+    def priority(self, wildcards: Any) -> int:
+        """Runs start in the order of the file."""
+        return len(self.runs) - self.runs.index(self.find_run(wildcards))
 
 
 def _load_yaml(path: Path) -> Any:
@@ -96,6 +106,7 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         classifier=evaluation.get("classifier"),
         metrics=tuple(evaluation["metrics"]),
         samples=evaluation["samples"],
+        launch=content["launch"],
         tables=tuple(content["tables"]),
         runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
     )

@@ -17,6 +17,7 @@ TINY_STUDY = """\
 scale: smoke
 datasets: [mnist5k-16, stackedmnist5k-16]
 classifiers: [mnist5k-16]
+launch: {launcher: local, ranks: 1}
 evaluation: {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
 tables: [table1]
 runs:

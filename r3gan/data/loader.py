@@ -1,5 +1,7 @@
 """Prepared data sets: opened by path, read in an order that only the seed and the position decide."""
 
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,35 +43,80 @@ def to_unit_range(images: Tensor) -> Tensor:
     return images.to(torch.get_default_dtype()) / 127.5 - 1.0
 
 
+DEVICE_RESIDENT_PX = 64  # sets up to this resolution live on the device as uint8, if they fit
+DEVICE_RESIDENT_SHARE = 0.5  # of the device's free memory, at most
+
+
 class Stream:
     """Endless reals: every epoch is a fresh permutation, of the mirrored set too with `xflip` (the set doubled).
 
-    Position p always yields the same image for one seed, whatever the batch size, so `position` is all there is to
-    save.
+    Position p always yields the same image for one seed, whatever the batch size and the number of ranks, so nothing
+    has to be remembered between batches. Small sets stay on the device; of large ones the batch that is likely to be
+    asked for next is read ahead by a thread.
     """
 
     def __init__(self, dataset: Dataset, seed: int, xflip: bool, device: torch.device) -> None:
         self.dataset, self.seed, self.xflip, self.device = dataset, seed, xflip, device
-        self.epoch_length = len(dataset.images) * (2 if xflip else 1)
-        self.position = 0
-        self._epoch = -1
-        self._order: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.count = len(dataset.images)
+        self.epoch_length = self.count * (2 if xflip else 1)
+        self._orders: dict[int, NDArray[np.int64]] = {}
+        self.resident = self._load_onto_device()
+        self._ahead: tuple[tuple[int, int], Future[Tensor]] | None = None
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader") if self.resident is None else None
+
+    def _load_onto_device(self) -> Tensor | None:
+        if self.dataset.images.shape[2] > DEVICE_RESIDENT_PX:
+            return None
+        if self.device.type == "cuda":
+            free = torch.cuda.mem_get_info(self.device)[0]
+            if self.dataset.images.nbytes > free * DEVICE_RESIDENT_SHARE:
+                return None
+            return torch.from_numpy(np.asarray(self.dataset.images)).to(self.device)
+        with warnings.catch_warnings():  # the memory map is read-only, and nothing here writes
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.from_numpy(np.asarray(self.dataset.images))
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._order = np.random.default_rng([self.seed, epoch]).permutation(self.epoch_length)
-        return self._order
+        if epoch not in self._orders:
+            # The latest two are enough: a batch may straddle epochs, and ranks lie within one batch of each other.
+            self._orders = {e: order for e, order in self._orders.items() if e == epoch - 1}
+            self._orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(self.epoch_length)
+        return self._orders[epoch]
 
-    def next(self, batch: int) -> tuple[Tensor, Tensor]:
-        """The next images, floats [batch, C, R, R] in [-1, 1], and labels int64 [batch]."""
-        positions = np.arange(self.position, self.position + batch)
-        self.position += batch
+    def _picks(self, start: int, count: int) -> NDArray[np.int64]:
+        positions = np.arange(start, start + count)
         epochs, offsets = np.divmod(positions, self.epoch_length)
-        # A batch may straddle epochs; ask in rising order so that each permutation is drawn once.
-        picks = np.concatenate([self._epoch_order(int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
-        index, mirrored = (picks % len(self.dataset.images), picks >= len(self.dataset.images))
-        images = self.dataset.images[index]
-        images[mirrored] = images[mirrored, :, :, ::-1]
-        labels = torch.from_numpy(np.asarray(self.dataset.labels[index]))
-        return to_unit_range(torch.from_numpy(images).to(self.device)), labels.to(self.device)
+        # Rising order, so that each permutation is drawn once.
+        return np.concatenate([self._epoch_order(int(e))[offsets[epochs == e]] for e in np.unique(epochs)])
+
+    def _read(self, picks: NDArray[np.int64]) -> Tensor:
+        """Images from the memory map, uint8 [N, C, R, R] in pinned memory where the device is a GPU."""
+        images = torch.from_numpy(self.dataset.images[picks % self.count])
+        return images.pin_memory() if self.device.type == "cuda" else images
+
+    def at(self, start: int, count: int, likely_next: int | None = None) -> tuple[Tensor, Tensor]:
+        """Images at positions [start, start + count), floats [count, C, R, R] in [-1, 1], and labels int64 [count].
+
+        `likely_next` is the position at which the next call of the same size will start.
+        """
+        picks = self._picks(start, count)
+        labels = torch.from_numpy(np.asarray(self.dataset.labels[picks % self.count]))
+        if self.resident is not None:
+            index = torch.from_numpy(picks % self.count).to(self.device, non_blocking=True)
+            images = self.resident.index_select(0, index)
+        else:
+            images = self._read_ahead(start, count, picks, likely_next).to(self.device, non_blocking=True)
+        images = to_unit_range(images)
+        if self.xflip:
+            mirrored = torch.from_numpy(picks >= self.count).to(self.device, non_blocking=True)
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images, labels.to(self.device, non_blocking=True)
+
+    def _read_ahead(self, start: int, count: int, picks: NDArray[np.int64], likely_next: int | None) -> Tensor:
+        assert self._reader is not None
+        ahead, self._ahead = self._ahead, None
+        images = ahead[1].result() if ahead and ahead[0] == (start, count) else self._read(picks)
+        if likely_next is not None:
+            future = self._reader.submit(self._read, self._picks(likely_next, count))
+            self._ahead = ((likely_next, count), future)
+        return images

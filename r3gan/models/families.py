@@ -19,6 +19,7 @@ class Size:
     group_size: int = 16
     classes: int = 0
     image_channels: int = 3
+    bf16_from_px: int = 8  # with mixed precision: the lowest resolution in bfloat16
     published: bool = True  # a size of the paper, whose parameter counts are printed there
 
     @property

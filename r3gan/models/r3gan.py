@@ -12,6 +12,7 @@ from r3gan.models.layers import (
     LRELU_GAIN,
     Basis,
     BiasedLeakyReLU,
+    Cast,
     Chain,
     ClassEmbedding,
     Conv2d,
@@ -21,7 +22,7 @@ from r3gan.models.layers import (
     chain_pullback,
     downsample2x,
     downsample2x_transpose,
-    init_normal,
+    normal_parameter,
     upsample2x,
 )
 
@@ -93,6 +94,8 @@ class Generator(GeneratorNetwork):
     and the results are summed through upsampling ("D + ResNet-ify"); without, only the last has one.
     """
 
+    mixed_precision = True
+
     def __init__(
         self,
         *,
@@ -120,18 +123,20 @@ class Generator(GeneratorNetwork):
         if self.classes:
             z = torch.cat([z, self.embed(labels)], dim=1)
         x, images = z, []
-        for transition, stage in zip(self.transitions, self.stages, strict=True):
-            x = stage(transition(x))
+        for i, (transition, stage) in enumerate(zip(self.transitions, self.stages, strict=True)):
+            x = stage(transition(x.to(self.dtype_at(4 * 2**i, z.dtype))))
             images.append(x)
-        # The last len(to_image) resolutions have an output: one, or all of them.
-        image = self.to_image[0](images[-len(self.to_image)])
+        # The last len(to_image) resolutions have an output: one, or all of them. Images are summed in full precision.
+        image = self.to_image[0](images[-len(self.to_image)]).to(z.dtype)
         for head, x in zip(self.to_image[1:], images[1:], strict=False):
-            image = upsample2x(image) + head(x)
+            image = upsample2x(image) + head(x).to(z.dtype)
         return image
 
 
 class Discriminator(DiscriminatorNetwork):
     """images [N, C, R, R], labels [N] or None -> logits [N]; `widths` per resolution, 4x4 first, as in G."""
+
+    mixed_precision = True
 
     def __init__(
         self,
@@ -153,17 +158,25 @@ class Discriminator(DiscriminatorNetwork):
         if classes:
             self.embed = ClassEmbedding(classes, max(widths), gain=max(widths) ** -0.5)
 
+    def body(self, images: Tensor) -> list[Layer | Chain | Cast]:
+        """The layers from images to [N, 1] or [N, W_max], in the precision of each stage; the head in the images'."""
+        layers: list[Layer | Chain | Cast] = []
+        for i, stage in enumerate(self.stages):
+            layers.append(Cast(self.dtype_at(images.shape[2] // 2**i, images.dtype)))
+            layers += [self.from_image] * (i == 0)
+            layers.append(stage)  # type: ignore[arg-type]
+            layers += [self.transitions[i]] if i < len(self.transitions) else [Cast(images.dtype), self.head]  # type: ignore[list-item]
+        return layers
+
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        x = self.from_image(images)
-        for stage, transition in zip(self.stages, [*self.transitions, self.head], strict=True):
-            x = transition(stage(x))  # the last one is the head: [N, 1] or [N, W_max]
+        x = images
+        for layer in self.body(images):
+            x = layer(x)
         return (x * self.embed(labels)).sum(dim=1) if self.classes else x.squeeze(1)
 
     def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Pullback]:
         """Logits [N] and the map from their gradients [N] to those of the images [N, C, R, R]."""
-        transitions = [*self.transitions, self.head]
-        interleaved = [layer for pair in zip(self.stages, transitions, strict=True) for layer in pair]
-        x, back = chain_pullback([self.from_image, *interleaved], images)  # type: ignore[list-item]
+        x, back = chain_pullback(self.body(images), images)
         if self.classes:
             direction = self.embed(labels)
             return (x * direction).sum(dim=1), lambda g: back(g[:, None] * direction)
@@ -175,8 +188,7 @@ class Head(Layer):
 
     def __init__(self, width: int, c_out: int) -> None:
         super().__init__()
-        self.basis = nn.Parameter(torch.empty(width, 1, 4, 4))
-        init_normal(self.basis, gain=1.0)
+        self.basis = normal_parameter(width, 1, 4, 4, gain=1.0)
         self.linear = Linear(width, c_out)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
-from r3gan.models.layers import LRELU_SLOPE, downsampling_conv2d, filter2d, upsample2x
+from r3gan.models.layers import LRELU_SLOPE, downsampling_conv2d, filter2d, normal_parameter, upsample2x
 
 NoiseMode = Literal["random", "const", "none"]
 
@@ -31,7 +31,7 @@ class EqualLinear(nn.Module):
         self, c_in: int, c_out: int, *, lr_multiplier: float = 1.0, bias_init: float = 0.0, activate: bool = False
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(c_out, c_in) / lr_multiplier)
+        self.weight = nn.Parameter(torch.normal(0.0, 1.0 / lr_multiplier, size=(c_out, c_in)))
         self.bias = nn.Parameter(torch.full((c_out,), bias_init / lr_multiplier))
         self.weight_gain, self.bias_gain, self.activate = (lr_multiplier / math.sqrt(c_in), lr_multiplier, activate)
 
@@ -47,7 +47,7 @@ class EqualConv2d(nn.Module):
         self, c_in: int, c_out: int, kernel: int, *, down: bool = False, bias: bool = True, gain: float | None = None
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
+        self.weight = normal_parameter(c_out, c_in, kernel, kernel)
         self.bias = nn.Parameter(torch.zeros(c_out)) if bias else None
         self.weight_gain = 1.0 / math.sqrt(c_in * kernel**2)
         self.down, self.padding = down, kernel // 2
@@ -112,10 +112,10 @@ class SynthesisLayer(nn.Module):
     def __init__(self, c_in: int, c_out: int, w_dim: int, resolution: int, *, up: bool) -> None:
         super().__init__()
         self.affine = EqualLinear(w_dim, c_in, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.weight = normal_parameter(c_out, c_in, 3, 3)
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.register_buffer("noise_const", torch.normal(0.0, 1.0, size=(resolution, resolution)))
         self.up = up
 
     def forward(self, x: Tensor, w: Tensor, noise: NoiseMode = "random") -> Tensor:
@@ -133,7 +133,7 @@ class ToImage(nn.Module):
     def __init__(self, c_in: int, image_channels: int, w_dim: int) -> None:
         super().__init__()
         self.affine = EqualLinear(w_dim, c_in, bias_init=1.0)
-        self.weight = nn.Parameter(torch.randn(image_channels, c_in, 1, 1))
+        self.weight = normal_parameter(image_channels, c_in, 1, 1)
         self.bias = nn.Parameter(torch.zeros(image_channels))
         self.weight_gain = 1.0 / math.sqrt(c_in)
 
@@ -147,7 +147,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, widths: Sequence[int], w_dim: int, image_channels: int) -> None:
         super().__init__()
-        self.const = nn.Parameter(torch.randn(widths[0], 4, 4))
+        self.const = normal_parameter(widths[0], 4, 4)
         layers = [SynthesisLayer(widths[0], widths[0], w_dim, 4, up=False)]
         for i, (a, b) in enumerate(itertools.pairwise(widths)):
             resolution = 8 * 2**i

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,85 +19,147 @@ from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.provenance import stamp
 from r3gan.schedules import ema_beta
+from r3gan.training import checkpoint
 from r3gan.training.curve import Diverged, Tick, write_curve
+from r3gan.training.engine import World
 from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
+from r3gan.training.signals import Stopped, StopRequests
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
 from r3gan.weights import save_network
 
 TICKS = 50  # rows of the loss curve
 SNAPSHOTS = 4  # sample grids on the way
+AGREEMENT_STEPS = 16  # ranks ask each other this often whether to stop or to save
 
 
-def train(run: Run, dataset: Dataset, out: Path, work: Path, device: torch.device) -> dict[str, Any]:
-    """Train to the end of the recipe; write generator.safetensors, loss.csv and train.json into `out`.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a run is computed and kept, as opposed to what it trains."""
 
-    Sample grids on the way go to `work`. Returns the record, whose `outcome` is "trained" or "Fail".
+    out: Path
+    work: Path
+    device: torch.device
+    world: World = field(default_factory=World)
+    wanted: Mapping[str, str | None] = field(default_factory=dict)  # overrides of the device's Execution
+    micro_batch: int | None = None
+    checkpoint_seconds: float = 600.0
+    keep_checkpoints: int = 2
+    code: str = ""  # fingerprint of the training code: a checkpoint of other code is not continued
+    launch: str = ""  # the command that started the ranks
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.work / "checkpoints"
+
+
+def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+    """Train to the end of the recipe; write generator.safetensors, loss.csv and train.json into `options.out`.
+
+    Continues the newest checkpoint under `options.work`, where sample grids on the way go too. Returns the record,
+    whose `outcome` is "trained" or "Fail". Raises Stopped, after saving, when the process is asked to end.
     """
     check(run, dataset)
     keep_freed_memory()
-    started = time.perf_counter()
-    state = build_state(run, dataset, device)
-    outcome: dict[str, Any] = {"outcome": "trained"}
+    world, device = options.world, options.device
+    identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
+    found = newest_checkpoint(options, identity)
+    micro = options.micro_batch or (found[0]["micro"] if found else None)
+    state = build_state(run, dataset, device, wanted=options.wanted, micro=micro, world=world)
+    if found:
+        checkpoint.restore(state, *found)
     total_images = round(run.recipe.total_kimg * 1000)
-    print(f"{run.id}: {total_images / 1000:g} kimg at batch {run.recipe.batch} on {device}", flush=True)
-    grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
+    if world.leads:
+        at = f"goes on at {state.images_seen / 1000:g} of" if found else "trains"
+        print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
+    outcome: dict[str, Any] = {"outcome": "trained"}
     try:
-        loop(run, state, total_images, work, grid_z.to(device))
-    except Diverged as reason:
-        outcome = {"outcome": "Fail", "fail_step": state.step, "fail_reason": str(reason)}
+        loop(run, state, total_images, options, identity)
+    except Diverged as failure:
+        outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
     record = {
         **outcome,
         **run.describe(),
         "scale": run.scale,
         "images_seen": state.images_seen,
         "steps": state.step,
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(state.seconds, 1),
+        "continued_at_images": state.continued_at_images,
+        "execution": asdict(state.execution) | asdict(state.share) | world.describe() | {"launch": options.launch},
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
-        "provenance": stamp(str(device), torch.get_num_threads()),
+        "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    save_network(out / "generator.safetensors", state.ema)
-    write_curve(out / "loss.csv", state.curve)
-    write_json(out / "train.json", record)
-    print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
+    if world.leads:
+        save_network(options.out / "generator.safetensors", state.ema)
+        write_curve(options.out / "loss.csv", state.curve)
+        write_json(options.out / "train.json", record)
+        checkpoint.discard(options.checkpoints)
+        print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
     return record
 
 
+def newest_checkpoint(options: Options, identity: checkpoint.Header) -> checkpoint.Found | None:
+    """What the run goes on from; rank 0 looks first, since it may have to set a foreign checkpoint aside."""
+    found = checkpoint.latest(options.checkpoints, identity) if options.world.leads else None
+    options.world.barrier()
+    return found if options.world.leads else checkpoint.latest(options.checkpoints, identity)
+
+
 def check(run: Run, dataset: Dataset) -> None:
-    """UserError where the data do not fit the networks or the recipe asks for what does not exist."""
+    """UserError where the data do not fit the networks."""
     size = SIZES[run.dataset]
     if dataset.name != run.dataset:
         raise UserError(f"--data holds {dataset.name}, but --dataset is {run.dataset}")
     assert dataset.images.shape[1:] == (size.image_channels, size.resolution, size.resolution)
-    if run.recipe.augment_p != (0.0, 0.0):
-        raise UserError(
-            f"--config {run.config_name} on {run.dataset} augments (p = {run.recipe.augment_p}), "
-            "which is not available yet"
-        )
 
 
-def loop(run: Run, state: State, total_images: int, work: Path, grid_z: Tensor) -> None:
-    """D and G in turn until `total_images` reals; a row of the curve a tick, a grid a snapshot."""
+def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:
+    """D and G in turn until `total_images` reals; a row of the curve a tick, a grid a snapshot, checkpoints between."""
     tick_images, snapshot_images = total_images / TICKS, total_images / SNAPSHOTS
-    tick = Tick(state)
-    with Progress(f"train {run.config_name}", total_images, "img") as progress:
+    batch, world = run.recipe.batch, state.world
+    grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
+    grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
+    tick, saved, since = Tick(run, state), time.monotonic(), time.monotonic()
+
+    def save() -> None:
+        nonlocal saved, since
+        saved = time.monotonic()
+        state.seconds, since = state.seconds + saved - since, saved
+        checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
+
+    with StopRequests() as requests, Progress(f"train {run.config_name}", total_images, "img", world.leads) as progress:
+        progress.advance(state.images_seen)
         while state.images_seen < total_images:
             hyper = Hyper.at(run.recipe, state.images_seen)
             measured = discriminator_step(run, state, hyper)
             measured |= generator_step(run, state, hyper)
-            batch = run.recipe.batch
             update_ema(state.ema, state.generator, ema_beta(batch, hyper.ema_half_life_kimg * 1000))
-            before, state.images_seen, state.step = (state.images_seen, state.images_seen + batch, state.step + 1)
-            tick.add(measured)
+            before, state.step = state.images_seen, state.step + 1
+            tick.add(measured, state.step)
             note = None
             if crossed(before, state.images_seen, tick_images) or state.images_seen >= total_images:
-                row = tick.close(state, hyper)
-                state.curve.append(row)
-                note = f"D {row['loss_d']:.3f} G {row['loss_g']:.3f}"
-            if crossed(before, state.images_seen, snapshot_images):
-                save_grid(work / f"samples-{state.images_seen // 1000:06d}k.png", state.ema(grid_z))
+                state.curve.append(tick.close(state, hyper))
+                note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
+            if world.leads and crossed(before, state.images_seen, snapshot_images):
+                path = options.work / f"samples-{state.images_seen // 1000:06d}k.png"
+                save_grid(path, sample_grid(state, grid_z, grid_labels))
             progress.advance(batch, note)
+            if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
+                due = world.leads and time.monotonic() - saved >= options.checkpoint_seconds
+                stop, due = world.any([requests.stop, due])
+                if stop or due:
+                    save()
+                if stop:
+                    raise Stopped(f"{run.id} stopped at {state.images_seen / 1000:g} kimg; the same command goes on")
+    state.seconds += time.monotonic() - since
+
+
+def sample_grid(state: State, z: Tensor, labels: Tensor | None) -> Tensor:
+    """EMA samples, floats [N, C, R, R] on the CPU."""
+    with torch.no_grad():
+        known = None if labels is None else labels.to(state.device)
+        return state.ema(z.to(state.device), known).cpu()
 
 
 def crossed(before: int, after: int, every: float) -> bool:

@@ -1,7 +1,10 @@
-"""The C library's allocator, told to keep what a training step gives back."""
+"""Memory: the C library's allocator told to keep what a training step gives back, and the peak."""
 
 import ctypes
+import resource
 import sys
+
+import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc takes no more
@@ -18,3 +21,11 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+def peak_mib(device: torch.device) -> float:
+    """Most memory taken so far, in MiB: allocated on a GPU, resident in this process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kib / 1024 if sys.platform == "linux" else kib / 2**20

@@ -1,5 +1,7 @@
 """What a training run is, before anything is built."""
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,3 +27,11 @@ class Run:
         """The resolved configuration as plain JSON values."""
         description = self.config.describe(self.dataset) | {"recipe": asdict(self.recipe)}
         return {"run": self.id, "config": self.config_name, "dataset": self.dataset, "seed": self.seed} | description
+
+    def digest(self) -> str:
+        """Hash of everything that decides the weights at a given step: all but the length and the words."""
+        decides = self.describe()
+        words = ("run", "title", "summary", "unpublished")
+        decides = {key: value for key, value in decides.items() if key not in words}
+        decides["recipe"] = {k: v for k, v in decides["recipe"].items() if k not in ("total_kimg", "unpublished")}
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,31 +1,47 @@
 """What a training run consists of at one moment."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from r3gan.configs import SIZES, Config
 from r3gan.data.loader import Dataset, Stream
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.training.batching import Share, images_that_fit, share_of
+from r3gan.training.engine import Engine, World, build_engine
+from r3gan.training.execution import Execution, choose_execution
+from r3gan.training.losses import Losses
 from r3gan.training.run import Run
 
 
 @dataclass(kw_only=True)
 class State:
-    """What a run consists of at one moment."""
+    """What a run consists of at one moment, and how this process computes its part of it."""
 
     generator: GeneratorNetwork
     discriminator: DiscriminatorNetwork
     ema: GeneratorNetwork
-    generator_optimiser: torch.optim.Optimizer
-    discriminator_optimiser: torch.optim.Optimizer
+    generator_engine: Engine
+    discriminator_engine: Engine
+    losses: Losses
     stream: Stream
+    share: Share
+    world: World
+    device: torch.device
+    execution: Execution
     path_length_mean: Tensor
-    images_seen: int = 0
     step: int = 0
+    seconds: float = 0.0  # spent training up to the newest checkpoint
+    continued_at_images: list[int] = field(default_factory=list)  # where this run was taken up again
     curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def images_seen(self) -> int:
+        """Reals of the D steps so far, by which everything is scheduled (G steps see as many again)."""
+        return self.step * self.share.batch
 
 
 def build_networks(config: Config, dataset: str, seed: int) -> tuple[GeneratorNetwork, DiscriminatorNetwork]:
@@ -34,22 +50,40 @@ def build_networks(config: Config, dataset: str, seed: int) -> tuple[GeneratorNe
     return config.networks.generator(SIZES[dataset]), config.networks.discriminator(SIZES[dataset])
 
 
-def build_state(run: Run, dataset: Dataset, device: torch.device) -> State:
-    """The state before the first step; the random state of `device` then belongs to this run."""
+def build_state(
+    run: Run,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    wanted: Mapping[str, str | None] | None = None,
+    micro: int | None = None,
+    world: World | None = None,
+) -> State:
+    """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch."""
+    world = world or World()
     generator, discriminator = build_networks(run.config, run.dataset, run.seed)
-    generator.to(device)
-    discriminator.to(device)
-    recipe = run.recipe
-
-    def adam(net: nn.Module) -> torch.optim.Adam:
-        return torch.optim.Adam(net.parameters(), lr=recipe.lr.base, betas=(0.0, recipe.beta2.base), eps=1e-8)
-
+    execution = choose_execution(run.config, generator, device, wanted or {})
+    for network in (generator, discriminator):
+        network.to(device)
+        execution.arrange(network, run.dataset)
+    fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
+    share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
+    ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    generator_engine, discriminator_engine = (
+        build_engine(network, execution.adam, run.recipe.beta2.base, share, world.zero_stage)
+        for network in (generator, discriminator)
+    )
     return State(
         generator=generator,
         discriminator=discriminator,
-        ema=copy.deepcopy(generator).eval().requires_grad_(False),
-        generator_optimiser=adam(generator),
-        discriminator_optimiser=adam(discriminator),
-        stream=Stream(dataset, run.seed, recipe.xflip, device),
+        ema=ema,
+        generator_engine=generator_engine,
+        discriminator_engine=discriminator_engine,
+        losses=Losses(run.config, generator, discriminator, compiled=execution.compile == "on"),
+        stream=Stream(dataset, run.seed, run.recipe.xflip, device),
+        share=share,
+        world=world,
+        device=device,
+        execution=execution,
         path_length_mean=torch.zeros((), device=device),
     )

@@ -1,18 +1,24 @@
-"""One step of D and one of G: the objective (arXiv 2501.05441, section 2).
+"""One step of D and one of G on a global batch: fresh reals and z, gradients over micro-batches, one Adam step each.
 
 The `lazy_` steps are Config A's regularisation, which has optimiser steps of its own (StyleGAN2, appendix B).
 """
 
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from r3gan import augment
 from r3gan.configs import Recipe
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, StyleBased
-from r3gan.losses import OBJECTIVES
-from r3gan.penalties import PENALISED, path_length_penalty, path_lengths
+from r3gan.interfaces import StyleBased
+from r3gan.penalties import path_length_penalty, path_lengths
 from r3gan.schedules import cosine_burn_in
+from r3gan.training.draws import random_seed, random_source
+from r3gan.training.engine import Engine
+from r3gan.training.losses import Batch, Measured
 from r3gan.training.run import Run
 from r3gan.training.state import State
 
@@ -25,6 +31,7 @@ class Hyper:
     gamma: float
     beta2: float
     ema_half_life_kimg: float
+    augment_p: float
 
     @classmethod
     def at(cls, recipe: Recipe, images_seen: int) -> "Hyper":
@@ -34,102 +41,114 @@ class Hyper:
         def value(name: str) -> float:
             return cosine_burn_in(getattr(recipe, name), images_seen, burn_in)
 
-        return cls(
-            lr=value("lr"), gamma=value("gamma"), beta2=value("beta2"), ema_half_life_kimg=value("ema_half_life_kimg")
+        names = ("lr", "gamma", "beta2", "ema_half_life_kimg", "augment_p")
+        return cls(**{name: value(name) for name in names})
+
+
+def micro_batches(run: Run, state: State, hyper: Hyper, player: str) -> Iterator[Batch]:
+    """Micro-batches of this rank for the step of `player` "d" or "g"; each player has reals and z of its own.
+
+    Positions and random numbers are those of the global batch, so that any number of ranks together sees the same.
+    """
+    share = state.share
+    start = share.batch * (2 * state.step + (player == "g"))
+    draw = functools.partial(random_source, run.seed, state.step)
+    z = torch.randn(share.batch, state.generator.z_dim, generator=draw(f"{player} z"))
+    tables = {}
+    if hyper.augment_p > 0:
+        tables = {side: augment.draw(share.batch, draw(f"{player} {side} view")) for side in ("real", "fake")}
+    slices = list(share.slices())
+    starts = [start + part.start for part in slices]
+    # The same rank's next micro-batch, in this step or in the other player's.
+    following = [*starts[1:], start + share.batch + slices[0].start]
+    for part, begin, after in zip(slices, starts, following, strict=True):
+        reals, labels = state.stream.at(begin, share.micro, likely_next=after)
+        views = {
+            f"{side}_view": augment.augmentation(
+                table[part].to(reals, non_blocking=True), hyper.augment_p, *reals.shape[1:3]
+            )
+            for side, table in tables.items()
+        }
+        yield Batch(
+            reals=reals,
+            z=z[part].to(state.device, non_blocking=True),
+            labels=labels if state.generator.classes else None,
+            **views,
         )
 
 
-def optimise(optimiser: torch.optim.Optimizer, loss: Tensor, hyper: Hyper, lazy_interval: int = 0) -> None:
-    """One Adam step down `loss`.
+Part = TypeVar("Part")
+
+
+def descend(
+    engine: Engine,
+    loss: Callable[[Part], tuple[Tensor, Measured]],
+    parts: Iterable[Part],
+    hyper: Hyper,
+    lazy_interval: int = 0,
+) -> Measured:
+    """One Adam step down the mean `loss` over micro-batches; returns the means of what each measured.
 
     Where a penalty has steps of its own every k steps, both kinds of step are shortened to k/(k+1), beta2 likewise,
     so that k + 1 of them move as far as k (StyleGAN2, appendix B).
     """
+    measured: dict[str, list[Tensor]] = {}
+    for part in parts:
+        total, found = loss(part)
+        engine.backward(total)
+        for name, value in found.items():
+            measured.setdefault(name, []).append(value)
     ratio = lazy_interval / (lazy_interval + 1) if lazy_interval else 1.0
-    for group in optimiser.param_groups:
-        group["lr"], group["betas"] = hyper.lr * ratio, (0.0, hyper.beta2**ratio)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
+    engine.step(hyper.lr * ratio, hyper.beta2**ratio)
+    return {name: torch.stack(values).mean() for name, values in measured.items()}
 
 
-def sample_z(generator: GeneratorNetwork, like: Tensor) -> Tensor:
-    """Z ~ N(0, I), one for each image of `like` [N, C, R, R]."""
-    return torch.randn(len(like), generator.z_dim, device=like.device)
-
-
-def network_labels(net: GeneratorNetwork | DiscriminatorNetwork, labels: Tensor) -> Tensor | None:
-    return labels if net.classes else None
-
-
-def discriminator_step(run: Run, state: State, hyper: Hyper) -> dict[str, Tensor]:
-    """Mean softplus(...) + gamma/2 (R1 + R2) on fresh reals and fakes; returns what it measured, as scalars."""
-    config, objective, penalised = (run.config, OBJECTIVES[run.config.loss], PENALISED[run.config.penalty])
-    reals, all_labels = state.stream.next(run.recipe.batch)
-    labels = network_labels(state.discriminator, all_labels)
-    with torch.no_grad():
-        fakes = state.generator(sample_z(state.generator, reals), labels)
-    lazy = config.penalty_interval > 1
-
-    measured: dict[str, Tensor] = {}
-    logits = {}
-    for side, penalty, images in (("real", "r1", reals), ("fake", "r2", fakes)):
-        if penalty in config.penalties and not lazy:
-            logits[side], norms = penalised(state.discriminator, images, labels)
-            measured[penalty] = norms.mean()
-        else:
-            logits[side] = state.discriminator(images, labels)
-    loss = objective.discriminator(logits["real"], logits["fake"]).mean()
-    total = loss + hyper.gamma / 2 * sum(measured.values(), torch.zeros_like(loss))
-    optimise(state.discriminator_optimiser, total, hyper, config.penalty_interval if lazy else 0)
-    if lazy and state.step % config.penalty_interval == 0:
-        measured |= lazy_penalty_step(run, state, hyper, {"r1": reals, "r2": fakes}, labels)
-    return {"loss_d": loss.detach()} | {name: value.detach() for name, value in measured.items()}
-
-
-def lazy_penalty_step(
-    run: Run, state: State, hyper: Hyper, images: dict[str, Tensor], labels: Tensor | None
-) -> dict[str, Tensor]:
-    """A step on interval * gamma/2 * penalty alone, every `penalty_interval` steps."""
-    penalised, interval = PENALISED[run.config.penalty], run.config.penalty_interval
-
-    measured = {name: penalised(state.discriminator, images[name], labels)[1].mean() for name in run.config.penalties}
-    total = hyper.gamma / 2 * interval * torch.stack(list(measured.values())).sum()
-    optimise(state.discriminator_optimiser, total, hyper, interval)
+def discriminator_step(run: Run, state: State, hyper: Hyper) -> Measured:
+    """Descend the objective + gamma/2 (R1 + R2); returns what it measured, as scalars."""
+    losses, engine, interval = state.losses, state.discriminator_engine, run.config.penalty_interval
+    # A network's own randomness (noise, style mixing) follows the step as well, so that no state has to be kept.
+    torch.manual_seed(random_seed(run.seed, state.step, "network", state.world.rank))
+    gamma = torch.tensor(hyper.gamma, device=state.device)
+    lazy_interval = interval if losses.lazy else 0
+    batches = micro_batches(run, state, hyper, "d")
+    measured = descend(engine, lambda batch: losses.discriminator(batch, gamma), batches, hyper, lazy_interval)
+    if losses.lazy and state.step % interval == 0:
+        weight = hyper.gamma / 2 * interval
+        batches = micro_batches(run, state, hyper, "d")
+        measured |= descend(engine, lambda batch: losses.lazy_penalty(batch, weight), batches, hyper, interval)
     return measured
 
 
-def generator_step(run: Run, state: State, hyper: Hyper) -> dict[str, Tensor]:
-    """G's loss on its own fresh reals and z, with D frozen; returns what it measured, as scalars."""
-    config, objective = run.config, OBJECTIVES[run.config.loss]
-    reals, all_labels = state.stream.next(run.recipe.batch)
-    labels = network_labels(state.generator, all_labels)
+def generator_step(run: Run, state: State, hyper: Hyper) -> Measured:
+    """Descend G's objective on its own reals and z, D frozen; returns what it measured, as scalars."""
+    path_length = run.config.path_length
+    lazy_interval = path_length.interval if path_length else 0
     state.discriminator.requires_grad_(False)
-    fake_logits = state.discriminator(state.generator(sample_z(state.generator, reals), labels), labels)
-    real_logits = torch.zeros_like(fake_logits)
-    if objective.generator_sees_reals:
-        with torch.no_grad():  # D(r) moves no parameter of G
-            real_logits = state.discriminator(reals, labels)
-    loss = objective.generator(real_logits, fake_logits).mean()
-    lazy_interval = config.path_length.interval if config.path_length else 0
-    optimise(state.generator_optimiser, loss, hyper, lazy_interval)
-    measured = {"loss_g": loss.detach()}
-    if config.path_length and state.step % config.path_length.interval == 0:
-        measured |= lazy_path_length_step(run, state, hyper, reals)
+    batches = micro_batches(run, state, hyper, "g")
+    measured = descend(state.generator_engine, state.losses.generator, batches, hyper, lazy_interval)
+    if path_length and state.step % lazy_interval == 0:
+        measured |= lazy_path_length_step(run, state, hyper)
     state.discriminator.requires_grad_(True)
     return measured
 
 
-def lazy_path_length_step(run: Run, state: State, hyper: Hyper, reals: Tensor) -> dict[str, Tensor]:
+def lazy_path_length_step(run: Run, state: State, hyper: Hyper) -> Measured:
     """A step on interval * weight * path length penalty, on a part of the batch."""
-    settings, generator = run.config.path_length, state.generator
+    settings, generator, share = run.config.path_length, state.generator, state.share
     assert settings is not None
     assert isinstance(generator, StyleBased)
-    z = sample_z(generator, reals[: max(1, len(reals) // settings.batch_shrink)])
-    ws = generator.latents(z)
-    lengths = path_lengths(generator.synthesis(ws), ws)
-    penalty, mean = path_length_penalty(lengths, state.path_length_mean, settings.decay)
-    state.path_length_mean = mean
-    total = settings.weight * settings.interval * penalty.mean()
-    optimise(state.generator_optimiser, total, hyper, settings.interval)
-    return {"path_length": lengths.mean().detach()}
+    z = torch.randn(share.batch, generator.z_dim, generator=random_source(run.seed, state.step, "path length"))
+    few = max(1, share.micro // settings.batch_shrink)
+    means = []
+
+    def penalty(z: Tensor) -> tuple[Tensor, Measured]:
+        ws = generator.latents(z)
+        lengths = path_lengths(generator.synthesis(ws), ws)
+        penalties, mean = path_length_penalty(lengths, state.path_length_mean, settings.decay)
+        means.append(mean)
+        return settings.weight * settings.interval * penalties.mean(), {"path_length": lengths.mean().detach()}
+
+    shares = [z[part][:few].to(state.device) for part in share.slices()]
+    measured = descend(state.generator_engine, penalty, shares, hyper, settings.interval)
+    state.path_length_mean = state.world.mean(torch.stack(means).mean())
+    return measured

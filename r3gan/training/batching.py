@@ -1,0 +1,90 @@
+"""The global batch, which a recipe fixes, as micro-batches of ranks: batch = micro x accumulation x ranks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from r3gan.errors import UserError
+
+# Activations of D that a step keeps, as a multiple of what one forward pass of D at one image puts out: reals and
+# fakes, each forward and transposed, and gradients in flight.
+KEPT_PER_FORWARD = 8
+USABLE_MEMORY = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """One rank's part of every global batch."""
+
+    batch: int
+    ranks: int
+    rank: int
+    micro: int
+
+    @property
+    def accumulation(self) -> int:
+        return self.batch // (self.ranks * self.micro)
+
+    def slices(self) -> Iterator[slice]:
+        """Positions in the global batch of this rank's micro-batches; over all ranks each position comes once."""
+        for turn in range(self.accumulation):
+            start = (turn * self.ranks + self.rank) * self.micro
+            yield slice(start, start + self.micro)
+
+    def describe(self) -> str:
+        return f"batch {self.batch} = {self.micro} a micro-batch x {self.accumulation} accumulated x {self.ranks} ranks"
+
+
+def divisors(n: int) -> list[int]:
+    return [d for d in range(1, n + 1) if n % d == 0]
+
+
+def share_of(batch: int, ranks: int, rank: int = 0, micro: int | None = None, fitting: int | None = None) -> Share:
+    """Split the batch; `micro` None takes the largest micro-batch up to `fitting` (what the memory holds).
+
+    UserError with the values that would do where it does not divide: the batch is the recipe's and is not changed.
+    """
+    if batch % ranks:
+        raise UserError(f"--ranks {ranks}: the batch of {batch} does not divide by it; {as_list(divisors(batch))} do")
+    allowed = divisors(batch // ranks)
+    if micro is None:
+        micro = max(size for size in allowed if fitting is None or size <= fitting or size == 1)
+    elif micro not in allowed:
+        raise UserError(f"--micro-batch {micro}: a rank's {batch // ranks} images do not divide; {as_list(allowed)} do")
+    return Share(batch=batch, ranks=ranks, rank=rank, micro=micro)
+
+
+def as_list(numbers: list[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
+
+
+def images_that_fit(discriminator: nn.Module, image_shape: tuple[int, ...], classes: int, device: torch.device) -> int:
+    """Images of a micro-batch that the device's free memory holds, judged by D's activations at one image."""
+    elements = 0
+
+    def count(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
+        nonlocal elements
+        elements += output.numel()
+
+    leaves = [module for module in discriminator.modules() if not list(module.children())]
+    hooks = [leaf.register_forward_hook(count) for leaf in leaves]
+    with torch.no_grad():
+        labels = torch.zeros(1, dtype=torch.long, device=device) if classes else None
+        discriminator(torch.zeros(1, *image_shape, device=device), labels)
+    for hook in hooks:
+        hook.remove()
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+    return max(1, int(free * USABLE_MEMORY / (elements * 4 * KEPT_PER_FORWARD)))
+
+
+def available_memory() -> int:
+    """Bytes the system could still give; unlimited where it does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        lines = []
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else 1 << 62

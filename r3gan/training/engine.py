@@ -1,0 +1,229 @@
+"""Gradients and optimiser steps of one network, by plain torch or by DeepSpeed; the only file that imports deepspeed.
+
+A network's forwards go through the module itself, never through a DeepSpeed engine: penalties need several passes a
+step. ZeRO stage 3 shards the parameters those passes need, and is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from r3gan.errors import UserError
+from r3gan.training.batching import Share
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's state for each parameter, besides the number of steps
+
+
+class Engine(Protocol):
+    """One network's optimiser; `backward` is called once for each micro-batch, then `step`."""
+
+    def backward(self, loss: Tensor) -> None: ...
+
+    def step(self, lr: float, beta2: float) -> None: ...
+
+    def export_state(self) -> dict[str, Tensor]: ...
+
+    def import_state(self, tensors: dict[str, Tensor]) -> None: ...
+
+
+class PlainEngine:
+    """One process: loss.backward() and torch's Adam."""
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, share: Share) -> None:
+        self.network, self.optimiser, self.accumulation = network, optimiser, share.accumulation
+
+    def backward(self, loss: Tensor) -> None:
+        (loss / self.accumulation).backward()
+
+    def step(self, lr: float, beta2: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"], group["betas"] = lr, (0.0, beta2)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def export_state(self) -> dict[str, Tensor]:
+        """Adam's moments and steps by parameter name; empty before the first step."""
+        state = self.optimiser.state
+        named = {name: state[p] for name, p in self.network.named_parameters() if p in state}
+        return {f"{name}/{part}": value for name, parts in named.items() for part, value in parts.items()}
+
+    def import_state(self, tensors: dict[str, Tensor]) -> None:
+        for name, parameter in self.network.named_parameters():
+            if f"{name}/step" not in tensors:
+                continue
+            moments = {part: tensors[f"{name}/{part}"].to(parameter).clone() for part in MOMENTS}
+            # Fused Adam counts on the parameter's device; the plain one on the CPU is content with either.
+            self.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
+
+
+class DeepSpeedEngine:
+    """Several ranks, or `--engine deepspeed`: gradients averaged over ranks, ZeRO 0, 1 or 2."""
+
+    def __init__(self, network: nn.Module, optimiser: torch.optim.Optimizer, share: Share, zero_stage: int) -> None:
+        import deepspeed
+
+        self.network, self.zero_stage = network, zero_stage
+        settings = {
+            "train_batch_size": share.batch,
+            "train_micro_batch_size_per_gpu": share.micro,
+            "gradient_accumulation_steps": share.accumulation,
+            "zero_optimization": {"stage": zero_stage},
+            "zero_allow_untested_optimizer": True,
+            "steps_per_print": 10**12,
+        }
+        self.engine, self.optimiser, _, _ = deepspeed.initialize(model=network, optimizer=optimiser, config=settings)
+        self.waiting = 0
+
+    def backward(self, loss: Tensor) -> None:
+        # Its accumulation boundary is counted in calls of step(), which all but the last of them only count.
+        if self.waiting:
+            self.engine.step()
+        self.engine.backward(loss)
+        self.waiting += 1
+
+    def step(self, lr: float, beta2: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"], group["betas"] = lr, (0.0, beta2)
+        self.engine.step()
+        self.waiting = 0
+
+    def _sharded_steps(self) -> list[dict[str, Any]]:
+        return list(self.optimiser.optimizer.state.values())
+
+    def export_state(self) -> dict[str, Tensor]:
+        """As the plain engine's, gathered from all ranks: every rank has to call it."""
+        from deepspeed.utils import safe_get_full_optimizer_state
+
+        if self.zero_stage == 0:
+            return PlainEngine.export_state(self)  # type: ignore[arg-type]
+        steps = [state["step"] for state in self._sharded_steps() if "step" in state]
+        if not steps:
+            return {}
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.network.named_parameters():
+            found |= {f"{name}/{part}": safe_get_full_optimizer_state(parameter, part) for part in MOMENTS}
+            found[f"{name}/step"] = steps[0]
+        return found
+
+    def import_state(self, tensors: dict[str, Tensor]) -> None:
+        from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
+
+        if self.zero_stage == 0:
+            PlainEngine.import_state(self, tensors)  # type: ignore[arg-type]
+            return
+        for name, parameter in self.network.named_parameters():
+            safe_set_full_fp32_param(parameter, parameter.detach().clone())
+            for part in MOMENTS:
+                if f"{name}/{part}" in tensors:
+                    safe_set_full_optimizer_state(parameter, tensors[f"{name}/{part}"].to(parameter), part)
+        steps = [value for name, value in tensors.items() if name.endswith("/step")]
+        for state in self._sharded_steps():
+            if steps and "step" in state:
+                state["step"].copy_(steps[0])
+
+
+def build_engine(network: nn.Module, adam: str, beta2: float, share: Share, zero_stage: int | None) -> Engine:
+    """Adam with beta1 0 (arXiv 2501.05441) behind plain torch, or behind DeepSpeed where a ZeRO stage is given."""
+    optimiser = torch.optim.Adam(
+        network.parameters(), lr=0.0, betas=(0.0, beta2), eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
+    )
+    if zero_stage is None:
+        return PlainEngine(network, optimiser, share)
+    return DeepSpeedEngine(network, optimiser, share, zero_stage)
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The processes that train one run together; `zero_stage` None means plain torch in this process alone."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    zero_stage: int | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this rank writes the results."""
+        return self.rank == 0
+
+    def describe(self) -> dict[str, Any]:
+        """For the record."""
+        return {"engine": "torch" if self.zero_stage is None else "deepspeed", "zero_stage": self.zero_stage}
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over ranks of a tensor; a new tensor."""
+        if self.size == 1:
+            return values
+        values = values.clone()
+        torch.distributed.all_reduce(values)
+        return values / self.size
+
+    def any(self, flags: Iterable[bool]) -> list[bool]:
+        """For each flag, whether any rank has it raised."""
+        flags = list(flags)
+        if self.size == 1:
+            return flags
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        raised = torch.tensor(flags, dtype=torch.float32, device=device)
+        torch.distributed.all_reduce(raised)
+        return [bool(value > 0) for value in raised.tolist()]
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            torch.distributed.barrier()
+
+    def leave(self) -> None:
+        if self.zero_stage is not None and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def join_world(engine: str, zero_stage: int, device: torch.device) -> World:
+    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK), or be alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if engine == "torch" or (engine == "auto" and size == 1):
+        if size > 1:
+            raise UserError("--engine torch trains in one process; with several ranks use --engine deepspeed")
+        return World()
+    if device.type == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("MASTER_ADDR", "127.0.0.1")):
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("MASTER_PORT", str(free_port()))
+    quieten()
+    import deepspeed
+
+    deepspeed.init_distributed(dist_backend="nccl" if device.type == "cuda" else "gloo", auto_mpi_discovery=False)
+    return World(
+        rank=int(os.environ["RANK"]), size=size, local_rank=int(os.environ["LOCAL_RANK"]), zero_stage=zero_stage
+    )
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def quieten() -> None:
+    """DeepSpeed reports its own start line by line; warnings and errors are enough."""
+    import logging
+
+    os.environ.setdefault("DS_LOG_LEVEL", "warning")
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+
+
+def warm_up() -> None:
+    """Build the extension that DeepSpeed's first start on a CPU compiles, about a minute; afterwards at once."""
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    quieten()
+    from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
+
+    ShareMemCommBuilder().load(verbose=False)
