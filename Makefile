@@ -39,8 +39,10 @@ lint: setup  ## format, types, import directions, workflow style
 	snakefmt --check Snakefile pipelines
 	snakemake --lint
 
-bench: setup  ## milliseconds of D and G steps at smoke size
+bench: setup  ## D and G steps beside a textbook's, memory; writes results/benchmarks/ and results/table7.md
 	pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds
+	snakemake --cores all results/table7.md
+	@cat results/table7.md
 
 lock:  ## compile requirements.lock anew from pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \

@@ -15,4 +15,4 @@ include: "pipelines/tables.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{table}.md", table=STUDY.tables),
+        expand("results/{table}.md", table=[*STUDY.tables, *SPEED_TABLES, *PROPOSITION_TABLES]),

@@ -1,43 +1,106 @@
-"""Milliseconds of one D step and one G step of every configuration at smoke size, penalties by both ways."""
+"""D step, G step and whole iteration of every case, each beside the textbook's in the same run, round by round.
 
-from dataclasses import replace
+Both sides take turns, so that a machine that slows down slows both. Results go to results/benchmarks/<hardware>/.
+"""
 
-import numpy as np
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from r3gan.configs import CONFIGS
-from r3gan.data.loader import Dataset
-from r3gan.penalties import PENALISED
-from r3gan.training.run import Run
+from benchmarks.cases import BENCHMARK_SIZES, CASES, Case, data_of, fits, run_of
+from benchmarks.memory import step_peak_mib
+from benchmarks.textbook import Textbook
+from r3gan import configs
+from r3gan.ema import update_ema
+from r3gan.training.memory import keep_freed_memory
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
 
-DATASET = "stackedmnist5k-16"
-ROWS = [name for name in CONFIGS if DATASET in CONFIGS[name].recipes]
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+EMA_BETA = 0.999
+ROUNDS = 7
+STEPS = ("D step", "G step", "iteration")
 
 
-def make_state(name: str, penalty: str) -> tuple[Run, State, Hyper]:
-    config = replace(CONFIGS[name], penalty=penalty)
-    recipe = config.recipe(DATASET)
-    run = Run(scale="bench", config_name=name, config=config, recipe=recipe, dataset=DATASET, seed=0)
-    images = np.random.default_rng(0).integers(256, size=(1024, 3, 16, 16), dtype=np.uint8)
-    data = Dataset(name=DATASET, manifest={}, images=images, labels=np.zeros(1024, dtype=np.int64))
-    torch.set_num_threads(1)
-    return run, build_state(run, data, torch.device("cpu")), Hyper.at(recipe, 0)
+def synchronise() -> None:
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
 
 
-CASES = [(name, way) for name in ROWS for way in PENALISED if way in ("double-backward", CONFIGS[name].penalty)]
+@pytest.fixture(autouse=True)
+def sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark's own sizes are known while it runs."""
+    for name, size in BENCHMARK_SIZES.items():
+        monkeypatch.setitem(configs.SIZES, name, size)  # type: ignore[arg-type]
+    keep_freed_memory()
 
 
-@pytest.mark.parametrize(("name", "penalty"), CASES)
-def test_discriminator_step(benchmark: BenchmarkFixture, name: str, penalty: str) -> None:
-    run, state, hyper = make_state(name, penalty)
-    benchmark.pedantic(discriminator_step, (run, state, hyper), rounds=5, warmup_rounds=1)
+def sides(case: Case) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """For each of STEPS its name, ours and the textbook's, on twin states."""
+    run, data = run_of(case), data_of(case)
+    hyper = Hyper.at(run.recipe, 0)
+    ours: State = build_state(run, data, DEVICE)
+    plain = {"layout": "nchw", "precision": "fp32", "compile": "off", "adam": "foreach"}
+    theirs = Textbook(run, build_state(run, data, DEVICE, wanted=plain))
+
+    def iteration() -> None:
+        discriminator_step(run, ours, hyper)
+        generator_step(run, ours, hyper)
+        update_ema(ours.ema, ours.generator, EMA_BETA)
+        ours.step += 1
+
+    ours.step = 1  # not one of Config A's lazy steps: both sides do the same work
+    yield (
+        "D step",
+        lambda: discriminator_step(run, ours, hyper),
+        lambda: theirs.discriminator_step(hyper.gamma),
+    )
+    yield "G step", lambda: generator_step(run, ours, hyper), theirs.generator_step
+    if run.config.penalty_interval == 1:
+        yield "iteration", iteration, lambda: theirs.iteration(hyper.gamma, EMA_BETA)
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_generator_step(benchmark: BenchmarkFixture, name: str) -> None:
-    run, state, hyper = make_state(name, CONFIGS[name].penalty)
-    benchmark.pedantic(generator_step, (run, state, hyper), rounds=5, warmup_rounds=1)
+@pytest.mark.parametrize("case", [c for c in CASES if fits(c, DEVICE)], ids=lambda case: case.name)
+@pytest.mark.parametrize("step", STEPS)
+def test_step(benchmark: BenchmarkFixture, case: Case, step: str) -> None:
+    found = [(a, b) for name, a, b in sides(case) if name == step]
+    if not found:
+        pytest.skip("Config A's iterations differ from one another: its lazy steps come every 4 and 16")
+    ((ours, textbook),) = found
+    textbook_s: list[float] = []
+
+    def other_side() -> None:
+        synchronise()
+        started = time.perf_counter()
+        textbook()
+        synchronise()
+        textbook_s.append(time.perf_counter() - started)
+
+    def our_side() -> None:
+        ours()
+        synchronise()
+
+    for _ in range(2):
+        other_side()
+        our_side()
+    textbook_s.clear()
+    benchmark.pedantic(our_side, setup=other_side, rounds=ROUNDS)
+    ours_s = median(benchmark.stats.stats.data)
+    benchmark.extra_info |= {
+        "config": case.config,
+        "size": case.size,
+        "batch": case.batch,
+        "step": step,
+        "ours_ms": round(ours_s * 1e3, 3),
+        "textbook_ms": round(median(textbook_s) * 1e3, 3),
+        "ratio": round(median(textbook_s) / ours_s, 3),
+        "img_per_s": round(case.batch / ours_s, 2),
+        "rounds": ROUNDS,
+        "ours_peak_mib": round(step_peak_mib(our_side, DEVICE), 1),
+        "textbook_peak_mib": round(step_peak_mib(textbook, DEVICE), 1),
+        "gmac_per_image": case.gmac_per_image,
+    }

@@ -5,11 +5,20 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from r3gan import fingerprint
-from r3gan.tables import TABLES
-from r3gan.workflow import has_gpu, load_study, mark_first_use, record_files
+from r3gan.tables import PropositionTable, SpeedTable, Table
+from r3gan.workflow import (
+    benchmark_files,
+    has_gpu,
+    load_study,
+    mark_first_use,
+    names_of,
+    record_files,
+)
 
 STUDY = load_study(config.get("scale", "smoke"))
 FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
+SPEED_TABLES = names_of(SpeedTable)
+PROPOSITION_TABLES = names_of(PropositionTable)
 GPUS = 1 if has_gpu() else 0
 
 
@@ -21,4 +30,6 @@ wildcard_constraints:
     scale=STUDY.scale,
     config="|".join(run.config for run in STUDY.runs),
     seed=r"\d+",
-    table="|".join(TABLES),
+    table="|".join(names_of(Table)),
+    speed_table="|".join(SPEED_TABLES),
+    proposition_table="|".join(PROPOSITION_TABLES),

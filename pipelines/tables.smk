@@ -16,3 +16,34 @@ rule table:
         code=fingerprint.code("table"),
     shell:
         "r3gan table {wildcards.table} 2>&1 | tee {log}"
+
+
+# Computed in seconds, from the losses and penalties themselves.
+rule proposition_table:
+    output:
+        "results/{proposition_table}.md",
+        "results/{proposition_table}.csv",
+        "results/{proposition_table}.json",
+        "results/{proposition_table}.png",
+    log:
+        "work/logs/table/{proposition_table}.log",
+    params:
+        code=fingerprint.code("propositions"),
+    shell:
+        "r3gan table {wildcards.proposition_table} 2>&1 | tee {log}"
+
+
+# Made from what has been measured on this and on other machines; measuring is asked for by name.
+rule speed_table:
+    input:
+        lambda wildcards: benchmark_files(wildcards.speed_table),
+    output:
+        "results/{speed_table}.md",
+        "results/{speed_table}.csv",
+        "results/{speed_table}.json",
+    log:
+        "work/logs/table/{speed_table}.log",
+    params:
+        code=fingerprint.code("speed"),
+    shell:
+        "r3gan table {wildcards.speed_table} 2>&1 | tee {log}"

@@ -197,7 +197,8 @@ def run_list(arguments: argparse.Namespace) -> None:
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
         "tables": lambda: [
-            {"name": name, "title": t.title, "rows": list(t.configs)} for name, t in tables.TABLES.items()
+            {"name": name, "title": t.title, "rows": list(t.configs) if isinstance(t, tables.Table) else [type(t).__name__]}
+            for name, t in tables.TABLES.items()
         ],
     }
     if arguments.what not in kinds:
@@ -372,13 +373,22 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
 def run_table(arguments: argparse.Namespace) -> None:
     from r3gan.study import read_all_studies
-    from r3gan.tables import find_table
+    from r3gan.tables import PropositionTable, SpeedTable, find_table
 
     table = find_table(arguments.table)
-    from r3gan.tables.build import build
-    from r3gan.tables.render import write_table
+    if isinstance(table, PropositionTable):
+        from r3gan.tables.propositions import write_propositions
 
-    write_table(build(arguments.table, table, read_all_studies(), arguments.results), arguments.results)
+        write_propositions(arguments.table, table, arguments.results)
+    elif isinstance(table, SpeedTable):
+        from r3gan.tables.speed import write_speed_table
+
+        write_speed_table(arguments.table, table, arguments.results)
+    else:
+        from r3gan.tables.build import build
+        from r3gan.tables.render import write_table
+
+        write_table(build(arguments.table, table, read_all_studies(), arguments.results), arguments.results)
     path = arguments.results / f"{arguments.table}.md"
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 

@@ -24,6 +24,8 @@ STAGES: Mapping[str, str] = {
     "train": "r3gan.training.loop",
     "evaluate": "r3gan.metrics.evaluate",
     "table": "r3gan.tables.render",
+    "speed": "r3gan.tables.speed",
+    "propositions": "r3gan.tables.propositions",
 }
 # Registries, hashed per entry; and what only words or observes a result.
 BY_ENTRY = frozenset({"r3gan.configs", "r3gan.data.sources"})

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -49,6 +50,17 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def hardware_name(device: str) -> str:
+    """A folder's name for what computes: the GPU's name, or the processor's and its cores."""
+    if device.startswith("cuda"):
+        import torch
+
+        name = torch.cuda.get_device_name()
+    else:
+        name = f"{processor_name()} {os.cpu_count()} cores"
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def device_description(device: str, threads: int, count: int = 1) -> dict[str, Any]:

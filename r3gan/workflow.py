@@ -5,7 +5,7 @@ from pathlib import Path
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
-from r3gan.tables import find_table
+from r3gan.tables import TABLES, SpeedTable, Table, find_table
 
 
 def checked_study(path: Path) -> Study:
@@ -30,8 +30,27 @@ def load_study(scale: str) -> Study:
 
 def record_files(study: Study, table: str) -> list[str]:
     """Record files of the study's runs that a table shows."""
-    configs = find_table(table).configs
+    configs = quality_table(table).configs
     return [f"results/{folder}/metrics.json" for folder, run in study.folders.items() if run.config in configs]
+
+
+def quality_table(name: str) -> Table:
+    """The entry of a table that is made from the records of runs."""
+    table = find_table(name)
+    assert isinstance(table, Table)
+    return table
+
+
+def names_of(kind: type) -> list[str]:
+    """The tables of a kind."""
+    return [name for name, table in TABLES.items() if isinstance(table, kind)]
+
+
+def benchmark_files(table: str) -> list[str]:
+    """What has been measured on any machine for a table of speed, in this tree."""
+    entry = find_table(table)
+    assert isinstance(entry, SpeedTable)
+    return sorted(map(str, Path("results/benchmarks").glob(f"*/{entry.module}.json")))
 
 
 def mark_first_use(marker: Path) -> str:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, TINY_STUDY, Command, environment
+from tests.conftest import REPOSITORY, TINY_STUDY, Command, environment
 
 from r3gan.cli import main
 from r3gan.configs import CONFIGS

@@ -82,16 +82,29 @@ def tiny_dataset(count: int) -> Dataset:
 def test_an_epoch_shows_every_image_once_and_position_decides_the_order() -> None:
     cpu = torch.device("cpu")
     one, other = Stream(tiny_dataset(10), 0, False, cpu), Stream(tiny_dataset(10), 0, False, cpu)
-    first = torch.cat([one.next(4)[1] for _ in range(5)])
+    first = torch.cat([one.at(start, 4)[1] for start in range(0, 20, 4)])
     assert sorted(first[:10].tolist()) == sorted(first[10:].tolist()) == list(range(10))
     assert first[:10].tolist() != first[10:].tolist()
-    other.position = 7  # resuming in the middle, with another batch size
-    assert other.next(9)[1].tolist() == first[7:16].tolist()
+    assert other.at(7, 9)[1].tolist() == first[7:16].tolist()  # from the middle, with another batch size
+
+
+def test_large_images_are_read_ahead_and_are_the_same() -> None:
+    generator = np.random.default_rng(0)
+    images = generator.integers(256, size=(6, 3, 128, 128), dtype=np.uint8)
+    manifest = {"sha256": "", "count": 6}
+    large = Dataset(name="large", manifest=manifest, images=images, labels=np.arange(6))
+    stream = Stream(large, 0, True, torch.device("cpu"))
+    assert stream.resident is None
+    for start in range(0, 12, 3):
+        ahead, labels = stream.at(start, 3, likely_next=start + 3)
+        plain, same = Stream(large, 0, True, torch.device("cpu")).at(start, 3)
+        assert torch.equal(ahead, plain)
+        assert torch.equal(labels, same)
 
 
 def test_xflip_doubles_the_set() -> None:
     stream = Stream(tiny_dataset(5), 0, True, torch.device("cpu"))
-    images, labels = stream.next(10)
+    images, labels = stream.at(0, 10)
     assert sorted(labels.tolist()) == sorted([*range(5), *range(5)])
     left, right = images[:, 0, 0, 0], images[:, 0, 0, 1]
     background = -1.0

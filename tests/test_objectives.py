@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from r3gan import augment
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.ema import update_ema
 from r3gan.interfaces import DiscriminatorNetwork
@@ -64,7 +65,7 @@ def small_discriminator(name: str, classes: int = 0) -> DiscriminatorNetwork:
 def test_penalty_matches_finite_differences(name: str, penalty: str) -> None:
     net = small_discriminator(name)
     images = torch.randn(2, 3, 8, 8, dtype=F64)
-    _, norms = PENALISED[penalty](net, images, None)
+    _, norms = PENALISED[penalty](net, images, None, None)
     # Along the gradient's own direction u, the slope of D is the gradient's norm.
     leaf = images.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(net(leaf).sum(), leaf)
@@ -77,17 +78,20 @@ def test_penalty_matches_finite_differences(name: str, penalty: str) -> None:
             assert float(slope**2) == pytest.approx(float(norms[i]), rel=1e-5)
 
 
+@pytest.mark.parametrize("augment_p", [0.0, 0.8])
 @pytest.mark.parametrize(
     ("name", "classes"), [*((name, 0) for name in PIECEWISE_LINEAR), *((name, 10) for name in CONDITIONAL)]
 )
-def test_transposed_penalty_equals_double_backward(name: str, classes: int) -> None:
+def test_transposed_penalty_equals_double_backward(name: str, classes: int, augment_p: float) -> None:
+    table = augment.draw(6, torch.Generator().manual_seed(0))
+    view = augment.augmentation(table, augment_p, 3, 8) if augment_p else None
     net = small_discriminator(name, classes)
     images = torch.randn(6, 3, 8, 8, dtype=F64)
     labels = torch.arange(6) if classes else None
     results = []
     for penalised in PENALISED.values():
         net.zero_grad()
-        logits, norms = penalised(net, images, labels)
+        logits, norms = penalised(net, images, labels, view)
         (nn.functional.softplus(logits).mean() + 0.7 * norms.mean()).backward()
         results.append((logits.detach(), norms.detach(), [p.grad for p in net.parameters()]))
     (logits_a, norms_a, grads_a), (logits_b, norms_b, grads_b) = results

@@ -17,9 +17,15 @@ RESAMPLING_TAPS = (1.0, 3.0, 3.0, 1.0)
 lrelu_backward = torch.ops.aten.leaky_relu_backward
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-@functools.lru_cache(maxsize=256)
 def fir_matrix(size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`build_fir_matrix`, built once; a plain function, so that the compiler can be told to take it as a constant."""
+    return build_fir_matrix(size, before, after, stride, dtype, device)
+
+
+@functools.lru_cache(maxsize=256)
+def build_fir_matrix(
+    size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """[out, size] matrix of y[i] = sum_k taps[k] x[i * stride + k - before] / 8, zero outside the `size` samples.
 
     `before` and `after` count the zeros padded at either end; out = (size + before + after - 4) / stride + 1.

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from r3gan.files import atomic
 
@@ -64,4 +65,25 @@ def draw_curves(path: Path, curves: dict[str, Path]) -> None:
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
     axes.flat[0].legend()
+    _save(figure, path)
+
+
+def draw_trajectories(path: Path, found: list[dict[str, Any]]) -> None:
+    """Paths in the (theta - c, psi) plane, a panel a setting: both players at once, and in turns."""
+    columns = 4
+    rows = -(-len(found) // columns)
+    figure, axes = _new_figure(rows, columns, 13, 3.2 * rows)
+    limit = 1.5
+    for axis, result in zip(axes.flat, found, strict=True):
+        for name, style in (("simultaneous", "-"), ("alternating", "--")):
+            axis.plot(*zip(*result["paths"][name], strict=True), style, label=name, linewidth=1.0)
+        axis.plot([0], [0], "k+")
+        axis.set_title(f"{result['name']}, data at {result['data']:g}", fontsize=10, loc="left")
+        axis.set_xlim(-limit, limit)
+        axis.set_ylim(-limit, limit)
+        axis.set_xlabel("theta - c")
+        axis.set_ylabel("psi")
+        axis.set_aspect("equal")
+        axis.grid(alpha=0.3)
+    axes.flat[0].legend(fontsize=8)
     _save(figure, path)

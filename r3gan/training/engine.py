@@ -74,6 +74,7 @@ class DeepSpeedEngine:
             "train_micro_batch_size_per_gpu": share.micro,
             "gradient_accumulation_steps": share.accumulation,
             "zero_optimization": {"stage": zero_stage},
+            "gradient_clipping": 0.0,  # its default clips to a norm of 1; the papers clip nothing
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**12,
         }

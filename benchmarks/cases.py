@@ -1,0 +1,68 @@
+"""CASES: what is timed, one entry each; a case is skipped where it does not fit the device."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from r3gan.configs import CONFIGS, SIZES, Recipe
+from r3gan.data.loader import Dataset
+from r3gan.models.families import Size
+from r3gan.schedules import Ramp
+from r3gan.training.run import Run
+
+# The topology of CIFAR-10's networks (four stages of equal width, ten classes), an eighth as wide: for a CPU.
+NARROWED = "cifar10-narrowed"
+BENCHMARK_SIZES: Mapping[str, Size] = {NARROWED: replace(SIZES["cifar10"], base_widths=(64,) * 4, published=False)}
+SMOKE = "stackedmnist5k-16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A configuration at a size with a batch, and the devices it is meant for."""
+
+    config: str
+    size: str
+    batch: int
+    devices: tuple[str, ...]
+    gmac_per_image: float | None = None  # forward multiply-adds of G, D about equal, in 10^9 (published sizes)
+
+    @property
+    def name(self) -> str:
+        return f"{self.config} at {self.size}, batch {self.batch}"
+
+
+CASES: tuple[Case, ...] = (
+    *(Case(config=n, size=SMOKE, batch=8, devices=("cpu",)) for n in CONFIGS if SMOKE in CONFIGS[n].recipes),
+    Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda")),
+    *(Case(config=n, size="ffhq-256", batch=16, devices=("cuda",)) for n in CONFIGS if n != "E"),
+    Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02),
+    Case(config="E", size="stackedmnist", batch=512, devices=("cuda",), gmac_per_image=7.02),
+    Case(config="E", size="ffhq-64", batch=256, devices=("cuda",), gmac_per_image=13.06),
+    Case(config="E", size="ffhq-256", batch=32, devices=("cuda",), gmac_per_image=28.78),
+    Case(config="E", size="imagenet-32", batch=256, devices=("cuda",), gmac_per_image=28.08),
+    Case(config="E", size="imagenet-64", batch=64, devices=("cuda",), gmac_per_image=112.65),
+)
+
+
+def data_of(case: Case) -> Dataset:
+    """Noise of the right shape: the time does not depend on the pixels."""
+    size = SIZES[case.size]
+    shape = (1024, size.image_channels, size.resolution, size.resolution)
+    images = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    labels = np.arange(1024) % max(1, size.classes)
+    return Dataset(name=case.size, manifest={"sha256": "", "count": 1024}, images=images, labels=labels)
+
+
+def run_of(case: Case) -> Run:
+    """The case as a run, without augmentation, which the textbook side does not have."""
+    config = CONFIGS[case.config]
+    base: Recipe = next(iter(config.recipes.values())) if case.size not in config.recipes else config.recipe(case.size)
+    recipe = replace(base, batch=case.batch, augment_p=Ramp(0, 0))
+    config = replace(config, recipes={case.size: recipe})
+    return Run(scale="bench", config_name=case.config, config=config, recipe=recipe, dataset=case.size, seed=0)
+
+
+def fits(case: Case, device: torch.device) -> bool:
+    return device.type in case.devices

@@ -1,0 +1,32 @@
+"""Writes what was measured as one small JSON a hardware, beside the table made from it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from r3gan.files import write_json
+from r3gan.provenance import hardware_name, stamp
+
+RESULTS = Path("results/benchmarks")
+
+
+def pytest_configure() -> None:
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """One file a benchmark module; a partial run (-k) replaces only its own entries."""
+    found = getattr(session.config, "_benchmarksession", None)
+    if exitstatus != 0 or found is None or not found.benchmarks:
+        return
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    by_module: dict[str, list[dict[str, Any]]] = {}
+    for benchmark in found.benchmarks:
+        module = Path(benchmark.fullname.split("::")[0]).stem.removeprefix("test_")
+        by_module.setdefault(module, []).append(dict(benchmark.extra_info))
+    for module, measured in by_module.items():
+        path = RESULTS / hardware_name(device) / f"{module}.json"
+        write_json(path, {"measured": measured, "provenance": stamp(device, torch.get_num_threads())})

@@ -1,0 +1,83 @@
+"""Tables of measured speed: one section a machine, from results/benchmarks/<hardware>/*.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from r3gan.files import read_json, write_json, write_text
+from r3gan.tables import SpeedTable
+from r3gan.tables.render import code_line, device_line, grid, number, versions_line
+
+# Dense bfloat16 peak of a GPU in 10^12 multiply-adds and additions a second (vendors' data sheets), by name.
+BF16_PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0}
+# Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
+FORWARDS = {"D step": 13, "G step": 6, "iteration": 19}
+COLUMNS = (
+    "hardware", "config", "size", "batch", "step", "ours_ms", "textbook_ms", "ratio", "img_per_s", "ours_peak_mib",
+    "textbook_peak_mib", "bf16_peak_share", "rounds",
+)  # fmt: skip
+
+
+def read_benchmarks(module: str, results: Path) -> dict[str, dict[str, Any]]:
+    """What was measured on each machine, by the name of its folder."""
+    paths = sorted((results / "benchmarks").glob(f"*/{module}.json"))
+    return {path.parent.name: read_json(path, "run `make bench` again") for path in paths}
+
+
+def bf16_peak_share(entry: dict[str, Any], device: str) -> float | None:
+    """Least work a second over the device's bfloat16 peak; None where one of them is not known."""
+    peaks = [peak for name, peak in BF16_PEAK_TFLOPS.items() if name in device]
+    if not peaks or not entry["gmac_per_image"]:
+        return None
+    flop_per_image = 2e9 * entry["gmac_per_image"] * FORWARDS[entry["step"]]
+    return float(entry["img_per_s"] * flop_per_image / (peaks[0] * 1e12))
+
+
+def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
+    """Write <name>.md, .csv and .json into `results`."""
+    machines = read_benchmarks(table.module, results)
+    lines = []
+    for hardware, found in machines.items():
+        device = found["provenance"]["device"]["name"]
+        lines += [
+            {"hardware": hardware, **entry, "bf16_peak_share": bf16_peak_share(entry, device)}
+            for entry in found["measured"]
+        ]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    parts = [f"# {table.title}"] + [section(hardware, lines, found) for hardware, found in machines.items()]
+    if not machines:
+        parts.append("Nothing has been measured yet: run `make bench`.")
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
+    write_json(results / f"{name}.json", {"table": name, "title": table.title, "measured": lines})
+    write_text(results / f"{name}.csv", out.getvalue())
+    write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
+
+
+def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:
+    """One machine's numbers, and where they come from."""
+    on_gpu = found["provenance"]["device"]["type"] == "cuda"
+    headers = ["Configuration", "Size", "Batch", "Step", "Ours ms", "Textbook ms", "Ratio", "img/s", "Ours MiB", "Textbook MiB"]
+    headers += ["bf16 peak"] if on_gpu else []
+    rows = []
+    for line in (line for line in lines if line["hardware"] == hardware):
+        row = [line["config"], line["size"], str(line["batch"]), line["step"]]
+        row += [number(line["ours_ms"], 3), number(line["textbook_ms"], 3), f"{line['ratio']:.2f}"]
+        row += [number(line[name], 3) for name in ("img_per_s", "ours_peak_mib", "textbook_peak_mib")]
+        if on_gpu:
+            row.append("-" if line["bf16_peak_share"] is None else f"{line['bf16_peak_share']:.0%}")
+        rows.append(row)
+    stamp = found["provenance"]
+    footer = [
+        f"- device: {device_line(stamp['device'])}",
+        f"- versions: {versions_line(stamp['versions'])}",
+        f"- code: {code_line(stamp['code'])}",
+        f"- date: {stamp['date'][:10]}",
+    ]
+    right = (2, *range(4, len(headers)))
+    return f"## {hardware}\n\n{grid(rows, headers, right)}\n\n" + "\n".join(footer)

@@ -1,0 +1,68 @@
+"""Both sides of every ratio do the same work: the textbook step gives the gradients of ours."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks.cases import CASES, SMOKE, Case, data_of, run_of
+from benchmarks.memory import step_peak_mib
+from benchmarks.textbook import Textbook
+from r3gan.training.draws import random_source
+from r3gan.training.state import State, build_state
+from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from tests.test_training import CPU, keep_gradients
+
+# Config A draws noise inside its networks, in another order on either side.
+DETERMINISTIC = [case for case in CASES if case.size == SMOKE and case.config != "A"]
+
+
+def randomise(state: State) -> None:
+    for network in (state.generator, state.discriminator):
+        torch.manual_seed(1)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+
+
+@pytest.mark.parametrize("case", DETERMINISTIC, ids=lambda case: case.config)
+def test_the_textbook_step_does_what_ours_does(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        run, data = run_of(replace(case, batch=4)), data_of(case)
+        hyper = Hyper.at(run.recipe, 0)
+        ours, theirs = build_state(run, data, CPU), build_state(run, data, CPU)
+        for state in (ours, theirs):
+            randomise(state)
+        keep_gradients(ours)
+        textbook = Textbook(run, theirs)
+        for player, step, other, network in (
+            ("d", discriminator_step, lambda: textbook.discriminator_step(hyper.gamma), "discriminator"),
+            ("g", generator_step, textbook.generator_step, "generator"),
+        ):
+            z = torch.randn(4, 64, generator=random_source(run.seed, 0, f"{player} z"))
+            reals, labels = ours.stream.at(0 if player == "d" else 4, 4)
+            known = labels if theirs.generator.classes else None
+            monkeypatch.setattr(textbook, "inputs", lambda reals=reals, z=z, known=known: (reals, z, known))
+            step(run, ours, hyper)
+            other()
+            pairs = zip(getattr(ours, network).parameters(), getattr(theirs, network).parameters(), strict=True)
+            for a, b in pairs:
+                assert a.grad is not None
+                assert b.grad is not None
+                assert float((a.grad - b.grad).norm()) <= 1e-8 * float(b.grad.norm())
+            # The learning rate is zero on both sides until here, so G meets the same D.
+            randomise(ours)
+            randomise(theirs)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_peak_memory_counts_what_a_step_holds_at_once() -> None:
+    def step() -> None:
+        a = torch.ones(2**18)  # 1 MiB
+        b = a + 1
+        del a
+        c = b + 1
+        del b, c
+
+    assert step_peak_mib(step, CPU) == pytest.approx(2.0, abs=0.1)

@@ -1,0 +1,117 @@
+"""Layout, precision, compilation: the same training, computed differently."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from r3gan.configs import CONFIGS, SIZES
+from r3gan.errors import UserError
+from r3gan.models import layers
+from r3gan.training.execution import CHOICES, choose_execution
+from r3gan.training.losses import Batch, Losses
+from r3gan.training.state import build_networks
+from tests.test_training import CPU, SMOKE
+
+
+def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, **wanted: str) -> Losses:
+    config = CONFIGS[name]
+    generator, discriminator = build_networks(config, size, 0)
+    execution = choose_execution(config, generator, CPU, wanted)
+    for network in (generator, discriminator):
+        network.to(dtype)
+        torch.manual_seed(1)
+        for parameter in network.parameters():
+            # As large as at the start, and nothing zero: a block's last layer would hide its first ones.
+            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
+        execution.arrange(network, SMOKE)
+    return Losses(config, generator, discriminator, compiled=execution.compile == "on")
+
+
+def gradients(losses: Losses, dtype: torch.dtype = torch.float32, px: int = 16) -> list[torch.Tensor]:
+    """Of one loss of D and one of G on the same batch."""
+    torch.manual_seed(2)
+    reals, z = torch.rand(4, 3, px, px, dtype=torch.float64) * 2 - 1, torch.randn(4, 64, dtype=torch.float64)
+    batch = Batch(reals=reals.to(dtype), z=z.to(dtype), labels=None)
+    losses.discriminator(batch, torch.tensor(0.7, dtype=dtype))[0].backward()
+    d = [p.grad for p in losses.networks[1].parameters()]
+    losses.networks[1].requires_grad_(False)
+    losses.generator(batch)[0].backward()
+    return [g for g in [*d, *(p.grad for p in losses.networks[0].parameters())] if g is not None]
+
+
+def difference(one: list[torch.Tensor], two: list[torch.Tensor]) -> float:
+    """Largest relative difference of a parameter's gradient."""
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("name", ["B", "D-resnet", "E-inverted"])
+def test_channels_last_trains_the_same(name: str) -> None:
+    plain = gradients(losses_of(name, torch.float64), torch.float64)
+    other = gradients(losses_of(name, torch.float64, layout="channels-last"), torch.float64)
+    assert difference(other, plain) < 1e-10
+
+
+def test_resampling_keeps_channels_last() -> None:
+    x = torch.randn(2, 6, 8, 8).to(memory_format=torch.channels_last)
+    for function in (layers.downsample2x, layers.upsample2x):
+        y = function(x)
+        assert y.is_contiguous(memory_format=torch.channels_last)
+        assert torch.allclose(y, function(x.contiguous()), atol=1e-6)
+
+
+def test_bfloat16_is_used_where_the_paper_uses_it_and_stays_close() -> None:
+    losses = losses_of("E-inverted", precision="bf16")
+    seen: dict[int, torch.dtype] = {}
+    for network in losses.networks:
+        for module in network.modules():
+            if isinstance(module, layers.Conv2d):
+                module.register_forward_hook(lambda m, i, y: seen.__setitem__(y.shape[2], y.dtype))
+    low = gradients(losses)
+    assert seen == {4: torch.float32, 8: torch.bfloat16, 16: torch.bfloat16}
+    full = gradients(losses_of("E-inverted"))
+    assert all(g.dtype == torch.float32 for g in low)
+    a, b = (torch.cat([g.flatten() for g in side]) for side in (low, full))
+    assert 1e-4 < float((a - b).norm() / b.norm()) < 0.1  # rounded, and no more than rounded
+    logits = losses.networks[1](torch.randn(2, 3, 16, 16))
+    assert logits.dtype == torch.float32
+
+
+def test_the_papers_resolutions_for_bfloat16() -> None:
+    from_px = {name: size.bf16_from_px for name, size in SIZES.items()}
+    assert from_px["ffhq-256"] == 32
+    assert {from_px[n] for n in ("cifar10", "stackedmnist", "ffhq-64", "imagenet-32", "imagenet-64")} == {8}
+
+
+def test_compiled_steps_train_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = replace(SIZES[SMOKE], base_widths=(16, 16))  # compiling takes as long as there are shapes
+    monkeypatch.setitem(SIZES, "tiny", tiny)  # type: ignore[arg-type]
+    plain = gradients(losses_of("E-inverted", torch.float64, "tiny"), torch.float64, px=8)
+    compiled = gradients(losses_of("E-inverted", torch.float64, "tiny", compile="on"), torch.float64, px=8)
+    assert difference(compiled, plain) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "message"),
+    [
+        ("A", {"compile": "on"}, "--compile on: A StyleGAN2 needs double backward"),
+        ("B", {"precision": "bf16"}, "--precision bf16: B Stripped StyleGAN2 is defined in fp32"),
+        ("E", {"precision": "fp16"}, "--precision 'fp16'"),
+    ],
+)
+def test_choices_that_do_not_fit_are_refused(name: str, wanted: dict[str, str], message: str) -> None:
+    generator, _ = build_networks(CONFIGS["A" if name == "A" else "B" if name == "B" else "E"], SMOKE, 0)
+    with pytest.raises(UserError, match=message):
+        choose_execution(CONFIGS[name], generator, CPU, wanted)
+
+
+def test_a_gpu_gets_the_fast_choices_where_the_configuration_allows() -> None:
+    gpu = torch.device("cuda")
+    generator, _ = build_networks(CONFIGS["E"], SMOKE, 0)
+    fast = choose_execution(CONFIGS["E"], generator, gpu, {})
+    assert (fast.layout, fast.precision, fast.compile, fast.adam) == ("channels-last", "bf16", "on", "fused")
+    off = choose_execution(CONFIGS["E"], generator, gpu, {name: values[0] for name, values in CHOICES.items()})
+    assert (off.layout, off.precision, off.compile, off.adam) == ("nchw", "fp32", "off", "foreach")
+    generator, _ = build_networks(CONFIGS["A"], SMOKE, 0)
+    plain = choose_execution(CONFIGS["A"], generator, gpu, {})
+    assert (plain.precision, plain.compile) == ("fp32", "off")

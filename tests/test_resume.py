@@ -1,0 +1,245 @@
+"""Killed, stopped, starved of disk: the same command finishes the run with the weights of an uninterrupted one."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from r3gan.configs import CONFIGS
+from r3gan.data.loader import Dataset, open_dataset
+from r3gan.files import read_json
+from r3gan.schedules import Ramp
+from r3gan.training import checkpoint, curve, loop
+from r3gan.training.determinism import check_determinism
+from tests.conftest import REPOSITORY, environment
+from tests.test_training import CPU, SMOKE, make_run
+
+KIMG = "0.32"
+RUN = f"own/{SMOKE}/E-inverted/seed0"
+
+
+@pytest.fixture(scope="module")
+def stacks(prepared: Path) -> Dataset:
+    return open_dataset(prepared / "data" / SMOKE)
+
+
+def start(
+    folder: Path, prepared: Path, *more: str, before: Callable[[], None] | None = None
+) -> "subprocess.Popen[str]":
+    """A training of 40 steps as a process (or several) of a session of its own, with a checkpoint after every step."""
+    command = [sys.executable, "-m", "r3gan", "train", "--config", "E-inverted", "--dataset", SMOKE, "--threads", "1"]
+    command += ["--total-kimg", KIMG, "--checkpoint-seconds", "0.0001", "--data", str(prepared / "data" / SMOKE), *more]
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(REPOSITORY),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=before,
+    )
+
+
+def finish(folder: Path, prepared: Path, *more: str, before: Callable[[], None] | None = None) -> str:
+    process = start(folder, prepared, *more, before=before)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder / "work" / RUN / "checkpoints").glob(checkpoint.PATTERN))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "runs" / RUN / "generator.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    """End the whole session at once, as a lost machine would."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    finish(folder, prepared)
+    assert not checkpoints(folder)  # a finished run starts anew when asked again
+    return weights(folder)
+
+
+def test_kills_at_random_points_change_nothing(
+    uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(0)
+    for attempt in range(3):
+        process = start(tmp_path, prepared)
+        had = checkpoints(tmp_path)[-1:]
+        wait_for(lambda had=had: checkpoints(tmp_path)[-1:] != had, process)  # type: ignore[misc]
+        if attempt == 0:  # in the middle of writing
+            wait_for(lambda: bool(list((tmp_path / "work" / RUN / "checkpoints").glob(".*.part*"))), process)
+        else:
+            time.sleep(chance.uniform(0.0, 1.0))
+        kill(process)
+        assert not (tmp_path / "runs").exists()
+    output = finish(tmp_path, prepared)
+    assert "goes on at" in output
+    assert same(weights(tmp_path), uninterrupted)
+    record = read_json(tmp_path / "runs" / RUN / "train.json", "")
+    assert len(record["continued_at_images"]) == 3
+    assert record["steps"] == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_saves_and_exits_with_the_code_to_requeue(
+    number: signal.Signals, uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
+) -> None:
+    process = start(tmp_path, prepared, "--keep-checkpoints", "1")
+    wait_for(lambda: bool(checkpoints(tmp_path)), process)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, output
+    assert "the same command goes on (exit code 75)" in output
+    assert len(checkpoints(tmp_path)) == 1
+    assert "Traceback" not in output
+    finish(tmp_path, prepared)
+    assert same(weights(tmp_path), uninterrupted)
+
+
+def test_a_full_disk_loses_neither_checkpoint_nor_run(
+    uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
+) -> None:
+    process = start(tmp_path, prepared)
+    wait_for(lambda: len(checkpoints(tmp_path)) == 2, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    kept = checkpoints(tmp_path)
+    smaller = kept[-1].stat().st_size // 2  # enough for the generator, not for a checkpoint
+    output = finish(
+        tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller))
+    )
+    assert "warning: no checkpoint at step" in output
+    assert "goes on at" in output
+    assert same(weights(tmp_path), uninterrupted)
+
+
+def test_two_ranks_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
+    ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1")
+    finish(tmp_path / "whole", prepared, *ranks)
+    process = start(tmp_path / "cut", prepared, *ranks)
+    wait_for(lambda: bool(checkpoints(tmp_path / "cut")), process)
+    kill(process)
+    output = finish(tmp_path / "cut", prepared, *ranks)
+    assert "goes on at" in output
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    record = read_json(tmp_path / "cut/runs" / RUN / "train.json", "")
+    assert record["execution"]["launch"].startswith("torchrun --standalone --nproc-per-node 2 -m r3gan train")
+    assert record["execution"]["zero_stage"] == 1
+    assert record["provenance"]["device"]["count"] == 2
+
+
+def options(folder: Path, **more: object) -> loop.Options:
+    return loop.Options(out=folder / "out", work=folder / "work", device=CPU, checkpoint_seconds=0, **more)  # type: ignore[arg-type]
+
+
+def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
+    stacks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "discard", lambda folder: None)
+        loop.train(make_run("A", total_kimg=0.04), stacks, options(tmp_path / "cut"))
+    older, newest = sorted((tmp_path / "cut/work/checkpoints").glob(checkpoint.PATTERN))
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    record = loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "cut"))
+    assert f"warning: {newest} cannot be read" in capsys.readouterr().out
+    assert record["continued_at_images"] == [32]
+    whole, cut = (load_file(tmp_path / name / "out/generator.safetensors") for name in ("whole", "cut"))
+    assert same(whole, cut)
+    assert older.name == "checkpoint-000000004.safetensors"
+
+
+def test_a_checkpoint_of_another_recipe_or_code_is_set_aside(
+    stacks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkpoint, "discard", lambda folder: None)
+    loop.train(make_run("B"), stacks, options(tmp_path, code="1", keep_checkpoints=1))
+    loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="1", keep_checkpoints=1))
+    assert "belongs to another run (recipe differ)" in capsys.readouterr().out
+    record = loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="2"))
+    assert record["continued_at_images"] == []
+    assert "(code differ)" in capsys.readouterr().out
+    assert len(list((tmp_path / "work/checkpoints").glob("set-aside-*"))) == 1
+
+
+def test_checkpoints_hold_no_code(stacks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "discard", lambda folder: None)
+    loop.train(make_run("B", total_kimg=0.008), stacks, options(tmp_path))
+    (path,) = (tmp_path / "work/checkpoints").glob(checkpoint.PATTERN)
+    tensors = load_file(path)  # safetensors: anything else raises
+    parts = {name.split("/")[0] for name in tensors}
+    assert parts == {"generator", "discriminator", "ema", "generator-adam", "discriminator-adam", "path_length_mean"}
+
+
+def test_signs_of_failure_end_a_run() -> None:
+    good = {"grad_norm_real": 0.1, "grad_norm_fake": 0.1, "spread": 0.3}
+    curve.judge(5, good)
+    for name, value, reason in (
+        ("grad_norm_fake", 2e4, "exceeds"),
+        ("spread", 1e-5, "collapsed"),
+        ("grad_norm_real", float("nan"), "grad_norm_real is nan"),
+    ):
+        with pytest.raises(curve.Diverged, match=reason) as failure:
+            curve.judge(5, good | {name: value})
+        assert failure.value.step == 5
+
+
+def test_a_collapsed_generator_is_seen_while_training(stacks: Dataset, tmp_path: Path) -> None:
+    # A rate of zero keeps the networks as they are: with G's last layer at zero, it puts out one grey image.
+    class Collapsed(type(CONFIGS["B"].networks)):  # type: ignore[misc]
+        def generator(self, size: object) -> torch.nn.Module:
+            network = super().generator(size)
+            for head in network.to_image:
+                torch.nn.init.zeros_(head.weight)
+            return network  # type: ignore[no-any-return]
+
+    run = make_run("B", lr=Ramp(0, 0))
+    run = replace(run, config=replace(run.config, networks=Collapsed()))
+    record = loop.train(run, stacks, options(tmp_path))
+    assert record["outcome"] == "Fail"
+    assert "G has collapsed" in record["fail_reason"]
+
+
+def test_determinism_is_checked_step_by_step(stacks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_determinism(make_run("A"), stacks, CPU, {}, 3) is None
+    calls = iter(range(1000))
+    monkeypatch.setattr("r3gan.training.steps.random_seed", lambda *a: next(calls))
+    report = check_determinism(make_run("A"), stacks, CPU, {}, 3)
+    assert report is not None
+    assert "after step 1" in report
+    assert "tensors differ" in report
