@@ -15,4 +15,7 @@ include: "pipelines/tables.smk"
 rule all:
     default_target: True
     input:
-        expand("results/{table}.md", table=[*STUDY.tables, *SPEED_TABLES, *PROPOSITION_TABLES]),
+        expand(
+            "results/{table}.md",
+            table=[*STUDY.tables, *SPEED_TABLES, *PROPOSITION_TABLES],
+        ),

@@ -197,7 +197,11 @@ def run_list(arguments: argparse.Namespace) -> None:
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
         "tables": lambda: [
-            {"name": name, "title": t.title, "rows": list(t.configs) if isinstance(t, tables.Table) else [type(t).__name__]}
+            {
+                "name": name,
+                "title": t.title,
+                "rows": list(t.configs) if isinstance(t, tables.Table) else [type(t).__name__],
+            }
             for name, t in tables.TABLES.items()
         ],
     }

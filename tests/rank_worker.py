@@ -30,7 +30,11 @@ def main(data: Path, folder: Path) -> None:
         batch_at = state.stream.at
 
         def noted(
-            start: int, count: int, likely_next: int | None = None, at=batch_at, seen=seen  # type: ignore[no-untyped-def]
+            start: int,
+            count: int,
+            likely_next: int | None = None,
+            at=batch_at,
+            seen=seen,  # type: ignore[no-untyped-def]
         ) -> tuple[torch.Tensor, torch.Tensor]:
             seen.append((start, count))
             return at(start, count, likely_next)  # type: ignore[no-any-return]

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, run_in
 
 from r3gan.tables import TABLES
+from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, run_in
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 RULES = ("prepare", "fit", "train", "evaluate", "table", "speed_table", "proposition_table")

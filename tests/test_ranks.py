@@ -82,7 +82,9 @@ def test_two_ranks_train_what_one_process_trains(zero: int, alone: dict[str, tor
     limits = {"generator": 1e-6, "discriminator": 1e-6, "ema": 1e-6, "generator-adam": 1e-5, "discriminator-adam": 1e-5}
     for part, limit in limits.items():
         ours, theirs = (
-            torch.cat([v.flatten() for k, v in sorted(side.items()) if k.startswith(f"{part}/") and not k.endswith("/step")])
+            torch.cat(
+                [v.flatten() for k, v in sorted(side.items()) if k.startswith(f"{part}/") and not k.endswith("/step")]
+            )
             for side in (tensors, alone)
         )
         assert float((ours - theirs).norm()) <= limit * float(theirs.norm()), part

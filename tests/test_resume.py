@@ -1,6 +1,5 @@
 """Killed, stopped, starved of disk: the same command finishes the run with the weights of an uninterrupted one."""
 
-import os
 import random
 import resource
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -80,9 +80,12 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """End the whole session at once, as a lost machine would."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """End the process and everything below it at once, as a lost machine would."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        member.kill()
     process.communicate()
+    psutil.wait_procs(family, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -140,16 +143,14 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
     process.communicate(timeout=60)
     kept = checkpoints(tmp_path)
     smaller = kept[-1].stat().st_size // 2  # enough for the generator, not for a checkpoint
-    output = finish(
-        tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller))
-    )
+    output = finish(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller)))
     assert "warning: no checkpoint at step" in output
     assert "goes on at" in output
     assert same(weights(tmp_path), uninterrupted)
 
 
 def test_two_ranks_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
-    ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1")
+    ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1", "--total-kimg", "0.256")
     finish(tmp_path / "whole", prepared, *ranks)
     process = start(tmp_path / "cut", prepared, *ranks)
     wait_for(lambda: bool(checkpoints(tmp_path / "cut")), process)
@@ -161,6 +162,17 @@ def test_two_ranks_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Pa
     assert record["execution"]["launch"].startswith("torchrun --standalone --nproc-per-node 2 -m r3gan train")
     assert record["execution"]["zero_stage"] == 1
     assert record["provenance"]["device"]["count"] == 2
+
+
+def test_a_run_is_trained_by_one_command_at_a_time(prepared: Path, tmp_path: Path) -> None:
+    process = start(tmp_path, prepared)
+    wait_for(lambda: bool(checkpoints(tmp_path)), process)
+    second = start(tmp_path, prepared)
+    output, _ = second.communicate(timeout=60)
+    kill(process)
+    assert second.returncode == 2
+    assert "is being trained by another process" in output
+    assert "Traceback" not in output
 
 
 def options(folder: Path, **more: object) -> loop.Options:

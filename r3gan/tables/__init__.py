@@ -70,11 +70,11 @@ TABLES: Mapping[str, Table | SpeedTable | PropositionTable] = {
     "propositions": PropositionTable(
         title="Propositions I and II: local convergence on the Dirac GAN",
         notes=(
-            "Proposition I: without regularisation RpGAN need not converge: its eigenvalues are purely imaginary wherever "
-            "the data are. Proposition II: with R1 or R2, or both, their real parts are negative.",
-            "Without regularisation, players that move at once end up circling the equilibrium; in turns they still come "
-            "nearer, but ever more slowly (terms beyond the Jacobian). With it, the distance falls by a constant factor a "
-            "step.",
+            "Proposition I: without regularisation RpGAN need not converge: its eigenvalues are purely imaginary "
+            "wherever the data are. Proposition II: with R1 or R2, or both, their real parts are negative.",
+            "Without regularisation, players that move at once end up circling the equilibrium; in turns they still "
+            "come nearer, but ever more slowly (terms beyond the Jacobian). With it, the distance falls by a constant "
+            "factor a step.",
             "The eigenvalues are those of the Jacobian of the losses that training uses (r3gan/losses.py, "
             "r3gan/penalties.py), differentiated in float64; the closed forms are derived by hand.",
             "The classic GAN differs from RpGAN where the data are not at 0: there D's two terms damp it, and the "

@@ -1,8 +1,8 @@
 """Propositions I and II (arXiv 2501.05441, section 2) on the Dirac GAN, by the objectives and penalties of training.
 
 The Dirac GAN (arXiv 1801.04406): the data are one point c, G puts out one point theta, D(x) = psi x. Equilibrium:
-theta = c, psi = 0. The gradient field is v(theta, psi) = -(d loss_G / d theta, d loss_D / d psi); the eigenvalues of its
-Jacobian at the equilibrium decide whether gradient descent converges nearby.
+theta = c, psi = 0. The gradient field is v(theta, psi) = -(d loss_G / d theta, d loss_D / d psi); the eigenvalues of
+its Jacobian at the equilibrium decide whether gradient descent converges nearby.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Setting:
     def closed_form(self) -> tuple[complex, complex]:
         """Eigenvalues of [[0, 1/2], [-1/2, -d]], where d is how strongly psi is damped.
 
-        Each penalty adds gamma; the classic objective adds c^2 / 2, since its two terms are curved where D is not 0, which
-        the relativistic one's single term at equal points is not.
+        Each penalty adds gamma; the classic objective adds c^2 / 2, since its two terms are curved in psi, which the
+        relativistic one's single term of equal points is not.
         """
         damping = self.gamma * len(self.penalties) + (self.data**2 / 2 if self.loss == "classic" else 0.0)
         root = cmath.sqrt(damping**2 - 1)
@@ -86,7 +86,7 @@ class LinearDiscriminator(DiscriminatorNetwork):
 
 
 def field(setting: Setting, point: Tensor) -> Tensor:
-    """v at `point` = (theta, psi), differentiable: what gradient descent on both players follows."""
+    """The field v at `point` = (theta, psi), differentiable: what gradient descent on both players follows."""
     theta, psi = point.unbind()
     objective = OBJECTIVES[setting.loss]
     discriminator = LinearDiscriminator(psi)
@@ -181,8 +181,8 @@ def write_propositions(name: str, table: PropositionTable, results: Path) -> Non
     text = [
         f"# {table.title}",
         grid(rows, headers, right=(4, 5)),
-        f"At once and In turns: distance to the equilibrium after {STEPS} steps of size {STEP_SIZE:g}, as a share of the "
-        f"distance at the start; simultaneous and alternating gradient descent, gamma = {SETTINGS[0].gamma:g}.",
+        f"At once and In turns: distance to the equilibrium after {STEPS} steps of size {STEP_SIZE:g}, as a share of "
+        f"the distance at the start; simultaneous and alternating gradient descent, gamma = {SETTINGS[0].gamma:g}.",
         f"![Trajectories in the plane of theta and psi]({name}.png)",
         "## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes),
     ]

@@ -62,7 +62,18 @@ def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
 def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:
     """One machine's numbers, and where they come from."""
     on_gpu = found["provenance"]["device"]["type"] == "cuda"
-    headers = ["Configuration", "Size", "Batch", "Step", "Ours ms", "Textbook ms", "Ratio", "img/s", "Ours MiB", "Textbook MiB"]
+    headers = [
+        "Configuration",
+        "Size",
+        "Batch",
+        "Step",
+        "Ours ms",
+        "Textbook ms",
+        "Ratio",
+        "img/s",
+        "Ours MiB",
+        "Textbook MiB",
+    ]
     headers += ["bf16 peak"] if on_gpu else []
     rows = []
     for line in (line for line in lines if line["hardware"] == hardware):

@@ -1,11 +1,12 @@
 """The `train` stage: one D step, then one G step, each on fresh reals and its own z; read from top to bottom."""
 
+import fcntl
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
@@ -63,6 +64,7 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
     check(run, dataset)
     keep_freed_memory()
     world, device = options.world, options.device
+    lock = only_one(options.work) if world.leads else None
     identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
     found = newest_checkpoint(options, identity)
     micro = options.micro_batch or (found[0]["micro"] if found else None)
@@ -90,13 +92,26 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if world.leads:
+    if lock is not None:
         save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
         write_json(options.out / "train.json", record)
         checkpoint.discard(options.checkpoints)
+        lock.close()
         print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
     return record
+
+
+def only_one(work: Path) -> IO[bytes]:
+    """Hold the run's lock until the file is closed or the process ends; UserError where another process holds it."""
+    work.mkdir(parents=True, exist_ok=True)
+    file = (work / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UserError(f"{work} is being trained by another process; wait for it or end it first") from None
+    return file
 
 
 def newest_checkpoint(options: Options, identity: checkpoint.Header) -> checkpoint.Found | None:
