@@ -19,6 +19,8 @@ $(STAMP): requirements.lock pyproject.toml
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	uv pip sync --quiet --require-hashes requirements.lock
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "building DeepSpeed's extension for CPUs (once, about a minute)"
+	@$(BIN)/python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
 	@touch $@
 
 table1: setup  ## Table 1 at smoke scale: train, evaluate, print
@@ -40,7 +42,7 @@ lint: setup  ## format, types, import directions, workflow style
 	snakemake --lint
 
 bench: setup  ## D and G steps beside a textbook's, memory; writes results/benchmarks/ and results/table7.md
-	pytest benchmarks --benchmark-only --benchmark-columns=min,median,max,rounds
+	snakemake --cores all --forcerun benchmark -- work/benchmarks/steps
 	snakemake --cores all results/table7.md
 	@cat results/table7.md
 

@@ -9,6 +9,7 @@ include: "pipelines/study.smk"
 include: "pipelines/data.smk"
 include: "pipelines/train.smk"
 include: "pipelines/evaluate.smk"
+include: "pipelines/benchmark.smk"
 include: "pipelines/tables.smk"
 
 
@@ -17,5 +18,5 @@ rule all:
     input:
         expand(
             "results/{table}.md",
-            table=[*STUDY.tables, *SPEED_TABLES, *PROPOSITION_TABLES],
+            table=[*STUDY.tables, *STANDING_TABLES],
         ),

@@ -5,9 +5,19 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from r3gan import fingerprint
-from r3gan.tables import PropositionTable, SpeedTable, Table
+from r3gan.tables import (
+    TABLES,
+    ComparisonTable,
+    ParameterFigure,
+    PresetTable,
+    PropositionTable,
+    SpeedTable,
+    Table,
+    find_table,
+)
 from r3gan.workflow import (
     benchmark_files,
+    comparison_files,
     has_gpu,
     load_study,
     mark_first_use,
@@ -17,8 +27,8 @@ from r3gan.workflow import (
 
 STUDY = load_study(config.get("scale", "smoke"))
 FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
-SPEED_TABLES = names_of(SpeedTable)
-PROPOSITION_TABLES = names_of(PropositionTable)
+# Tables that need no run of this study.
+STANDING_TABLES = [name for name in TABLES if name not in names_of(Table)]
 GPUS = 1 if has_gpu() else 0
 
 
@@ -26,10 +36,14 @@ container: "docker://python:3.11-slim"
 
 
 wildcard_constraints:
+    module="[a-z_]+",
     dataset="|".join(STUDY.datasets),
     scale=STUDY.scale,
     config="|".join(run.config for run in STUDY.runs),
     seed=r"\d+",
     table="|".join(names_of(Table)),
-    speed_table="|".join(SPEED_TABLES),
-    proposition_table="|".join(PROPOSITION_TABLES),
+    speed_table="|".join(names_of(SpeedTable)),
+    comparison="|".join(names_of(ComparisonTable)),
+    figure="|".join(names_of(ParameterFigure)),
+    preset_table="|".join(names_of(PresetTable)),
+    proposition_table="|".join(names_of(PropositionTable)),

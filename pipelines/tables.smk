@@ -18,6 +18,59 @@ rule table:
         "r3gan table {wildcards.table} 2>&1 | tee {log}"
 
 
+# Published comparisons, and ours where a study's runs are on that data set.
+rule comparison_table:
+    input:
+        lambda wildcards: comparison_files(STUDY, wildcards.comparison),
+        "r3gan/tables/published.csv",
+    output:
+        "results/{comparison}.md",
+        "results/{comparison}.csv",
+        "results/{comparison}.json",
+    log:
+        "work/logs/table/{comparison}.log",
+    params:
+        code=fingerprint.code("comparisons"),
+    shell:
+        "r3gan table {wildcards.comparison} 2>&1 | tee {log}"
+
+
+rule parameter_figure:
+    input:
+        lambda wildcards: comparison_files(STUDY, wildcards.figure),
+        "r3gan/tables/published.csv",
+    output:
+        "results/{figure}.md",
+        "results/{figure}.csv",
+        "results/{figure}.png",
+        "results/{figure}.svg",
+    log:
+        "work/logs/table/{figure}.log",
+    params:
+        code=fingerprint.code("comparisons"),
+    shell:
+        "r3gan table {wildcards.figure} 2>&1 | tee {log}"
+
+
+# From the configurations alone.
+rule preset_table:
+    input:
+        "r3gan/tables/published.csv",
+    output:
+        "results/{preset_table}.md",
+        "results/{preset_table}.csv",
+        "results/{preset_table}.json",
+    log:
+        "work/logs/table/{preset_table}.log",
+    params:
+        code=fingerprint.code("presets"),
+        recipes=lambda wildcards: fingerprint.recipes(
+            find_table(wildcards.preset_table).config
+        ),
+    shell:
+        "r3gan table {wildcards.preset_table} 2>&1 | tee {log}"
+
+
 # Computed in seconds, from the losses and penalties themselves.
 rule proposition_table:
     output:

@@ -116,6 +116,7 @@ def build_parser() -> Parser:
     add_device(sub)
     kept = sub.add_argument_group("stopping and going on; the same command continues the newest checkpoint")
     kept.add_argument("--checkpoint-seconds", type=positive(float), default=600.0, metavar="S", help="default: 600")
+    sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
     kept.add_argument("--keep-checkpoints", type=positive(int), default=2, metavar="K", help="the last K (default: 2)")
     ranks = sub.add_argument_group("several processes; the batch stays the recipe's")
     ranks.add_argument("--launcher", default="local", help="local, torchrun, deepspeed or srun (default: local)")
@@ -145,6 +146,12 @@ def build_parser() -> Parser:
     sub.add_argument("--samples", type=positive(int), default=10_000, help="images to draw (default: 10000)")
     add_device(sub)
 
+    sub = command(
+        "import-released", run_import_released, "turn the authors' snapshot into a run, executing nothing in it"
+    )
+    sub.add_argument("file", metavar="FILE", type=Path, help="network-snapshot-....pkl")
+    sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
+
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
@@ -161,10 +168,14 @@ def add_device(sub: Parser) -> None:
     sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
 
 
-def choose_device(arguments: argparse.Namespace) -> Any:
-    """The torch device that --device asks for, with --threads set."""
+def check_device(arguments: argparse.Namespace) -> None:
     if arguments.device not in ("auto", "cpu", "cuda"):
         raise unknown("--device", arguments.device, ("auto", "cpu", "cuda"))
+
+
+def choose_device(arguments: argparse.Namespace) -> Any:
+    """The torch device that --device asks for, with --threads set."""
+    check_device(arguments)
     import torch
 
     if arguments.threads:
@@ -196,14 +207,7 @@ def run_list(arguments: argparse.Namespace) -> None:
             for name, s in sources.SOURCES.items()
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
-        "tables": lambda: [
-            {
-                "name": name,
-                "title": t.title,
-                "rows": list(t.configs) if isinstance(t, tables.Table) else [type(t).__name__],
-            }
-            for name, t in tables.TABLES.items()
-        ],
+        "tables": lambda: [{"name": name, "title": t.title, "made of": t.made_of} for name, t in tables.TABLES.items()],
     }
     if arguments.what not in kinds:
         raise unknown("kind", arguments.what, kinds)
@@ -274,6 +278,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(json.dumps(run.describe(), indent=1))
         return 0
+    check_device(arguments)
     if arguments.engine not in ("auto", "torch", "deepspeed"):
         raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
     if arguments.zero not in (0, 1, 2):
@@ -335,6 +340,7 @@ def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path
         micro_batch=arguments.micro_batch,
         checkpoint_seconds=arguments.checkpoint_seconds,
         keep_checkpoints=arguments.keep_checkpoints,
+        tensorboard=arguments.tensorboard,
         code=fingerprint.code("train"),
         launch=os.environ.get("R3GAN_LAUNCH", ""),
     )
@@ -375,24 +381,51 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     )
 
 
+def run_import_released(arguments: argparse.Namespace) -> None:
+    from r3gan.released import import_released
+
+    out = import_released(arguments.file, arguments.dataset, Path("runs"))
+    print(f"wrote {out}")
+
+
 def run_table(arguments: argparse.Namespace) -> None:
     from r3gan.study import read_all_studies
-    from r3gan.tables import PropositionTable, SpeedTable, find_table
+    from r3gan.tables import (
+        ComparisonTable,
+        ParameterFigure,
+        PresetTable,
+        PropositionTable,
+        SpeedTable,
+        find_table,
+    )
 
-    table = find_table(arguments.table)
-    if isinstance(table, PropositionTable):
-        from r3gan.tables.propositions import write_propositions
+    name, table, results = arguments.table, find_table(arguments.table), arguments.results
+    match table:
+        case PropositionTable():
+            from r3gan.tables.propositions import write_propositions
 
-        write_propositions(arguments.table, table, arguments.results)
-    elif isinstance(table, SpeedTable):
-        from r3gan.tables.speed import write_speed_table
+            write_propositions(name, table, results)
+        case PresetTable():
+            from r3gan.tables.presets import write_presets
 
-        write_speed_table(arguments.table, table, arguments.results)
-    else:
-        from r3gan.tables.build import build
-        from r3gan.tables.render import write_table
+            write_presets(name, table, results)
+        case ComparisonTable():
+            from r3gan.tables.comparison import write_comparison
 
-        write_table(build(arguments.table, table, read_all_studies(), arguments.results), arguments.results)
+            write_comparison(name, table, read_all_studies(), results)
+        case ParameterFigure():
+            from r3gan.tables.comparison import write_parameter_figure
+
+            write_parameter_figure(name, table, read_all_studies(), results)
+        case SpeedTable():
+            from r3gan.tables.speed import write_speed_table
+
+            write_speed_table(name, table, results)
+        case _:
+            from r3gan.tables.build import build
+            from r3gan.tables.render import write_table
+
+            write_table(build(name, table, read_all_studies(), results), results)
     path = arguments.results / f"{arguments.table}.md"
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 

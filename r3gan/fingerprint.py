@@ -15,6 +15,7 @@ from typing import Any
 from r3gan.configs import find_config
 from r3gan.data import sources
 from r3gan.study import Study
+from r3gan.tables import TABLES, PresetTable
 
 PACKAGE = Path(__file__).resolve().parent
 # The module that does a stage's work; the command line itself is compared by both engines.
@@ -24,6 +25,8 @@ STAGES: Mapping[str, str] = {
     "train": "r3gan.training.loop",
     "evaluate": "r3gan.metrics.evaluate",
     "table": "r3gan.tables.render",
+    "comparisons": "r3gan.tables.comparison",
+    "presets": "r3gan.tables.presets",
     "speed": "r3gan.tables.speed",
     "propositions": "r3gan.tables.propositions",
 }
@@ -91,6 +94,11 @@ def recipe(config: str, dataset: str) -> str:
     return _digest({key: value for key, value in entry.items() if key not in ("title", "summary", "unpublished")})
 
 
+def recipes(config: str) -> str:
+    """Fingerprint of a configuration's entries at all its data sets."""
+    return _digest({dataset: recipe(config, dataset) for dataset in find_config(config).recipes})
+
+
 def source(dataset: str) -> str:
     """Fingerprint of a data set's entry."""
     return _digest(sources.describe(dataset))
@@ -101,5 +109,6 @@ def of_study(study: Study) -> dict[str, dict[str, str]]:
     return {
         "code": {stage: code(stage) for stage in STAGES},
         "sources": {name: source(name) for name in study.datasets},
+        "presets": {t.config: recipes(t.config) for t in TABLES.values() if isinstance(t, PresetTable)},
         "recipes": {run.key: recipe(run.config, run.dataset) for run in study.runs},
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
-from r3gan.tables import TABLES, SpeedTable, Table, find_table
+from r3gan.tables import TABLES, ComparisonTable, ParameterFigure, SpeedTable, Table, find_table
 
 
 def checked_study(path: Path) -> Study:
@@ -39,6 +39,17 @@ def quality_table(name: str) -> Table:
     table = find_table(name)
     assert isinstance(table, Table)
     return table
+
+
+def comparison_files(study: Study, name: str) -> list[str]:
+    """Record files of the study's runs that a comparison or its figure shows."""
+    entry = find_table(name)
+    assert isinstance(entry, ComparisonTable | ParameterFigure)
+    sections = entry.sections if isinstance(entry, ComparisonTable) else (entry.of,)
+    ours = {(section.config, section.dataset) for section in sections}
+    return [
+        f"results/{folder}/metrics.json" for folder, run in study.folders.items() if (run.config, run.dataset) in ours
+    ]
 
 
 def names_of(kind: type) -> list[str]:

@@ -12,7 +12,8 @@ from r3gan.tables import TABLES
 from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, run_in
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
-RULES = ("prepare", "fit", "train", "evaluate", "table", "speed_table", "proposition_table")
+STANDING = ("speed_table", "proposition_table", "preset_table", "comparison_table", "parameter_figure")
+RULES = ("prepare", "fit", "train", "evaluate", "table", *STANDING)
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -149,7 +150,7 @@ def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
     listed = run_in(tree, "python", "-c", code)
     assert listed.returncode == 0, listed.stderr
     assert sorted(json.loads(listed.stdout)) == sorted(shell)
-    assert len(shell) == len(set(shell)) == 2 + 1 + 8 + 8 + 3
+    assert len(shell) == len(set(shell)) == 2 + 1 + 8 + 8 + len(TABLES)
 
 
 def test_both_engines_train_the_same_weights(

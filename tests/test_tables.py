@@ -27,7 +27,7 @@ def make_study(seeds: tuple[int, ...] = (0,), configs: tuple[str, ...] = ROWS) -
     ]
     return Study(
         scale="smoke", datasets=("stackedmnist5k-16",), classifiers=(), classifier="", metrics=(), samples=100,
-        tables=("table1",), runs=tuple(runs),
+        launch={}, tables=("table1",), runs=tuple(runs),
     )  # fmt: skip
 
 

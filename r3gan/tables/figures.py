@@ -13,6 +13,7 @@ def _new_figure(rows: int, columns: int, width: float, height: float):  # type: 
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "r3gan"  # else an SVG's identifiers are random
     from matplotlib import pyplot
 
     return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
@@ -23,7 +24,8 @@ def _save(figure, path: Path) -> None:  # type: ignore[no-untyped-def]
 
     with atomic(path) as temporary:
         # No software version in the file, so that the same numbers give the same bytes.
-        figure.savefig(temporary, dpi=DPI, metadata={"Software": None})
+        unversioned = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        figure.savefig(temporary, dpi=DPI, metadata=unversioned)
     pyplot.close(figure)
 
 
@@ -86,4 +88,28 @@ def draw_trajectories(path: Path, found: list[dict[str, Any]]) -> None:
         axis.set_aspect("equal")
         axis.grid(alpha=0.3)
     axes.flat[0].legend(fontsize=8)
+    _save(figure, path)
+
+
+def draw_parameters_against_fid(
+    path: Path, published: dict[str, tuple[float, float]], ours: dict[str, tuple[float, float]]
+) -> None:
+    """Millions of parameters (log axis) against FID: published points named, ours beside them."""
+    figure, axes = _new_figure(1, 1, 7, 4.5)
+    axis = axes[0][0]
+    for name, (millions, fid) in published.items():
+        axis.plot([millions], [fid], "o", color="tab:blue")
+        axis.annotate(name, (millions, fid), textcoords="offset points", xytext=(8, 4))
+    for scale, (millions, fid) in ours.items():
+        axis.plot([millions], [fid], "*", color="tab:red", markersize=12)
+        axis.annotate(f"ours, {scale}", (millions, fid), textcoords="offset points", xytext=(8, -12))
+    axis.set_xscale("log")
+    axis.set_xlim(20, 400)
+    ticks = (20, 40, 100, 200, 400)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlabel("parameters of G and D, millions")
+    axis.set_ylabel("FID, CIFAR-10")
+    axis.set_ylim(0, max(fid for _, fid in [*published.values(), *ours.values()]) * 1.4)
+    axis.grid(alpha=0.3)
     _save(figure, path)

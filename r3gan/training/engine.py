@@ -222,9 +222,16 @@ def quieten() -> None:
 
 
 def warm_up() -> None:
-    """Build the extension that DeepSpeed's first start on a CPU compiles, about a minute; afterwards at once."""
+    """Build the extension that DeepSpeed compiles at its first start on a CPU; `python -m r3gan.training.engine`.
+
+    It takes about a minute once, during which a short timeout looks like a hang; set-up does it in sight.
+    """
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     quieten()
     from deepspeed.ops.op_builder.cpu import ShareMemCommBuilder
 
     ShareMemCommBuilder().load(verbose=False)
+
+
+if __name__ == "__main__":
+    warm_up()

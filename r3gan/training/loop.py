@@ -47,6 +47,7 @@ class Options:
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
     keep_checkpoints: int = 2
+    tensorboard: bool = False
     code: str = ""  # fingerprint of the training code: a checkpoint of other code is not continued
     launch: str = ""  # the command that started the ranks
 
@@ -136,6 +137,7 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
     tick, saved, since = Tick(run, state), time.monotonic(), time.monotonic()
+    board = open_board(options.work / "tensorboard") if options.tensorboard and world.leads else None
 
     def save() -> None:
         nonlocal saved, since
@@ -155,6 +157,9 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
             note = None
             if crossed(before, state.images_seen, tick_images) or state.images_seen >= total_images:
                 state.curve.append(tick.close(state, hyper))
+                if board is not None:
+                    for name, value in state.curve[-1].items():
+                        board.add_scalar(name, value, state.images_seen)
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
             if world.leads and crossed(before, state.images_seen, snapshot_images):
                 path = options.work / f"samples-{state.images_seen // 1000:06d}k.png"
@@ -168,6 +173,17 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                 if stop:
                     raise Stopped(f"{run.id} stopped at {state.images_seen / 1000:g} kimg; the same command goes on")
     state.seconds += time.monotonic() - since
+    if board is not None:
+        board.close()
+
+
+def open_board(folder: Path) -> Any:
+    """TensorBoard's writer; UserError where the package is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
+    return SummaryWriter(str(folder))
 
 
 def sample_grid(state: State, z: Tensor, labels: Tensor | None) -> Tensor:

@@ -1,0 +1,14 @@
+# Speed and memory on this machine; asked for by name, since a number from a busy machine is worse than none. It writes
+# results/benchmarks/<hardware>/, from which the speed tables are rendered.
+rule benchmark:
+    output:
+        touch("work/benchmarks/{module}"),
+    log:
+        "work/logs/benchmark/{module}.log",
+    # Nothing else runs beside it.
+    threads: workflow.cores
+    params:
+        code=fingerprint.code("train"),
+    shell:
+        "pytest benchmarks/test_{wildcards.module}.py --benchmark-only"
+        " --benchmark-columns=min,median,max,rounds 2>&1 | tee {log}"
