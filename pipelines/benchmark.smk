@@ -10,5 +10,5 @@ rule benchmark:
     params:
         code=fingerprint.code("train"),
     shell:
-        "pytest benchmarks/test_{wildcards.module}.py --benchmark-only"
+        "pytest benchmarks/test_{wildcards.module}.py --benchmark-only -n0"
         " --benchmark-columns=min,median,max,rounds 2>&1 | tee {log}"

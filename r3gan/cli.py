@@ -4,6 +4,7 @@ Each `run_...` function imports what it needs, so that `--help` and `list` answe
 """
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 from r3gan import __version__
 from r3gan.errors import UserError, unknown
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 EPILOG = """\
 a first look:
   r3gan list configs                 what can be trained
@@ -450,6 +452,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        where = error.filename or "a file"
+        print(f"r3gan {arguments.command}: {where} cannot be written ({error.strerror})", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -11,10 +11,13 @@ from r3gan.files import atomic
 
 
 def save_network(path: Path, net: nn.Module) -> None:
-    """Write the network's parameters and buffers."""
+    """Write the network's parameters and buffers; UserError where the disk does not take them."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary)
+    try:
+        with atomic(path) as temporary:
+            save_file(tensors, temporary)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be written ({error}); free some space and run the same command again") from None
 
 
 def load_network(path: Path, net: nn.Module, hint: str) -> None:

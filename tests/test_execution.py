@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from r3gan import augment
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.errors import UserError
 from r3gan.models import layers
@@ -28,11 +29,18 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
     return Losses(config, generator, discriminator, compiled=execution.compile == "on")
 
 
-def gradients(losses: Losses, dtype: torch.dtype = torch.float32, px: int = 16) -> list[torch.Tensor]:
+def gradients(
+    losses: Losses, dtype: torch.dtype = torch.float32, px: int = 16, augment_p: float = 0.0
+) -> list[torch.Tensor]:
     """Of one loss of D and one of G on the same batch."""
     torch.manual_seed(2)
     reals, z = torch.rand(4, 3, px, px, dtype=torch.float64) * 2 - 1, torch.randn(4, 64, dtype=torch.float64)
-    batch = Batch(reals=reals.to(dtype), z=z.to(dtype), labels=None)
+    views = {}
+    if augment_p:
+        tables = (augment.draw(4, torch.Generator().manual_seed(seed)).to(dtype) for seed in (3, 4))
+        real_view, fake_view = (augment.augmentation(table, augment_p, 3, px) for table in tables)
+        views = {"real_view": real_view, "fake_view": fake_view}
+    batch = Batch(reals=reals.to(dtype), z=z.to(dtype), labels=None, **views)
     losses.discriminator(batch, torch.tensor(0.7, dtype=dtype))[0].backward()
     d = [p.grad for p in losses.networks[1].parameters()]
     losses.networks[1].requires_grad_(False)
@@ -86,8 +94,8 @@ def test_the_papers_resolutions_for_bfloat16() -> None:
 def test_compiled_steps_train_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = replace(SIZES[SMOKE], base_widths=(16, 16))  # compiling takes as long as there are shapes
     monkeypatch.setitem(SIZES, "tiny", tiny)  # type: ignore[arg-type]
-    plain = gradients(losses_of("E-inverted", torch.float64, "tiny"), torch.float64, px=8)
-    compiled = gradients(losses_of("E-inverted", torch.float64, "tiny", compile="on"), torch.float64, px=8)
+    plain = gradients(losses_of("E-inverted", torch.float64, "tiny"), torch.float64, 8, augment_p=0.7)
+    compiled = gradients(losses_of("E-inverted", torch.float64, "tiny", compile="on"), torch.float64, 8, augment_p=0.7)
     assert difference(compiled, plain) < 1e-9
 
 

@@ -142,6 +142,13 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     kept = checkpoints(tmp_path)
+    # No room for the result: one sentence, and the checkpoints stay.
+    process = start(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "generator.safetensors cannot be written" in output
+    assert "Traceback" not in output
+    assert checkpoints(tmp_path) == kept
     smaller = kept[-1].stat().st_size // 2  # enough for the generator, not for a checkpoint
     output = finish(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller)))
     assert "warning: no checkpoint at step" in output
@@ -149,11 +156,17 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
     assert same(weights(tmp_path), uninterrupted)
 
 
-def test_two_ranks_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
+def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
     ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1", "--total-kimg", "0.256")
     finish(tmp_path / "whole", prepared, *ranks)
     process = start(tmp_path / "cut", prepared, *ranks)
     wait_for(lambda: bool(checkpoints(tmp_path / "cut")), process)
+    process.send_signal(signal.SIGTERM)  # to the command alone, which passes it on
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, output[-3000:]
+    had = checkpoints(tmp_path / "cut")[-1]
+    process = start(tmp_path / "cut", prepared, *ranks)
+    wait_for(lambda: checkpoints(tmp_path / "cut")[-1] != had, process)
     kill(process)
     output = finish(tmp_path / "cut", prepared, *ranks)
     assert "goes on at" in output

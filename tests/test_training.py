@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -204,3 +205,14 @@ def test_data_of_another_set_is_refused_before_anything_is_written(prepared: Pat
     with pytest.raises(UserError, match="--data holds mnist5k-16"):
         loop.train(make_run("B"), digits, options(tmp_path))
     assert not (tmp_path / "out").exists()
+
+
+def test_tensorboard_is_written_or_its_absence_said(stacks: Dataset, tmp_path: Path) -> None:
+    wanted = replace(options(tmp_path), tensorboard=True)
+    if find_spec("tensorboard") is None:
+        with pytest.raises(UserError, match="--tensorboard needs the package tensorboard"):
+            loop.train(make_run("B"), stacks, wanted)
+        assert not (tmp_path / "out").exists()
+    else:
+        loop.train(make_run("B"), stacks, wanted)
+        assert list((tmp_path / "work/tensorboard").glob("events.*"))

@@ -32,7 +32,7 @@ from r3gan.weights import save_network
 
 TICKS = 50  # rows of the loss curve
 SNAPSHOTS = 4  # sample grids on the way
-AGREEMENT_STEPS = 16  # ranks ask each other this often whether to stop or to save
+AGREEMENT_STEPS = 4  # ranks ask each other this often whether to stop or to save
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +162,7 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                         board.add_scalar(name, value, state.images_seen)
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
             if world.leads and crossed(before, state.images_seen, snapshot_images):
-                path = options.work / f"samples-{state.images_seen // 1000:06d}k.png"
-                save_grid(path, sample_grid(state, grid_z, grid_labels))
+                save_sample_grid(options.work, state, grid_z, grid_labels)
             progress.advance(batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.leads and time.monotonic() - saved >= options.checkpoint_seconds
@@ -186,11 +185,15 @@ def open_board(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
-def sample_grid(state: State, z: Tensor, labels: Tensor | None) -> Tensor:
-    """EMA samples, floats [N, C, R, R] on the CPU."""
+def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None) -> None:
+    """EMA samples as a picture; a full disk costs the picture, not the run."""
+    path = work / f"samples-{state.images_seen // 1000:06d}k.png"
     with torch.no_grad():
-        known = None if labels is None else labels.to(state.device)
-        return state.ema(z.to(state.device), known).cpu()
+        images = state.ema(z.to(state.device), None if labels is None else labels.to(state.device)).cpu()
+    try:
+        save_grid(path, images)
+    except OSError as error:
+        print(f"warning: no {path.name}, training goes on: {error}", flush=True)
 
 
 def crossed(before: int, after: int, every: float) -> bool:
