@@ -21,6 +21,7 @@ from r3gan.files import read_json
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, curve, loop
 from r3gan.training.determinism import check_determinism
+from r3gan.training.signals import StopRequests
 from tests.conftest import REPOSITORY, environment
 from tests.test_training import CPU, SMOKE, make_run
 
@@ -118,13 +119,12 @@ def test_kills_at_random_points_change_nothing(
     assert record["steps"] == 40
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_to_stop_saves_and_exits_with_the_code_to_requeue(
-    number: signal.Signals, uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
+    uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
 ) -> None:
     process = start(tmp_path, prepared, "--keep-checkpoints", "1")
     wait_for(lambda: bool(checkpoints(tmp_path)), process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 75, output
     assert "the same command goes on (exit code 75)" in output
@@ -175,6 +175,16 @@ def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, 
     assert record["execution"]["launch"].startswith("torchrun --standalone --nproc-per-node 2 -m r3gan train")
     assert record["execution"]["zero_stage"] == 1
     assert record["provenance"]["device"]["count"] == 2
+
+
+def test_ctrl_c_is_a_request_too_and_one_later_acts_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    with StopRequests() as requests:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # the launcher passes on what the terminal has sent
+        assert requests.stop
+        monkeypatch.setattr("r3gan.training.signals.PATIENCE_S", -1.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_run_is_trained_by_one_command_at_a_time(prepared: Path, tmp_path: Path) -> None:

@@ -118,6 +118,14 @@ class DeepSpeedEngine:
         if self.zero_stage == 0:
             PlainEngine.import_state(self, tensors)  # type: ignore[arg-type]
             return
+        if not tensors:
+            return
+        # Before its first step the sharded optimiser has no state to be set: make it, and have it mapped to parameters.
+        for group in self.optimiser.optimizer.param_groups:
+            for part in group["params"]:
+                empty = {name: torch.zeros_like(part) for name in MOMENTS}
+                self.optimiser.optimizer.state[part] = {"step": torch.zeros(())} | empty
+        self.optimiser._lazy_init_hp_params_optimizer_state()
         for name, parameter in self.network.named_parameters():
             safe_set_full_fp32_param(parameter, parameter.detach().clone())
             for part in MOMENTS:

@@ -1,5 +1,6 @@
 """The `train` stage: one D step, then one G step, each on fresh reals and its own z; read from top to bottom."""
 
+import contextlib
 import fcntl
 import math
 import time
@@ -64,8 +65,13 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
     """
     check(run, dataset)
     keep_freed_memory()
+    with only_one(options.work) if options.world.leads else contextlib.nullcontext():
+        return train_locked(run, dataset, options)
+
+
+def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+    """`train`, by the only process that may write the run."""
     world, device = options.world, options.device
-    lock = only_one(options.work) if world.leads else None
     identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
     found = newest_checkpoint(options, identity)
     micro = options.micro_batch or (found[0]["micro"] if found else None)
@@ -93,12 +99,11 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if lock is not None:
+    if world.leads:
         save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
         write_json(options.out / "train.json", record)
         checkpoint.discard(options.checkpoints)
-        lock.close()
         print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
     return record
 
