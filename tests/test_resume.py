@@ -178,6 +178,7 @@ def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, 
 
 
 def test_ctrl_c_is_a_request_too_and_one_later_acts_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # test workers ignore it
     with StopRequests() as requests:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # the launcher passes on what the terminal has sent
@@ -185,6 +186,7 @@ def test_ctrl_c_is_a_request_too_and_one_later_acts_as_usual(monkeypatch: pytest
         monkeypatch.setattr("r3gan.training.signals.PATIENCE_S", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_run_is_trained_by_one_command_at_a_time(prepared: Path, tmp_path: Path) -> None:
