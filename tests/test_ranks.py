@@ -11,6 +11,7 @@ import torch
 from r3gan.configs import CONFIGS
 from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
+from r3gan.files import read_json
 from r3gan.training import checkpoint, launch
 from r3gan.training.batching import images_that_fit, share_of
 from r3gan.training.determinism import advance
@@ -109,9 +110,21 @@ def test_launchers_build_the_command_they_are_named_after(tmp_path: Path) -> Non
         return " ".join(build(wanted))
 
     assert command(launcher="torchrun", ranks=8) == "torchrun --standalone --nproc-per-node 8 -m"
-    assert command(launcher="deepspeed", ranks=2) == "deepspeed --num_gpus 2 --module"
-    assert command(launcher="deepspeed", ranks=8, hostfile=hosts) == f"deepspeed --hostfile {hosts} --module"
+    assert command(launcher="deepspeed", ranks=2) == "deepspeed --no_local_rank --num_gpus 2 --module"
+    assert (
+        command(launcher="deepspeed", ranks=8, hostfile=hosts)
+        == f"deepspeed --no_local_rank --hostfile {hosts} --module"
+    )
     assert command(launcher="srun", ranks=16).startswith("srun --ntasks 16 --kill-on-bad-exit=1 ")
+
+
+def test_the_deepspeed_launcher_starts_ranks_that_train(r3gan: Command, prepared: Path, tmp_path: Path) -> None:
+    data = ("--data", str(prepared / "data" / SMOKE), "--threads", "1", "--total-kimg", "0.016")
+    done = r3gan(*BASE, *data, "--launcher", "deepspeed", "--ranks", "2", "--zero", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    record = read_json(tmp_path / f"runs/own/{SMOKE}/E-inverted/seed0/train.json", "")
+    assert record["execution"]["launch"].startswith("deepspeed --no_local_rank --num_gpus 2 --module r3gan train")
+    assert (record["execution"]["ranks"], record["execution"]["zero_stage"]) == (2, 2)
 
 
 BASE = ("train", "--config", "E-inverted", "--dataset", SMOKE)

@@ -13,14 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from r3gan import released
 from r3gan.configs import CONFIGS, SIZES
+from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
+from r3gan.metrics.evaluate import evaluate
 from r3gan.released import import_released, official_names
 from r3gan.weights import load_network
 from tests.conftest import Command
@@ -122,6 +125,18 @@ def test_a_snapshot_comes_back_as_our_networks(dataset: str, official: dict[str,
     record = read_json(out / "train.json", "")
     assert record["images_seen"] == 123_000
     assert record["released"]["training_set_kwargs"] == {"path": "cifar10.zip", "use_labels": True}
+
+
+def test_an_imported_snapshot_is_evaluated(official: dict[str, type], tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.pkl"
+    path.write_bytes(pickle.dumps(snapshot("cifar10", official)[0], protocol=4))
+    out = import_released(path, "cifar10", tmp_path / "runs")
+    images = np.zeros((4, 3, 8, 8), dtype=np.uint8)
+    data = Dataset(name="cifar10", manifest={"sha256": "a" * 64}, images=images, labels=np.zeros(4, dtype=np.int64))
+    record = evaluate(out, data, None, [], 4, tmp_path / "results", torch.device("cpu"))
+    assert record["outcome"] == "imported"
+    assert record["training"]["released"]["sha256"]
+    assert (tmp_path / "results/samples.png").exists()
 
 
 def test_a_snapshot_of_another_data_set_is_named(official: dict[str, type], tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         loop.train(make_run("A", total_kimg=0.04), stacks, options(tmp_path / "cut"))
-    older, newest = sorted((tmp_path / "cut/work/checkpoints").glob(checkpoint.PATTERN))
+    older, newest = sorted((tmp_path / "cut" / "work" / "checkpoints").glob(checkpoint.PATTERN))
     newest.write_bytes(newest.read_bytes()[:-1000])
     record = loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "cut"))
     assert f"warning: {newest} cannot be read" in capsys.readouterr().out

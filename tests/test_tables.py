@@ -15,8 +15,13 @@ from r3gan.tables.build import build
 from r3gan.tables.records import PUBLISHED_CSV, read_published
 from r3gan.tables.render import number, write_table
 from r3gan.tables.verdict import count_verdict, quality_verdict
+from r3gan.tables.write import WRITERS
 
 ROWS = TABLES["table1"].configs
+
+
+def test_every_kind_of_table_has_a_writer() -> None:
+    assert {type(table) for table in TABLES.values()} == set(WRITERS)
 
 
 def make_study(seeds: tuple[int, ...] = (0,), configs: tuple[str, ...] = ROWS) -> Study:

@@ -61,14 +61,15 @@ def evaluate(
     started = time.perf_counter()
     hint = "run `r3gan train` first, or name the run's folder with --run"
     training = read_json(run_folder / "train.json", hint)
-    if training["data"]["sha256"] != dataset.manifest["sha256"]:
+    trained_on = training["data"]["sha256"]  # of an imported run it is not known
+    if trained_on is not None and trained_on != dataset.manifest["sha256"]:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
     config, size = find_config(training["config"]), SIZES[training["dataset"]]
     torch.manual_seed(training["seed"])
     generator = config.networks.generator(size).to(device).eval()  # as training began
     values: dict[str, dict[str, float]] = {}
     classifier_record: dict[str, Any] = {}
-    if metrics and training["outcome"] == "trained":
+    if metrics and training["outcome"] != "Fail":
         assert classifier_folder is not None
         classifier, classifier_record = load_classifier(classifier_folder)
         classifier.to(device)
@@ -94,10 +95,13 @@ def evaluate(
     }
     load_network(run_folder / "generator.safetensors", generator, hint)
     save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
-    with atomic(out / "loss.csv") as temporary:
-        shutil.copyfile(run_folder / "loss.csv", temporary)
+    if (run_folder / "loss.csv").exists():  # an imported run has none
+        with atomic(out / "loss.csv") as temporary:
+            shutil.copyfile(run_folder / "loss.csv", temporary)
     write_json(out / "metrics.json", record)
-    print(f"{out}: {json.dumps({k: v['value'] for k, v in record['metrics'].items()}) if values else 'Fail'}")
+    print(
+        f"{out}: {json.dumps({k: v['value'] for k, v in record['metrics'].items()}) if values else training['outcome']}"
+    )
     return record
 
 

@@ -30,7 +30,7 @@ def torchrun(launch: Launch) -> list[str]:
 def deepspeed(launch: Launch) -> list[str]:
     """One machine, or several over ssh with a hostfile ("host slots=8" a line)."""
     where = ["--hostfile", str(launch.hostfile)] if launch.hostfile else ["--num_gpus", str(launch.ranks)]
-    return ["deepspeed", *where, "--module"]
+    return ["deepspeed", "--no_local_rank", *where, "--module"]
 
 
 def srun(launch: Launch) -> list[str]:

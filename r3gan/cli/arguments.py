@@ -1,0 +1,76 @@
+"""What sub-commands share: the parser, types of arguments, the choice of a device."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from r3gan.errors import UserError, unknown
+
+Function = Callable[[argparse.Namespace], int | None]
+
+
+def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    parse.__name__ = f"positive {kind.__name__}"
+    return parse
+
+
+def seed_number(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise ValueError
+    return value
+
+
+def scale_name(text: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9]*", text):
+        raise ValueError
+    return text
+
+
+scale_name.__name__ = "scale (lower-case letters and digits)"
+seed_number.__name__ = "seed (0 to 2^32 - 1)"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our shape of error: one sentence, exit code 2."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+
+AddCommand = Callable[[str, Function, str], Parser]
+
+
+def add_device(sub: Parser) -> None:
+    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto, a GPU where there is one)")
+    sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
+
+
+def check_device(arguments: argparse.Namespace) -> None:
+    if arguments.device not in ("auto", "cpu", "cuda"):
+        raise unknown("--device", arguments.device, ("auto", "cpu", "cuda"))
+
+
+def choose_device(arguments: argparse.Namespace) -> Any:
+    """The torch device that --device asks for, with --threads set."""
+    check_device(arguments)
+    import torch
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
+    if arguments.device == "auto":
+        arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if arguments.device == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # the rank's own, where a launcher started it
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device(arguments.device)

@@ -1,0 +1,120 @@
+"""The other stages: `prepare`, `fit`, `evaluate`, `import-released`, `table`, `fingerprint`."""
+
+import argparse
+from pathlib import Path
+
+from r3gan.cli.arguments import AddCommand, add_device, choose_device, positive
+from r3gan.errors import UserError
+
+
+def add_commands(command: AddCommand) -> None:
+    sub = command("prepare", run_prepare, "download or read a data set and write its arrays and manifest")
+    sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
+    sub.add_argument("--source", type=Path, metavar="PATH", help="your copy, for data sets that must be supplied")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
+
+    sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
+    sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: runs/classifier/DATASET)")
+
+    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
+    sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
+    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given; all metrics of today need it")
+    sub.add_argument(
+        "--metrics",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="from `r3gan list metrics` (default: none, samples only)",
+    )
+    sub.add_argument("--samples", type=positive(int), default=10_000, help="images to draw (default: 10000)")
+    add_device(sub)
+
+    sub = command(
+        "import-released", run_import_released, "turn the authors' snapshot into a run, executing nothing in it"
+    )
+    sub.add_argument("file", metavar="FILE", type=Path, help="network-snapshot-....pkl")
+    sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
+
+    sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
+    sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    sub.add_argument("--print", action="store_true", dest="show", help="also print the Markdown")
+
+    sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
+    sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
+    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
+
+
+def run_prepare(arguments: argparse.Namespace) -> None:
+    from r3gan.data.build import prepare
+
+    prepare(arguments.dataset, arguments.source, arguments.out or Path("data") / arguments.dataset)
+
+
+def run_fit(arguments: argparse.Namespace) -> None:
+    from r3gan.data.sources import find_source
+
+    find_source(arguments.dataset)
+    import torch
+
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.classifier import fit
+
+    torch.set_num_threads(1)  # a small network; the same result on every machine with the same processor
+    fit(
+        open_dataset(arguments.data or Path("data") / arguments.dataset),
+        arguments.out or Path("runs/classifier") / arguments.dataset,
+    )
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics import find_metric
+
+    parts = arguments.run.split("/")
+    if len(parts) != 4 or "" in parts or ".." in parts:
+        raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
+    for name in arguments.metrics:
+        find_metric(name)
+    if arguments.metrics and not arguments.classifier:
+        raise UserError(f"--metrics {arguments.metrics[0]} needs --classifier, the data set that `r3gan fit` was given")
+    device = choose_device(arguments)
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.evaluate import evaluate
+
+    evaluate(
+        Path("runs") / arguments.run,
+        open_dataset(arguments.data or Path("data") / parts[1]),
+        Path("runs/classifier") / arguments.classifier if arguments.classifier else None,
+        arguments.metrics,
+        arguments.samples,
+        Path("results") / arguments.run,
+        device,
+    )
+
+
+def run_import_released(arguments: argparse.Namespace) -> None:
+    from r3gan.released import import_released
+
+    out = import_released(arguments.file, arguments.dataset, Path("runs"))
+    print(f"wrote {out}")
+
+
+def run_table(arguments: argparse.Namespace) -> None:
+    from r3gan.tables.write import write
+
+    write(arguments.table, arguments.results)
+    path = arguments.results / f"{arguments.table}.md"
+    print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
+
+
+def run_fingerprint(arguments: argparse.Namespace) -> None:
+    import yaml
+
+    from r3gan.files import write_text
+    from r3gan.fingerprint import of_study
+    from r3gan.workflow import checked_study
+
+    write_text(arguments.out, yaml.safe_dump(of_study(checked_study(arguments.study))))

@@ -1,0 +1,162 @@
+"""`train`: one run, in this process or as several ranks."""
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from r3gan.cli.arguments import (
+    AddCommand,
+    Parser,
+    add_device,
+    check_device,
+    choose_device,
+    positive,
+    scale_name,
+    seed_number,
+)
+from r3gan.errors import UserError, unknown
+
+
+def add_commands(command: AddCommand) -> None:
+    sub = command("train", run_train, "train one configuration on one data set with one seed")
+    sub.add_argument("--config", required=True, help="a name from `r3gan list configs`")
+    sub.add_argument("--dataset", required=True, help="a data set the configuration has a recipe for")
+    sub.add_argument("--seed", type=seed_number, default=0, help="of weights, z and data order (default: 0)")
+    sub.add_argument("--scale", type=scale_name, default="own", help="folder the run is filed under (default: own)")
+    sub.add_argument(
+        "--total-kimg", type=positive(float), help="thousands of reals to train on (default: the recipe's)"
+    )
+    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
+    sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
+    sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
+    sub.add_argument(
+        "--check-determinism",
+        type=positive(int),
+        metavar="N",
+        help="train N steps twice, name the first that differs, write nothing (exit code 1 if one does)",
+    )
+    add_device(sub)
+    add_ways_of_running(sub)
+
+
+def add_ways_of_running(sub: Parser) -> None:
+    """Options that do not change what is trained."""
+    kept = sub.add_argument_group("stopping and going on; the same command continues the newest checkpoint")
+    kept.add_argument("--checkpoint-seconds", type=positive(float), default=600.0, metavar="S", help="default: 600")
+    kept.add_argument("--keep-checkpoints", type=positive(int), default=2, metavar="K", help="the last K (default: 2)")
+    ranks = sub.add_argument_group("several processes; the batch stays the recipe's")
+    ranks.add_argument("--launcher", default="local", help="local, torchrun, deepspeed or srun (default: local)")
+    ranks.add_argument("--ranks", type=positive(int), default=1, metavar="N", help="processes, one a GPU (default: 1)")
+    ranks.add_argument("--hostfile", type=Path, metavar="FILE", help="hosts of several machines, for deepspeed")
+    ranks.add_argument("--engine", default="auto", help="torch or deepspeed (default: deepspeed for several ranks)")
+    ranks.add_argument("--zero", type=int, default=0, metavar="STAGE", help="DeepSpeed ZeRO 0, 1 or 2 (default: 0)")
+    ranks.add_argument("--micro-batch", type=positive(int), metavar="M", help="images at once (default: what fits)")
+    ranks.add_argument("--rank-of", help=argparse.SUPPRESS)
+    speed = sub.add_argument_group("how it is computed (defaults: what suits the device)")
+    speed.add_argument("--layout", help="nchw or channels-last")
+    speed.add_argument("--precision", help="fp32, or bf16 in the paper's resolutions")
+    speed.add_argument("--compile", help="on or off")
+    speed.add_argument("--adam", help="foreach or fused")
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    from r3gan.configs import find_config
+
+    config = find_config(arguments.config)
+    recipe = config.recipe(arguments.dataset)
+    if arguments.total_kimg:
+        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    from r3gan.training.run import Run
+
+    run = Run(
+        scale=arguments.scale,
+        config_name=arguments.config,
+        config=config,
+        recipe=recipe,
+        dataset=arguments.dataset,
+        seed=arguments.seed,
+    )
+    if arguments.dry_run:
+        print(json.dumps(run.describe(), indent=1))
+        return 0
+    check_device(arguments)
+    if arguments.engine not in ("auto", "torch", "deepspeed"):
+        raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
+    if arguments.zero not in (0, 1, 2):
+        reason = " (3 shards the parameters that the penalties' extra passes need)" if arguments.zero == 3 else ""
+        raise UserError(f"--zero {arguments.zero} is not possible{reason}; allowed: 0, 1, 2")
+    from r3gan.training import launch
+
+    ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
+    launch.check(ranks)
+    work = Path("work") / run.id
+    from r3gan.data.loader import open_dataset
+
+    dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
+    from r3gan.training.batching import share_of
+
+    share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here rather than in every rank
+    if arguments.launcher != "local" and not arguments.rank_of:
+        refuse_missing_gpus(arguments)
+        work.mkdir(parents=True, exist_ok=True)
+        return launch.run_ranks(ranks, sys.argv[1:], work / "exit-code")
+    if arguments.rank_of == "srun":
+        launch.adopt_slurm_rank()
+    device = choose_device(arguments)
+    return train_rank(arguments, run, dataset, work, device)
+
+
+def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
+    """UserError where this machine has fewer GPUs than it is asked to start ranks for."""
+    elsewhere = arguments.launcher == "srun" or arguments.hostfile
+    if not elsewhere and choose_device(arguments).type == "cuda":
+        import torch
+
+        if torch.cuda.device_count() < arguments.ranks:
+            raise UserError(f"--ranks {arguments.ranks}: this machine has {torch.cuda.device_count()} GPUs")
+
+
+def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path, device: Any) -> int:
+    """Train as one rank of a run, or as all of it."""
+    from r3gan import fingerprint
+    from r3gan.training.engine import join_world
+    from r3gan.training.execution import CHOICES
+    from r3gan.training.loop import Options, train
+    from r3gan.training.signals import REQUEUE, Stopped
+
+    wanted = {name: getattr(arguments, name) for name in CHOICES}
+    if arguments.check_determinism:
+        from r3gan.training.determinism import check_determinism
+
+        difference = check_determinism(run, dataset, device, wanted, arguments.check_determinism)
+        print(difference or f"{run.id}: {arguments.check_determinism} steps, twice, bit for bit the same")
+        return 1 if difference else 0
+    world = join_world(arguments.engine, arguments.zero, device)
+    options = Options(
+        out=arguments.out or Path("runs") / run.id,
+        work=work,
+        device=device,
+        world=world,
+        wanted=wanted,
+        micro_batch=arguments.micro_batch,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        keep_checkpoints=arguments.keep_checkpoints,
+        tensorboard=arguments.tensorboard,
+        code=fingerprint.code("train"),
+        launch=os.environ.get("R3GAN_LAUNCH", ""),
+    )
+    try:
+        train(run, dataset, options)
+    except Stopped as stopped:
+        if world.leads:
+            print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
+            (work / "exit-code").write_text(str(REQUEUE), encoding="ascii")
+        return REQUEUE
+    finally:
+        world.leave()
+    return 0
