@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from r3gan.errors import unknown
-from r3gan.models.families import R3GAN, Networks, Size, Stripped, StyleGAN2
+from r3gan.models.families import DCGAN, R3GAN, Networks, Size, Stripped, StyleGAN2
 from r3gan.schedules import Ramp
 
 constant = Ramp.constant
@@ -51,6 +51,7 @@ class Recipe:
     burn_in_kimg: float = 0.0
     lr: Ramp
     gamma: Ramp
+    beta1: float = 0.0
     beta2: Ramp
     ema_half_life_kimg: Ramp
     augment_p: Ramp = _OFF
@@ -209,11 +210,58 @@ _E = replace(
             augment_p=constant(0.0),
             xflip=False,
         ),
+        "stackedmnist5k-16": _ABLATION_SMOKE,
         "cifar10": _PRESET,
         "ffhq-64": replace(_FFHQ, total_kimg=100_000, gamma=Ramp(2, 0.2)),
         "ffhq-256": replace(_FFHQ, total_kimg=200_000, gamma=Ramp(150, 15)),
         "imagenet-32": replace(_IMAGENET, gamma=Ramp(0.5, 0.05), augment_p=Ramp(0, 0.5)),
         "imagenet-64": replace(_IMAGENET, gamma=Ramp(1, 0.1), augment_p=Ramp(0, 0.4)),
+    },
+)
+
+# Table 2's loss ablation, on "a small norm-free ResNet" of which the paper gives neither size nor recipe: ours has the
+# residual blocks of Config D at half the base widths, and the recipe of Config E on StackedMNIST.
+_LOSSES_PAPER = replace(
+    _E.recipes["stackedmnist"],
+    unpublished=("batch", "total_kimg", "burn_in_kimg", "lr", "gamma", "beta2", "ema_half_life_kimg"),
+)
+_LOSS_RPGAN_R1R2 = replace(
+    _D_NOSKIP,
+    title="RpGAN+R1+R2",
+    summary="Table 2's loss ablation on a small norm-free ResNet: the paper's objective",
+    networks=R3GAN(stem_ratio=0.5, inner_ratio=1, grouped=False),
+    unpublished=("networks",),
+    recipes={"stackedmnist": _LOSSES_PAPER, "stackedmnist5k-16": _GENTLE_SMOKE},
+)
+_LOSS_GAN_R1R2 = replace(
+    _LOSS_RPGAN_R1R2, title="GAN+R1+R2", summary="the same with the classic objective", loss="classic"
+)
+_LOSS_RPGAN_R1 = replace(_LOSS_RPGAN_R1R2, title="RpGAN+R1", summary="the same without R2", penalties=("r1",))
+_LOSS_GAN_R1 = replace(_LOSS_GAN_R1R2, title="GAN+R1", summary="the classic objective without R2", penalties=("r1",))
+
+# DCGAN as its paper trains it: batch 128, Adam(2e-4, 0.5, 0.999), no penalty, no moving average.
+_DCGAN_PAPER = Recipe(
+    batch=128,
+    total_kimg=10_000,
+    lr=constant(2e-4),
+    gamma=constant(0.0),
+    beta1=0.5,
+    beta2=constant(0.999),
+    ema_half_life_kimg=constant(0.0),
+    unpublished=("total_kimg",),
+)
+_DCGAN = Config(
+    title="DCGAN",
+    summary="the classic baseline of Table 2: strided convolutions, batch norm, no penalty",
+    networks=DCGAN(),
+    loss="classic",
+    penalties=(),
+    unpublished=("networks",),
+    recipes={
+        "stackedmnist": _DCGAN_PAPER,
+        "stackedmnist5k-16": replace(
+            _DCGAN_PAPER, batch=32, total_kimg=56, lr=constant(1e-3), unpublished=("batch", "total_kimg", "lr")
+        ),
     },
 )
 
@@ -227,6 +275,11 @@ CONFIGS: Mapping[str, Config] = {
     "E-resnext": _E_RESNEXT,
     "E-inverted": _E_INVERTED,
     "E": _E,
+    "loss-rpgan-r1r2": _LOSS_RPGAN_R1R2,
+    "loss-gan-r1r2": _LOSS_GAN_R1R2,
+    "loss-rpgan-r1": _LOSS_RPGAN_R1,
+    "loss-gan-r1": _LOSS_GAN_R1,
+    "dcgan": _DCGAN,
 }
 
 

@@ -123,3 +123,26 @@ class R3GAN:
         from r3gan.models import r3gan
 
         return r3gan.Discriminator(**self._body(size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCGAN:
+    """The classic baseline; widths halve at every doubling, from Config A's at 4x4 on."""
+
+    z_dim: int = 100
+
+    def _widths(self, size: Size) -> tuple[int, ...]:
+        """At 4x4 up to half the resolution."""
+        return tuple(size.base_widths[0] >> i for i in range(len(size.base_widths) - 1))
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        from r3gan.models import dcgan
+
+        _refuse_classes("DCGAN", size)
+        return dcgan.Generator(widths=self._widths(size), z_dim=self.z_dim, image_channels=size.image_channels)
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import dcgan
+
+        _refuse_classes("DCGAN", size)
+        return dcgan.Discriminator(widths=self._widths(size), image_channels=size.image_channels)

@@ -43,7 +43,7 @@ class PlainEngine:
 
     def step(self, lr: float, beta2: float) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"], group["betas"] = lr, (0.0, beta2)
+            group["lr"], group["betas"] = lr, (group["betas"][0], beta2)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 
@@ -90,7 +90,7 @@ class DeepSpeedEngine:
 
     def step(self, lr: float, beta2: float) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"], group["betas"] = lr, (0.0, beta2)
+            group["lr"], group["betas"] = lr, (group["betas"][0], beta2)
         self.engine.step()
         self.waiting = 0
 
@@ -137,10 +137,12 @@ class DeepSpeedEngine:
                 state["step"].copy_(steps[0])
 
 
-def build_engine(network: nn.Module, adam: str, beta2: float, share: Share, zero_stage: int | None) -> Engine:
-    """Adam with beta1 0 (arXiv 2501.05441) behind plain torch, or behind DeepSpeed where a ZeRO stage is given."""
+def build_engine(
+    network: nn.Module, adam: str, betas: tuple[float, float], share: Share, zero_stage: int | None
+) -> Engine:
+    """Adam behind plain torch, or behind DeepSpeed where a ZeRO stage is given."""
     optimiser = torch.optim.Adam(
-        network.parameters(), lr=0.0, betas=(0.0, beta2), eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
+        network.parameters(), lr=0.0, betas=betas, eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
     )
     if zero_stage is None:
         return PlainEngine(network, optimiser, share)

@@ -69,9 +69,9 @@ def build_state(
     fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
     share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    betas = run.recipe.beta1, run.recipe.beta2.base
     generator_engine, discriminator_engine = (
-        build_engine(network, execution.adam, run.recipe.beta2.base, share, world.zero_stage)
-        for network in (generator, discriminator)
+        build_engine(network, execution.adam, betas, share, world.zero_stage) for network in (generator, discriminator)
     )
     return State(
         generator=generator,
