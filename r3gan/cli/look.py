@@ -33,7 +33,7 @@ def run_list(arguments: argparse.Namespace) -> None:
             for name, c in CONFIGS.items()
         ],
         "datasets": lambda: [
-            {"name": name, "title": s.title, "images": s.count, "supply": "yours" if s.needs_source else "packaged"}
+            {"name": name, "title": s.title, "images": s.count, "supply": s.supply}
             for name, s in sources.SOURCES.items()
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],

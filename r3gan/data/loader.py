@@ -33,6 +33,8 @@ def open_dataset(folder: Path) -> Dataset:
         images, labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("images", "labels"))
     except (OSError, ValueError) as error:
         raise UserError(f"{folder} cannot be read ({error}); {hint}") from None
+    if images.dtype != np.uint8 or labels.dtype != np.int64 or list(images.shape[1:]) != manifest["shape"]:
+        raise UserError(f"{folder} does not hold what its manifest says; {hint}")
     if len(images) != manifest["count"] or len(labels) != len(images):
         raise UserError(f"{folder} does not hold the {manifest['count']} images of its manifest; {hint}")
     return Dataset(name=manifest["dataset"], manifest=manifest, images=images, labels=labels)
