@@ -13,7 +13,7 @@ PLAIN_INTERVAL_S = 15.0
 class Progress:
     """Counts units of work on standard error, with rate and time left, if `shown`; use as a context manager."""
 
-    def __init__(self, label: str, total: int | None, unit: str, shown: bool = True) -> None:
+    def __init__(self, label: str, total: int, unit: str, shown: bool = True) -> None:
         self.shown = shown
         self.label, self.total, self.unit, self.done, self.note = (label, total, unit, 0, "")
         self.started = self.printed = time.monotonic()
@@ -34,7 +34,7 @@ class Progress:
         elapsed = self.printed - self.started
         meter = tqdm.format_meter(
             self.done,
-            self.total or 0,  # tqdm's way to say: not known
+            self.total,
             elapsed,
             prefix=self.label,
             unit=self.unit,

@@ -33,24 +33,25 @@ def missing(entry: Source, name: str, reason: str) -> UserError:
 
 def obtain(entry: Source, request: Request) -> tuple[list[Path], list[dict[str, Any]]]:
     """The entry's files, verified, and what the manifest says of each: name, bytes, sha256, how it was checked."""
-    paths = [_find(entry, remote, request) for remote in entry.files]
-    records = []
-    for remote, path in zip(entry.files, paths, strict=True):
-        found = verify(path, remote)
+    paths, records = [], []
+    for remote in entry.files:
+        if request.source is None:
+            path, found = fetch(entry, remote, request)
+        else:
+            path = find(entry, remote, request.source)
+            found = verify(path, remote)
         checked = f"{remote.checksum.split(':')[0]} as published" if remote.checksum else "not published, none to check"
+        paths.append(path)
         records.append({"name": remote.name, "bytes": path.stat().st_size, "sha256": found, "checked": checked})
     return paths, records
 
 
-def _find(entry: Source, remote: Remote, request: Request) -> Path:
-    if request.source is None:
-        return fetch(entry, remote, request)
-    path = request.source / remote.name if request.source.is_dir() else request.source
+def find(entry: Source, remote: Remote, source: Path) -> Path:
+    """The user's copy of a file, in the folder he names or the very file; UserError that names all that is expected."""
+    path = source / remote.name if source.is_dir() else source
     if path.name != remote.name or not path.is_file():
         wanted = ", ".join(each.name for each in entry.files)
-        raise UserError(
-            f"--source {request.source} does not hold {remote.name}; expected: {wanted} (from {entry.page})"
-        )
+        raise UserError(f"--source {source} does not hold {remote.name}; expected: {wanted} (from {entry.page})")
     return path
 
 
@@ -70,8 +71,8 @@ def verify(path: Path, remote: Remote) -> str:
     return digests["sha256"].hexdigest()
 
 
-def fetch(entry: Source, remote: Remote, request: Request) -> Path:
-    """Download a file into `request.downloads` unless it lies there; a cut download goes on where it stopped.
+def fetch(entry: Source, remote: Remote, request: Request) -> tuple[Path, str]:
+    """Download a file into `request.downloads` unless it lies there, and its sha256; a cut download is continued.
 
     Where no checksum is published the first download is trusted: its sha256 is kept beside it, and a later one that
     differs is refused.
@@ -82,22 +83,28 @@ def fetch(entry: Source, remote: Remote, request: Request) -> Path:
     with _alone(target.with_name(f"{remote.name}.part")) as file:
         part = Path(file.name)
         if target.is_file():
-            if reason := _wrong(target, remote):
-                target.unlink()
-                print(f"fetching {remote.name} anew: {reason}")
-            else:
+            try:
+                found = _accept(target, remote)
                 part.unlink()
-                return target
+                return target, found
+            except UserError as error:
+                print(f"fetching {remote.name} anew: {error}")
+                target.unlink()
         for url in remote.mirrors:
             reason = _from_mirror(url, remote, file)
-            if reason is None and (reason := _wrong(part, remote)):
-                file.truncate(0)
             if reason is None:
-                part.replace(target)
-                _etag_file(file).unlink(missing_ok=True)
-                return target
+                try:
+                    found = _accept(part, remote)
+                    part.replace(target)
+                    _etag_file(file).unlink(missing_ok=True)
+                    return target, found
+                except UserError as error:
+                    reason = str(error)
+                    file.truncate(0)
             reasons.append(f"{url}: {reason}")
-        if not file.seek(0, os.SEEK_END):
+        if kept := file.seek(0, os.SEEK_END):
+            reasons.append(f"the {kept} bytes that came are kept, and the same command goes on from there")
+        else:
             part.unlink()
             _etag_file(file).unlink(missing_ok=True)
     raise missing(entry, request.name, f"could not be fetched ({'; '.join(reasons)})")
@@ -107,19 +114,15 @@ def _etag_file(file: BinaryIO) -> Path:
     return Path(f"{file.name}.etag")
 
 
-def _wrong(path: Path, remote: Remote) -> str | None:
-    """Why a download is not what it should be, or None; the first of a file without a published checksum is trusted."""
+def _accept(path: Path, remote: Remote) -> str:
+    """The sha256 of a download; UserError where it is not the published one or, if there is none, not the first one."""
+    found = verify(path, remote)
     known = path.with_name(f"{remote.name}.sha256")
-    try:
-        found = verify(path, remote)
-    except UserError as error:
-        return str(error)
-    if remote.checksum is None:
-        if not known.is_file():
-            write_text(known, found + "\n")
-        elif (first := known.read_text().strip()) != found:
-            return f"{path} has sha256 {found} where the first download had {first} ({known})"
-    return None
+    if remote.checksum is None and not known.is_file():
+        write_text(known, found + "\n")
+    elif remote.checksum is None and (first := known.read_text().strip()) != found:
+        raise UserError(f"{path} has sha256 {found} where the first download had {first} ({known})")
+    return found
 
 
 @contextmanager
@@ -148,8 +151,11 @@ def _from_mirror(url: str, remote: Remote, file: BinaryIO) -> str | None:
             try:
                 if _continue(session, url, remote, file):
                     return None
-            except (_RefusedError, requests.RequestException) as error:
-                return one_line(error)
+            except _RefusedError as error:
+                return str(error)
+            except requests.RequestException as error:
+                cause = error.args[0] if error.args else error
+                return one_line(getattr(cause, "reason", None) or error)
             except urllib3.exceptions.HTTPError as error:  # in the middle of the body
                 reason = one_line(error)
             if file.seek(0, os.SEEK_END) <= before:
@@ -172,29 +178,32 @@ def _continue(session: requests.Session, url: str, remote: Remote, file: BinaryI
     if have:
         headers |= {"Range": f"bytes={have}-"} | ({} if remote.checksum else {"If-Range": etag})
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+        if answer.status_code not in (200, 206, 416):
+            raise _RefusedError(f"status {answer.status_code}")
+        if answer.headers.get("Content-Type", "").startswith("text/"):
+            raise _RefusedError("sends a web page instead of the file")
         if answer.status_code == 416 and answer.headers.get("Content-Range") == f"bytes */{have}":
             return True  # nothing is left to send
         if have and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             have = file.truncate(0)  # ranges are ignored, or the file has changed: from the start
         if answer.status_code == 416 or (answer.status_code == 206 and not have):
             return False
-        if answer.status_code not in (200, 206):
-            raise _RefusedError(f"status {answer.status_code}")
         if remote.checksum is None and (tag := answer.headers.get("ETag", "")) and not tag.startswith("W/"):
             write_text(_etag_file(file), tag)  # weak ones do not promise equal bytes
         length = answer.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else remote.size
+        if total is None:
+            raise _RefusedError("does not say how long the file is")  # and might never end
         if remote.size not in (None, total):
             raise _RefusedError(f"offers {total} bytes where {remote.size} are published")
-        have = _append(answer, file, have, total, f"fetch {remote.name}")
-        return total is None or have == total
+        return _append(answer, file, have, total, f"fetch {remote.name}") == total
 
 
-def _append(answer: requests.Response, file: BinaryIO, have: int, total: int | None, label: str) -> int:
+def _append(answer: requests.Response, file: BinaryIO, have: int, total: int, label: str) -> int:
     """Write the body as it comes and return the file's length, `total` at most."""
-    with Progress(label, None if total is None else total - have, "B") as progress:
+    with Progress(label, total - have, "B") as progress:
         for chunk in answer.raw.stream(CHUNK_BYTES, decode_content=False):
-            if total is not None and have + len(chunk) > total:
+            if have + len(chunk) > total:
                 file.truncate(0)
                 raise _RefusedError(f"sends more than {total} bytes")
             have += file.write(chunk)
