@@ -90,7 +90,7 @@ def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Con
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """The folder for one process at a time, without what a killed one left; removed where nothing came of it."""
-    existed = out.is_dir()
+    created = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     lock = out / ".lock"
     with lock.open("wb") as file:
@@ -104,5 +104,6 @@ def alone(out: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink()
-            if not existed and not any(out.iterdir()):
-                out.rmdir()
+            for folder in created:
+                if not any(folder.iterdir()):
+                    folder.rmdir()

@@ -31,7 +31,7 @@ def open_dataset(folder: Path) -> Dataset:
     manifest = read_json(folder / "manifest.json", hint)
     try:
         images, labels = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("images", "labels"))
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise UserError(f"{folder} cannot be read ({error}); {hint}") from None
     if images.dtype != np.uint8 or labels.dtype != np.int64 or list(images.shape[1:]) != manifest["shape"]:
         raise UserError(f"{folder} does not hold what its manifest says; {hint}")
