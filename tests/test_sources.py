@@ -4,7 +4,10 @@ import gzip
 import io
 import json
 import pickle
+import subprocess
+import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,13 +20,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from r3gan.cli import main
 from r3gan.data import sources
-from r3gan.data.build import prepare
+from r3gan.data.build import alone, prepare
 from r3gan.data.kinds import IdxDigits, Remote, Source, StackedDigits
 from r3gan.data.loader import open_dataset
 from r3gan.data.nvlabs import export
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
+from tests.conftest import REPOSITORY, environment
 
 Register = Callable[[str, Source], None]
 
@@ -268,3 +273,80 @@ def test_an_exported_zip_comes_back_bit_for_bit(prepared: Path, tmp_path: Path) 
     first = (tmp_path / "set.zip").read_bytes()
     export(few, tmp_path / "set.zip")
     assert (tmp_path / "set.zip").read_bytes() == first
+
+
+def test_the_page_on_data_sets_is_the_one_that_the_registry_gives(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "datasets", "--markdown"]) == 0
+    page = capsys.readouterr().out
+    assert (REPOSITORY / "docs/datasets.md").read_text() == page, "r3gan list datasets --markdown > docs/datasets.md"
+    for name, entry in SOURCES.items():
+        assert f"### {name}\n" in page
+        assert all(remote.name in page for remote in entry.files)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in SOURCES.items() if entry.supply != "packaged"])
+def test_every_entry_without_its_data_names_the_page_the_files_and_the_flag(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    entry = SOURCES[name]
+    (tmp_path / "empty").mkdir()
+    assert main(["prepare", name, "--source", "empty"]) == 2
+    message = capsys.readouterr().err
+    assert len(message.splitlines()) == 1
+    assert "--source" in message
+    assert entry.page in message
+    assert (entry.files[0].name if entry.files else entry.expects) in message
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    if entry.supply == "yours":
+        assert main(["prepare", name]) == 2
+        assert f"must be supplied; see {entry.page} and give --source PATH: " in capsys.readouterr().err
+
+
+def test_a_killed_prepare_is_finished_by_the_same_command(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(256, size=(256, 256, 3), dtype=np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(noise).save(data, format="png")
+    source = folder_of(tmp_path / "in", {f"{i}.png": data.getvalue() for i in range(300)})
+    out = tmp_path / "out"
+    command = ["prepare", "own", "--source", str(source), "--resolution", "128", "--out", str(out)]
+    environ = environment(REPOSITORY)
+    with subprocess.Popen([sys.executable, "-m", "r3gan", *command], env=environ, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(out.glob(".images*.npy")):
+            time.sleep(0.01)
+        process.kill()
+    remains = {path.name for path in out.iterdir()}
+    assert ".lock" in remains
+    assert "manifest.json" not in remains
+    assert main(command) == 0
+    assert {path.name for path in out.iterdir()} == {"images.npy", "labels.npy", "manifest.json"}
+    first = open_dataset(out).manifest["sha256"]
+    assert main(command) == 0
+    assert open_dataset(out).manifest["sha256"] == first
+
+
+@pytest.mark.parametrize("moment", ["save", "replace"])
+def test_a_manifest_lies_only_beside_the_arrays_that_it_describes(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = folder_of(tmp_path / "old", {"a.png": picture((1, 2, 3))})
+    new = folder_of(tmp_path / "new", {"b.png": picture((4, 5, 6))})
+    sha256 = prepare("own", old, tmp_path / "out", resolution=8)["sha256"]
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((np, "save", interrupted) if moment == "save" else (Path, "replace", interrupted)))
+        with pytest.raises(KeyboardInterrupt):
+            prepare("own", new, tmp_path / "out", resolution=8)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    if moment == "save":  # the old set is whole
+        assert open_dataset(tmp_path / "out").manifest["sha256"] == sha256
+    assert left == {"images.npy", "labels.npy"} | ({"manifest.json"} if moment == "save" else set())
+
+
+def test_a_second_prepare_of_the_same_folder_is_told_to_wait(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", {"a.png": picture((1, 2, 3))})
+    with alone(tmp_path / "out"), pytest.raises(UserError, match="is being written by another"):
+        prepare("own", source, tmp_path / "out", resolution=8)

@@ -29,14 +29,14 @@ def prepare(
 ) -> dict[str, Any]:
     """Write images.npy, labels.npy and manifest.json of data set `name` into `out` and return the manifest.
 
-    The manifest is written last and removed first, so that where there is one, it describes what lies beside it.
+    The manifest is removed before the arrays take their names and written after, so that where there is one, it
+    describes what lies beside it; until then an older set stays as it was.
     """
     started = time.perf_counter()
     name, entry = sources.at_resolution(name, resolution)
     content = entry.open(Request(name=name, source=source, skip_bad=skip_bad, downloads=downloads))
     check(name, entry, content)
     with alone(out):
-        (out / "manifest.json").unlink(missing_ok=True)
         content, skipped = write(content, (entry.image_channels, entry.resolution, entry.resolution), out)
         labels, counts = np.unique(content.labels, return_counts=True)
         manifest = {
@@ -84,6 +84,7 @@ def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Con
                 kept = rows.leave_out(bad)
                 content = replace(content, count=len(kept), labels=content.labels[kept])
         np.save(labels, content.labels)
+        (out / "manifest.json").unlink(missing_ok=True)
     return content, [bad[row] for row in sorted(bad)]
 
 

@@ -1,5 +1,6 @@
 """Where pictures lie: a folder, a zip, a tar or an lmdb, each listed once and read in one order."""
 
+import errno
 import fnmatch
 import os
 import shutil
@@ -23,6 +24,7 @@ Read = Callable[[], bytes]  # raises BadPictureError
 class Container(Protocol):
     """Pictures in a fixed order; `names` is empty where they have none of their own."""
 
+    path: Path
     count: int
     names: list[str]
 
@@ -55,7 +57,8 @@ class Folder:
             # Without waiting for a pipe's other end, and never through a link.
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
-            raise BadPictureError(f"cannot be opened ({error.strerror}); links are not followed") from None
+            link = error.errno == errno.ELOOP
+            raise BadPictureError("is a link" if link else f"cannot be opened ({error.strerror})") from None
         with open(descriptor, "rb") as file:  # noqa: PTH123
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from r3gan.data.hostile import MAX_PIXELS, one_line
 
@@ -63,6 +63,8 @@ def decode(data: bytes, resolution: int, crop: str, filter_name: str, square: bo
             mode, pixels = image.mode, to_rgb(image)
     except BadPictureError:
         raise
+    except UnidentifiedImageError:
+        raise BadPictureError(f"is no {', '.join(FORMATS)} picture") from None
     except Exception as error:  # decoders raise nearly anything on damaged bytes; each is said, none is lost
         raise BadPictureError(f"cannot be decoded ({one_line(error) or type(error).__name__})") from None
     # Cropped first: with resize's own box the filter would also see what lies outside of it.

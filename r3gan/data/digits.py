@@ -48,9 +48,10 @@ def read_idx(path: Path, magic: int, item: int) -> NDArray[np.uint8]:
     """
     with reading(path, "a gzipped idx file"), gzip.open(path) as file:
         axes = magic & 0xFF
-        header = np.frombuffer(file.read(4 + 4 * axes), dtype=">u4")
-        if len(header) != 1 + axes or header[0] != magic or int(np.prod(header[2:], dtype=np.uint64)) != item:
-            raise UserError(f"{path} is not the idx file that its name says: its first bytes are {header.tolist()}")
+        head = file.read(4 + 4 * axes)
+        header = np.frombuffer(head.ljust(4 + 4 * axes, b"\0"), dtype=">u4")
+        if header[0] != magic or int(np.prod(header[2:], dtype=np.uint64)) != item:
+            raise UserError(f"{path} is not the idx file that its name says: it starts with {header.tolist()}")
         count = int(header[1])
         if count > 70_000:
             raise UserError(f"{path} claims {count} digits; MNIST has 70,000")

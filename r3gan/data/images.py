@@ -102,9 +102,8 @@ def decode_all(
             except BadPictureError as error:
                 bad[row] = f"{one_line(name)} {error}"
                 if not skip_bad:
-                    raise UserError(
-                        f"{bad[row]}; mend or remove it, or leave such pictures out with --bad skip"
-                    ) from None
+                    hint = "mend or remove it, or leave such pictures out with --bad skip"
+                    raise UserError(f"{one_line(container.path)}: {bad[row]}; {hint}") from None
             progress.advance(1)
 
         try:
