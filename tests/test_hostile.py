@@ -149,7 +149,7 @@ def bytes_of(maker: Callable[[Path, Files], Path], files: Files) -> bytes:
         return maker(Path(folder) / "x", files).read_bytes()
 
 
-def folder_with(make: Callable[[Path], None]) -> Build:
+def folder_with(make: Callable[[Path], object]) -> Build:
     def build(folder: Path) -> Path:
         (folder / "source").mkdir()
         make(folder / "source" / "a.png")
@@ -171,6 +171,10 @@ CONTAINERS: dict[str, Build] = {
     "a link to a picture": folder_with(lambda path: path.symlink_to("/etc/hostname")),
     "a link to nothing": folder_with(lambda path: path.symlink_to("nowhere")),
     "a pipe": folder_with(os.mkfifo),
+    "labels in a pipe": folder_with(lambda path: (os.mkfifo(path.parent / "dataset.json"), path.write_bytes(GOOD_PNG))),
+    "labels behind a link": folder_with(
+        lambda path: ((path.parent / "dataset.json").symlink_to("/etc/hostname"), path.write_bytes(GOOD_PNG))
+    ),
     "a folder named like a picture": folder_with(Path.mkdir),
     "a name of other bytes": folder_with(lambda path: path.with_name(os.fsdecode(b"\xff\n.png")).write_bytes(b"x")),
     "an empty file": raw(b""),

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lmdb
@@ -20,6 +22,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.pictures import make_folder, plain_batches, plain_prepare
 from r3gan.cli import main
 from r3gan.data import sources
 from r3gan.data.build import alone, prepare
@@ -350,3 +353,23 @@ def test_a_second_prepare_of_the_same_folder_is_told_to_wait(tmp_path: Path) -> 
     source = folder_of(tmp_path / "in", {"a.png": picture((1, 2, 3))})
     with alone(tmp_path / "out"), pytest.raises(UserError, match="is being written by another"):
         prepare("own", source, tmp_path / "out", resolution=8)
+
+
+def test_a_set_that_does_not_fit_the_disk_is_refused_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder_of(tmp_path / "in", {f"{i}.png": picture((1, 2, 3), (64, 64)) for i in range(10)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(UserError, match=r"--out .*out needs 0\.0 GB, and 0\.0 GB are free there"):
+        prepare("own", source, tmp_path / "out", resolution=64)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_plain_side_of_the_benchmark_gives_our_pixels(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "in", 9, 40, 24, "jpg")
+    prepare("own", source, tmp_path / "ours", resolution=16)
+    plain_prepare(source, tmp_path / "plain", 16)
+    assert (open_dataset(tmp_path / "ours").images == np.load(tmp_path / "plain/images.npy")).all()
+    export(open_dataset(tmp_path / "ours"), tmp_path / "set.zip")
+    (batch,) = plain_batches(tmp_path / "set.zip", [[7, 0]])
+    assert (batch == open_dataset(tmp_path / "ours").images[[7, 0]]).all()

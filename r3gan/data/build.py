@@ -1,6 +1,7 @@
 """The `prepare` stage: a data set's images and labels as two arrays, and a manifest that says what is in them."""
 
 import fcntl
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import numpy as np
 
 from r3gan.data import sources
 from r3gan.data.content import DOWNLOADS, Content, Request, Rows
+from r3gan.data.hostile import one_line
 from r3gan.data.kinds import Source
 from r3gan.errors import UserError
 from r3gan.files import atomic, sha256, write_json
@@ -44,7 +46,7 @@ def prepare(
             "title": entry.title,
             "licence": entry.licence,
             "page": entry.page,
-            "supply": entry.supply if source is None else f"--source {source}",
+            "supply": entry.supply if source is None else f"--source {one_line(source)}",
             "protocol": entry.protocol,
             "unpublished": list(entry.unpublished),
             "count": content.count,
@@ -75,6 +77,9 @@ def check(name: str, entry: Source, content: Content) -> None:
 
 def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Content, list[str]]:
     """Both arrays, each under a temporary name first; the content that was written, and what was left out of it."""
+    needed, free = content.count * int(np.prod(shape)), shutil.disk_usage(out).free
+    if needed > free:
+        raise UserError(f"--out {out} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there")
     with atomic(out / "images.npy") as images, atomic(out / "labels.npy") as labels:
         with Rows(images, content.count, shape) as rows:
             bad = content.fill(rows)

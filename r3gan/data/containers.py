@@ -97,10 +97,7 @@ class Zip:
         self.count = len(self.names)
 
     def labels_file(self) -> bytes | None:
-        if LABELS not in self.sizes:
-            return None
-        with reading(self.path / LABELS, "a list of labels"):
-            return self._read(LABELS)
+        return self._read(LABELS) if LABELS in self.sizes else None
 
     def _read(self, name: str) -> bytes:
         if self.sizes[name] > MAX_FILE_BYTES:

@@ -37,6 +37,14 @@ def check_of(file: Remote) -> str:
     return f"`{file.name}` ({size}{file.checksum.replace(':', ' ') if file.checksum else 'no checksum published'})"
 
 
+def on_disk(source: Source) -> str:
+    """Of images.npy: one byte a channel and pixel."""
+    if source.count is None:
+        return "as found"
+    size = source.count * source.image_channels * source.resolution**2
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
+
+
 def facts(name: str, source: Source) -> Iterator[str]:
     """The lines below a set's heading."""
     yield f"### {name}\n"
@@ -58,6 +66,7 @@ def markdown() -> str:
             "images": "as found" if source.count is None else f"{source.count:,}",
             "px": source.resolution,
             "labels": {None: "as found", 1: "none"}.get(source.classes, source.classes),
+            "on disk": on_disk(source),
             "supply": source.supply,
             "pixels": source.protocol,
         }

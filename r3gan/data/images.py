@@ -57,7 +57,8 @@ def locate(entry: Pictures, request: Request) -> tuple[Path, list[dict[str, Any]
 
 def labels_of(container: Container, path: Path) -> NDArray[np.int64]:
     """One class for each picture: as dataset.json says, or else the number of its top folder in sorted order."""
-    text = container.labels_file()
+    with reading(path / LABELS, "a list of labels"):
+        text = container.labels_file()
     if text is not None:
         return labels_from_json(text, container.names, path / LABELS)
     tops = [name.split("/")[0] if "/" in name else "" for name in container.names] or [""] * container.count
