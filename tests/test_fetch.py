@@ -161,8 +161,11 @@ def get(server: Server, tmp_path: Path) -> Fetch:
 
 
 def left(tmp_path: Path) -> list[str]:
+    """Names below tmp_path/downloads, which is not there where nothing was kept."""
     folder = tmp_path / "downloads"
-    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+    names = sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+    assert names or not folder.exists()
+    return names
 
 
 def test_a_file_is_fetched_once(get: Fetch, server: Server, tmp_path: Path) -> None:

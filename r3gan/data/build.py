@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from r3gan.data import sources
-from r3gan.data.content import DOWNLOADS, Content, Request, Rows
+from r3gan.data.content import DOWNLOADS, Content, Request, Rows, made
 from r3gan.data.hostile import one_line
 from r3gan.data.kinds import Source
 from r3gan.errors import UserError
@@ -96,10 +96,8 @@ def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Con
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """The folder for one process at a time, without what a killed one left; removed where nothing came of it."""
-    created = [folder for folder in (out, *out.parents) if not folder.exists()]
-    out.mkdir(parents=True, exist_ok=True)
     lock = out / ".lock"
-    with lock.open("wb") as file:
+    with made(out), lock.open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -110,6 +108,3 @@ def alone(out: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink()
-            for folder in created:
-                if not any(folder.iterdir()):
-                    folder.rmdir()

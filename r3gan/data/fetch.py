@@ -14,7 +14,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from r3gan.data.content import Request
+from r3gan.data.content import Request, made
 from r3gan.data.hostile import one_line
 from r3gan.data.kinds import Remote, Source
 from r3gan.errors import UserError
@@ -78,9 +78,8 @@ def fetch(entry: Source, remote: Remote, request: Request) -> tuple[Path, str]:
     differs is refused.
     """
     target = request.downloads / remote.name
-    request.downloads.mkdir(parents=True, exist_ok=True)
     reasons = []
-    with _alone(target.with_name(f"{remote.name}.part")) as file:
+    with made(request.downloads), _alone(target.with_name(f"{remote.name}.part")) as file:
         part = Path(file.name)
         if target.is_file():
             try:
