@@ -7,7 +7,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,7 @@ class Container(Protocol):
     names: list[str]
 
     def labels_file(self) -> bytes | None: ...
-    def pictures(self) -> Iterator[tuple[int, str, Read]]: ...
+    def pictures(self) -> Generator[tuple[int, str, Read]]: ...
 
 
 def _is_picture(name: str, select: str) -> bool:
@@ -67,7 +67,7 @@ class Folder:
                 raise BadPictureError(f"has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
             return file.read()
 
-    def pictures(self) -> Iterator[tuple[int, str, Read]]:
+    def pictures(self) -> Generator[tuple[int, str, Read]]:
         for row, name in enumerate(self.names):
             yield row, name, partial(self._read, name)
 
@@ -107,7 +107,7 @@ class Zip:
         except Exception as error:  # a damaged member: zlib's, zipfile's or struct's error
             raise BadPictureError(f"cannot be unpacked ({one_line(error)})") from None
 
-    def pictures(self) -> Iterator[tuple[int, str, Read]]:
+    def pictures(self) -> Generator[tuple[int, str, Read]]:
         for row, name in enumerate(self.names):
             yield row, name, partial(self._read, name)
 
@@ -136,7 +136,7 @@ class Tar:
     def labels_file(self) -> bytes | None:
         return None
 
-    def pictures(self) -> Iterator[tuple[int, str, Read]]:
+    def pictures(self) -> Generator[tuple[int, str, Read]]:
         rows = {name: row for row, name in enumerate(self.names)}
         with reading(self.path, "a tar archive"), tarfile.open(self.path) as archive:
             for member in archive:

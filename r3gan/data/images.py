@@ -3,8 +3,10 @@
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from r3gan.data.kinds import Pictures
 from r3gan.errors import UserError
 from r3gan.progress import Progress
 
-AHEAD = 64  # pictures under way: enough for all cores, little memory
+GROUP, AHEAD = 8, 8  # pictures a task, since tiny ones take less time than a task; tasks under way, to bound the memory
+Decoded = tuple[int, str, str, str | None]  # row, name, mode, and why not
 
 
 def open_pictures(entry: Pictures, request: Request) -> Content:
@@ -84,42 +87,54 @@ def decode_all(
     entry: Pictures, container: Container, rows: Rows, skip_bad: bool
 ) -> tuple[dict[int, str], Counter[str]]:
     """Decode every picture into its row; the rows without one and why, and how many had each mode."""
-
-    def one(row: int, read: Read) -> str:
-        pixels, mode = decode(read(), entry.resolution, entry.crop, entry.filter, entry.square)
-        rows.put(row, pixels[None])
-        return mode
-
     bad: dict[int, str] = {}
     modes: Counter[str] = Counter()
     done = 0
-    waiting: deque[tuple[int, str, Future[str]]] = deque()
-    with Progress("prepare", container.count, "img") as progress, ThreadPoolExecutor(cores()) as pool:
-
-        def take() -> None:
-            row, name, future = waiting.popleft()
-            try:
-                modes[future.result()] += 1
-            except BadPictureError as error:
-                bad[row] = f"{one_line(name)} {error}"
+    groups = decoded_groups(entry, container, rows)
+    with Progress("prepare", container.count, "img") as progress, closing(groups):
+        for group in groups:
+            for row, name, mode, reason in group:
+                if reason is None:
+                    modes[mode] += 1
+                    continue
+                bad[row] = f"{one_line(name)} {reason}"
                 if not skip_bad:
                     hint = "mend or remove it, or leave such pictures out with --bad skip"
-                    raise UserError(f"{one_line(container.path)}: {bad[row]}; {hint}") from None
-            progress.advance(1)
-
-        try:
-            for row, name, read in container.pictures():
-                waiting.append((row, name, pool.submit(one, row, read)))
-                done += 1
-                if len(waiting) >= AHEAD:
-                    take()
-            while waiting:
-                take()
-        finally:
-            pool.shutdown(cancel_futures=True)
+                    raise UserError(f"{one_line(container.path)}: {bad[row]}; {hint}")
+            done += len(group)
+            progress.advance(len(group))
     if done != container.count:
         raise UserError(f"--source changed while it was read: {done} pictures came where {container.count} were listed")
     return bad, modes
+
+
+def decoded_groups(entry: Pictures, container: Container, rows: Rows) -> Generator[list[Decoded]]:
+    """The pictures in the container's order, GROUP of them at a time, decoded on all cores."""
+    waiting: deque[Future[list[Decoded]]] = deque()
+    pool = ThreadPoolExecutor(cores())
+    with closing(container.pictures()) as pictures:
+        try:
+            while group := list(islice(pictures, GROUP)):
+                waiting.append(pool.submit(decode_group, entry, rows, group))
+                if len(waiting) == AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def decode_group(entry: Pictures, rows: Rows, group: list[tuple[int, str, Read]]) -> list[Decoded]:
+    """Decode some pictures into their rows."""
+    decoded: list[Decoded] = []
+    for row, name, read in group:
+        try:
+            pixels, mode = decode(read(), entry.resolution, entry.crop, entry.filter, entry.square)
+            rows.put(row, pixels[None])
+            decoded.append((row, name, mode, None))
+        except BadPictureError as error:
+            decoded.append((row, name, "", str(error)))
+    return decoded
 
 
 def cores() -> int:

@@ -3,7 +3,7 @@
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import lmdb
@@ -38,7 +38,7 @@ class Lmdb:
             reason = one_line(said.decode(errors="replace")[-300:]) or f"its reader ended with {reader.returncode}"
             raise UserError(f"{self.path} cannot be read as an lmdb ({reason})")
 
-    def pictures(self) -> Iterator[tuple[int, str, Callable[[], bytes]]]:
+    def pictures(self) -> Generator[tuple[int, str, Callable[[], bytes]]]:
         with self._reader("read") as reader:
             assert reader.stdout is not None
             try:

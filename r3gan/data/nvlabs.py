@@ -12,12 +12,13 @@ import numpy as np
 from PIL import Image
 
 from r3gan.data.containers import LABELS
-from r3gan.data.images import AHEAD, cores
+from r3gan.data.images import cores
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import atomic
 from r3gan.progress import Progress
 
+AT_ONCE = 256  # encoded pictures in memory
 DATE = (1980, 1, 1, 0, 0, 0)  # always the same, so that equal data give equal bytes
 
 
@@ -48,8 +49,8 @@ def export(dataset: Dataset, out: Path) -> None:
 
 
 def _in_order(encode: Callable[[int], bytes], count: int) -> Iterator[bytes]:
-    """Every row's bytes, encoded on all cores, AHEAD of them at once."""
+    """Every row's bytes, encoded on all cores, AT_ONCE of them held."""
     rows = iter(range(count))
     with ThreadPoolExecutor(cores()) as pool:
-        while part := list(islice(rows, AHEAD)):
+        while part := list(islice(rows, AT_ONCE)):
             yield from pool.map(encode, part)
