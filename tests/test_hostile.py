@@ -452,8 +452,8 @@ READERS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "batch": (GOOD_BATCH, lambda path: read_batch(path.read_bytes(), path)),
     "png": (GOOD_PNG, lambda path: decode(path.read_bytes(), 8, "centre", "box", False)),
     "jpeg": (jpeg(), lambda path: decode(path.read_bytes(), 8, "whole", "lanczos", False)),
-    "zip": (ZIP[:4000], lambda path: [read() for _, _, read in Zip(path, "*").pictures()]),
-    "tar": (gzip.decompress(TAR), lambda path: [read() for _, _, read in Tar(path, "*").pictures()]),
+    "zip": (ZIP[:4000], lambda path: [read() for _, _, read in Zip(path, "*").pictures(0, 1)]),
+    "tar": (gzip.decompress(TAR), lambda path: [read() for _, _, read in Tar(path, "*").pictures(0, 1)]),
     "labels": (b'{"labels": [["a", 1], ["b", 2]]}', lambda path: labels_from_json(path.read_bytes(), ["a", "b"], path)),
 }
 

@@ -24,14 +24,16 @@ from PIL import Image
 
 from benchmarks.pictures import make_folder, plain_batches, plain_prepare
 from r3gan.cli import main
-from r3gan.data import sources
+from r3gan.data import sources, workers
 from r3gan.data.build import alone, prepare
-from r3gan.data.kinds import IdxDigits, Remote, Source, StackedDigits
+from r3gan.data.content import Rows
+from r3gan.data.kinds import IdxDigits, Pictures, Remote, Source, StackedDigits
 from r3gan.data.loader import open_dataset
 from r3gan.data.nvlabs import export
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, environment
+from tests.deadly import Deadly
 
 Register = Callable[[str, Source], None]
 
@@ -353,6 +355,29 @@ def test_a_second_prepare_of_the_same_folder_is_told_to_wait(tmp_path: Path) -> 
     source = folder_of(tmp_path / "in", {"a.png": picture((1, 2, 3))})
     with alone(tmp_path / "out"), pytest.raises(UserError, match="is being written by another"):
         prepare("own", source, tmp_path / "out", resolution=8)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "lmdb"])
+def test_many_pictures_are_decoded_by_several_processes_into_the_same_rows(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "SMALL", 40)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    files = {f"{i:03d}.png": picture((i, 0, 0)) if i != 33 else b"broken" for i in range(40)}
+    manifest = prepare("own", MAKERS[kind](tmp_path / "in", files), tmp_path / "out", resolution=8, skip_bad=True)
+    assert open_dataset(tmp_path / "out").images[:, 0, 0, 0].tolist() == [i for i in range(40) if i != 33]
+    assert manifest["skipped_names"] == ["033.png is no PNG, JPEG, WEBP picture"]
+    assert manifest["modes"] == {"RGB": 39}
+
+
+def test_a_decoder_that_crashes_ends_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "SMALL", 1)
+    container = Deadly(folder_of(tmp_path / "in", {f"{i}.png": picture((i, 0, 0)) for i in range(4)}), "*")
+    entry = SOURCES["own"]
+    assert isinstance(entry, Pictures)
+    rows = Rows.create(tmp_path / "images.npy", 4, (3, 8, 8))
+    with rows, pytest.raises(UserError, match="a process that decodes pictures was killed"):
+        list(workers.decode_shares(replace(entry, resolution=8), container, rows))
 
 
 def test_a_set_that_does_not_fit_the_disk_is_refused_before_it_is_written(

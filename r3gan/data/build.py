@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from r3gan.errors import UserError
 from r3gan.files import atomic, sha256, write_json
 
 NAMED_IN_MANIFEST = 20  # broken images, at most
+LOCK_TRIES = 10
 
 
 def prepare(
@@ -81,7 +82,7 @@ def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Con
     if needed > free:
         raise UserError(f"--out {out} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there")
     with atomic(out / "images.npy") as images, atomic(out / "labels.npy") as labels:
-        with Rows(images, content.count, shape) as rows:
+        with Rows.create(images, content.count, shape) as rows:
             bad = content.fill(rows)
             if len(bad) == content.count:
                 raise UserError(f"--source holds no usable image: {next(iter(bad.values()))}")
@@ -98,10 +99,13 @@ def alone(out: Path) -> Iterator[None]:
     """The folder for one process at a time, without what a killed one left; removed where nothing came of it."""
     lock = out / ".lock"
     with made(out), lock.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out} is being written by another `r3gan prepare`; wait for it") from None
+        for _ in range(LOCK_TRIES):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.1)  # the children of a killed one end a moment after it
+        else:
+            raise UserError(f"{out} is being written by another `r3gan prepare`; wait for it")
         try:
             for remains in out.glob(".*.part*"):
                 remains.unlink()

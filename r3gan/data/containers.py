@@ -22,14 +22,17 @@ Read = Callable[[], bytes]  # raises BadPictureError
 
 
 class Container(Protocol):
-    """Pictures in a fixed order; `names` is empty where they have none of their own."""
+    """Pictures in a fixed order; `names` is empty where they have none of their own. Other processes open it anew.
+
+    `pictures` gives every `step`-th one from number `first` on: its row, its name, and what reads it.
+    """
 
     path: Path
     count: int
     names: list[str]
 
     def labels_file(self) -> bytes | None: ...
-    def pictures(self) -> Generator[tuple[int, str, Read]]: ...
+    def pictures(self, first: int, step: int) -> Generator[tuple[int, str, Read]]: ...
 
 
 def _is_picture(name: str, select: str) -> bool:
@@ -67,9 +70,9 @@ class Folder:
                 raise BadPictureError(f"has {status.st_size} bytes, more than {MAX_FILE_BYTES}")
             return file.read()
 
-    def pictures(self) -> Generator[tuple[int, str, Read]]:
-        for row, name in enumerate(self.names):
-            yield row, name, partial(self._read, name)
+    def pictures(self, first: int, step: int) -> Generator[tuple[int, str, Read]]:
+        for row in range(first, self.count, step):
+            yield row, self.names[row], partial(self._read, self.names[row])
 
 
 def _raise(error: OSError) -> None:
@@ -80,7 +83,7 @@ class Zip:
     """Every picture of a zip archive in the order of the names."""
 
     def __init__(self, path: Path, select: str) -> None:
-        self.path = path
+        self.path, self.select = path, select
         with reading(path, "a zip archive"):
             self.archive = zipfile.ZipFile(path)
             members = self.archive.infolist()
@@ -99,6 +102,9 @@ class Zip:
     def labels_file(self) -> bytes | None:
         return self._read(LABELS) if LABELS in self.sizes else None
 
+    def __reduce__(self) -> "tuple[type[Zip], tuple[Path, str]]":
+        return Zip, (self.path, self.select)
+
     def _read(self, name: str) -> bytes:
         if self.sizes[name] > MAX_FILE_BYTES:
             raise BadPictureError(f"has {self.sizes[name]} bytes, more than {MAX_FILE_BYTES}")
@@ -107,9 +113,9 @@ class Zip:
         except Exception as error:  # a damaged member: zlib's, zipfile's or struct's error
             raise BadPictureError(f"cannot be unpacked ({one_line(error)})") from None
 
-    def pictures(self) -> Generator[tuple[int, str, Read]]:
-        for row, name in enumerate(self.names):
-            yield row, name, partial(self._read, name)
+    def pictures(self, first: int, step: int) -> Generator[tuple[int, str, Read]]:
+        for row in range(first, self.count, step):
+            yield row, self.names[row], partial(self._read, self.names[row])
 
 
 class Tar:
@@ -136,8 +142,8 @@ class Tar:
     def labels_file(self) -> bytes | None:
         return None
 
-    def pictures(self) -> Generator[tuple[int, str, Read]]:
-        rows = {name: row for row, name in enumerate(self.names)}
+    def pictures(self, first: int, step: int) -> Generator[tuple[int, str, Read]]:
+        rows = {self.names[row]: row for row in range(first, self.count, step)}
         with reading(self.path, "a tar archive"), tarfile.open(self.path) as archive:
             for member in archive:
                 if member.name in rows:

@@ -39,15 +39,23 @@ def made(folder: Path) -> Iterator[None]:
 
 
 class Rows:
-    """images.npy being written: uint8 [N, C, R, R], rows in any order, from any thread, nothing held in memory."""
+    """images.npy being written: uint8 [N, C, R, R], rows in any order, from any process, nothing held in memory."""
 
     def __init__(self, path: Path, count: int, shape: tuple[int, int, int]) -> None:
         self.path, self.count, self.shape = path, count, shape
         self.row_bytes = int(np.prod(shape))
-        np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))  # the header, the full length
         self.offset = path.stat().st_size - count * self.row_bytes
         # Writes instead of a memory map: a full disk is then an error instead of a signal, and no page stays mapped.
         self.file = path.open("r+b")
+
+    @classmethod
+    def create(cls, path: Path, count: int, shape: tuple[int, int, int]) -> Self:
+        """A file of the full length with its header; its bytes take room on the disk as they are written."""
+        np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, *shape))
+        return cls(path, count, shape)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, int, tuple[int, int, int]]]:
+        return type(self), (self.path, self.count, self.shape)  # another process opens the file for itself
 
     def put(self, row: int, images: NDArray[np.uint8]) -> None:
         """Write images [n, C, R, R] from `row` on."""

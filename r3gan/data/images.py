@@ -1,29 +1,24 @@
-"""Pictures of any container to rows of images.npy, decoded on all cores with a bounded number under way."""
+"""Pictures of any container to rows of images.npy, with their labels."""
 
 import json
-import os
-from collections import Counter, deque
-from collections.abc import Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from r3gan.data.containers import LABELS, Container, Read, open_container
+from r3gan.data.containers import LABELS, Container, open_container
 from r3gan.data.content import Content, Request, Rows
-from r3gan.data.decode import WITH_ALPHA, BadPictureError, decode
+from r3gan.data.decode import WITH_ALPHA
 from r3gan.data.fetch import missing, obtain
 from r3gan.data.hostile import one_line, reading
 from r3gan.data.kinds import Pictures
+from r3gan.data.workers import decode_shares
 from r3gan.errors import UserError
 from r3gan.progress import Progress
-
-GROUP, AHEAD = 8, 8  # pictures a task, since tiny ones take less time than a task; tasks under way, to bound the memory
-Decoded = tuple[int, str, str, str | None]  # row, name, mode, and why not
 
 
 def open_pictures(entry: Pictures, request: Request) -> Content:
@@ -90,7 +85,7 @@ def decode_all(
     bad: dict[int, str] = {}
     modes: Counter[str] = Counter()
     done = 0
-    groups = decoded_groups(entry, container, rows)
+    groups = decode_shares(entry, container, rows)
     with Progress("prepare", container.count, "img") as progress, closing(groups):
         for group in groups:
             for row, name, mode, reason in group:
@@ -106,37 +101,3 @@ def decode_all(
     if done != container.count:
         raise UserError(f"--source changed while it was read: {done} pictures came where {container.count} were listed")
     return bad, modes
-
-
-def decoded_groups(entry: Pictures, container: Container, rows: Rows) -> Generator[list[Decoded]]:
-    """The pictures in the container's order, GROUP of them at a time, decoded on all cores."""
-    waiting: deque[Future[list[Decoded]]] = deque()
-    pool = ThreadPoolExecutor(cores())
-    with closing(container.pictures()) as pictures:
-        try:
-            while group := list(islice(pictures, GROUP)):
-                waiting.append(pool.submit(decode_group, entry, rows, group))
-                if len(waiting) == AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def decode_group(entry: Pictures, rows: Rows, group: list[tuple[int, str, Read]]) -> list[Decoded]:
-    """Decode some pictures into their rows."""
-    decoded: list[Decoded] = []
-    for row, name, read in group:
-        try:
-            pixels, mode = decode(read(), entry.resolution, entry.crop, entry.filter, entry.square)
-            rows.put(row, pixels[None])
-            decoded.append((row, name, mode, None))
-        except BadPictureError as error:
-            decoded.append((row, name, "", str(error)))
-    return decoded
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0))
