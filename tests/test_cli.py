@@ -69,7 +69,7 @@ MISTAKES = [
     (("list", "nonsense"), ("nonsense", "configs, datasets, metrics, tables")),
     (("params", "e"), ("'e'", "E-inverted")),
     (("params", "E", "--dataset", "cifar"), ("cifar", "did you mean cifar10")),
-    (("prepare", "stackedmnist"), ("stackedmnist", "stackedmnist5k-16")),
+    (("prepare", "stackedmnst"), ("stackedmnst", "did you mean stackedmnist")),
     (("prepare", "ffhq-256"), ("--source", "github.com/NVlabs/ffhq-dataset")),
     (("prepare", "ffhq-256", "--source", "nowhere"), ("--source nowhere", "not a folder")),
     (("fit", "mnist5k-16"), ("data/mnist5k-16/manifest.json", "r3gan prepare mnist5k-16")),

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from r3gan.data import build, sources
+from r3gan.data import build, digits, sources
 from r3gan.data.loader import Dataset, Stream, open_dataset, to_unit_range
 from r3gan.errors import UserError
 from r3gan.files import sha256
@@ -40,31 +39,7 @@ def test_preparing_twice_gives_the_same_hash(prepared: Path, tmp_path: Path) -> 
 
 def test_box_filter_is_the_rounded_mean() -> None:
     image = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
-    assert build.box_downscale(image, 2).tolist() == [[[[2, 4], [10, 12]]]]  # 2.5, 4.5, 10.5, 12.5 to even
-
-
-def test_an_image_folder_is_cropped_and_box_filtered(tmp_path: Path) -> None:
-    pixels = np.zeros((8, 12, 3), dtype=np.uint8)
-    pixels[:, 2:10] = (100, 150, 200)  # the central square
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    arrays = build.image_folder(tmp_path, resolution=4, count=1)
-    assert arrays.images.shape == (1, 3, 4, 4)
-    assert arrays.images[0, :, 1, 1].tolist() == [100, 150, 200]
-    assert (arrays.images[0, 0] == 100).all()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [(b"", "cannot be read as an image"), (b"not a picture", "cannot be read as an image")]
-)
-def test_a_broken_image_is_named(tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "broken.png").write_bytes(content)
-    with pytest.raises(UserError, match=f"broken.png {message}"):
-        build.image_folder(tmp_path, resolution=4, count=1)
-
-
-def test_a_folder_with_the_wrong_count_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds 0 images where 70000 are expected"):
-        build.image_folder(tmp_path, resolution=4, count=70_000)
+    assert digits.box_downscale(image, 2).tolist() == [[[[2, 4], [10, 12]]]]  # 2.5, 4.5, 10.5, 12.5 to even
 
 
 def test_nothing_is_written_when_the_source_is_missing(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
 
     device = choose_device(arguments)
     from r3gan.data.loader import open_dataset
+    from r3gan.data.sources import refuse_variant
     from r3gan.metrics.evaluate import Plan, evaluate
     from r3gan.metrics.ranks import join_ranks
 
@@ -80,6 +81,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         references=references,
     )
     dataset = open_dataset(arguments.data or Path("data") / parts[1])
+    refuse_variant(dataset.manifest, parts[1])
     ranks = join_ranks()
     try:
         evaluate(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)

