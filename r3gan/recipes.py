@@ -30,7 +30,7 @@ SIZES: Mapping[str, Size] = {
     "ffhq-64": Size(base_widths=(*_W512, 256)),
     "imagenet-32": Size(base_widths=(1024,) * 4, group_size=32, classes=1000),
     "imagenet-64": Size(base_widths=(1024,) * 5, group_size=32, classes=1000),
-    "stackedmnist5k-16": Size(base_widths=(32, 32, 16), group_size=8, narrowing=8, feature_px=128, published=False),
+    "stackedmnist5k-16": Size(base_widths=(32, 32, 16), group_size=8, narrowing=8, feature_px=64, published=False),
 }
 
 

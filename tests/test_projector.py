@@ -193,7 +193,8 @@ def test_all_logit_maps_are_4x4_at_224_px_and_5x5_at_256(name: str) -> None:
 
 
 def test_down_blocks_are_four_three_two_and_one() -> None:
-    nets = [MapDiscriminator(c, stride, halving, 1) for c, stride in ((64, 2), (64, 4), (128, 8), (256, 16))]
+    maps = ((64, 2), (64, 4), (128, 8), (256, 16))  # channels, stride
+    nets = [MapDiscriminator(c, stride, halving, feature_px=224, narrowing=1) for c, stride in maps]
     assert [len(net) - 1 for net in nets] == [4, 3, 2, 1]
     widths = [[block[0].out_channels for block in list(net)[:-1]] for net in nets]
     assert widths == [[64, 128, 256, 512], [128, 256, 512], [256, 512], [512]]

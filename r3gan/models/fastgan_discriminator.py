@@ -67,9 +67,9 @@ def quadrant(x: Tensor, index: int) -> Tensor:
 
 def feature_distance(network: nn.Module, one: Tensor, two: Tensor) -> Tensor:
     """Perceptual distance [N]: |a - b|^2 of the unit vectors at a position, its mean a map, summed over maps."""
-    pairs = zip(network(one), network(two), strict=True)
-    distances = [(normalize(a) - normalize(b)).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]
-    return torch.stack(distances).sum(dim=0)
+    directions = (normalize(x) for x in network(torch.cat([one, two])))  # frozen, so samples do not mix
+    pairs = (x.chunk(2) for x in directions)
+    return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]).sum(dim=0)
 
 
 class Discriminator(DiscriminatorNetwork):
@@ -131,10 +131,9 @@ class Discriminator(DiscriminatorNetwork):
         """Logits of reals, and the distances [N] of three reconstructions: whole, a random quarter, second scale."""
         maps, small = self.maps(images)
         part = int(torch.randint(4, ()))
-        decoded = {"whole": maps[LAST_PX], "part": quadrant(maps[PART_PX], part), "small": small}
-        targets = {"whole": images, "part": quadrant(images, part), "small": images}
-        distances = [
-            feature_distance(self.frozen[0], self.decoders[name](x), self.reduced(targets[name]))
-            for name, x in decoded.items()
-        ]
-        return self.logits(maps, small), torch.stack(distances).sum(dim=0)
+        known = {"whole": maps[LAST_PX], "part": quadrant(maps[PART_PX], part), "small": small}
+        wanted = {"whole": images, "part": quadrant(images, part), "small": images}
+        decoded = torch.cat([self.decoders[name](x) for name, x in known.items()])
+        targets = torch.cat([self.reduced(x) for x in wanted.values()])
+        distances = feature_distance(self.frozen[0], decoded, targets)  # [3 N]
+        return self.logits(maps, small), distances.unflatten(0, (3, -1)).sum(dim=0)

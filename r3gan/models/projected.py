@@ -15,7 +15,7 @@ from r3gan.models.projector import Projector
 # Channels by a map's size where the image has 256 px, whatever size it really has: so the number of halvings, down to
 # 8 px of 256, does not depend on the data.
 WIDTHS: Mapping[int, int] = {128: 64, 64: 64, 32: 128, 16: 256, 8: 512}
-NOMINAL_PX, LAST_PX = 256, 8
+NOMINAL_PX = 256
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -37,12 +37,17 @@ def separable_halving(c_in: int, c_out: int) -> nn.Sequential:
 
 
 class MapDiscriminator(nn.Sequential):
-    """One map [N, C, R / stride, R / stride] -> logits [N, 1, R / 32 - 3, R / 32 - 3]: 4x4 at 224 px, 5x5 at 256."""
+    """One map [N, C, R / stride, R / stride] -> logits [N, 1, R / 32 - 3, R / 32 - 3]: 4x4 at 224 px, 5x5 at 256.
 
-    def __init__(self, channels: int, stride: int, block: Callable[[int, int], nn.Module], narrowing: int) -> None:
-        sizes = [px for px in WIDTHS if LAST_PX <= px < NOMINAL_PX // stride]
+    The head is 4x4, ours below 128 px as small as the map that is left.
+    """
+
+    def __init__(
+        self, channels: int, stride: int, block: Callable[[int, int], nn.Module], *, feature_px: int, narrowing: int
+    ) -> None:
+        sizes = [px for px in WIDTHS if px < NOMINAL_PX // stride]
         widths = [channels, *(WIDTHS[px] // narrowing for px in sizes)]
-        head = spectral_norm(nn.Conv2d(widths[-1], 1, 4, bias=False))
+        head = spectral_norm(nn.Conv2d(widths[-1], 1, min(4, feature_px // 32), bias=False))
         super().__init__(*(block(a, b) for a, b in itertools.pairwise(widths)), head)
 
 
@@ -60,7 +65,10 @@ class Discriminator(DiscriminatorNetwork):
         self.frozen = (projector,)
         block = separable_halving if separable else halving
         maps = list(zip(projector.channels, projector.strides, strict=True))[:discriminators]
-        self.discriminators = nn.ModuleList(MapDiscriminator(c, stride, block, narrowing) for c, stride in maps)
+        self.discriminators = nn.ModuleList(
+            MapDiscriminator(channels, stride, block, feature_px=feature_px, narrowing=narrowing)
+            for channels, stride in maps
+        )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         if images.shape[2] < self.feature_px:
