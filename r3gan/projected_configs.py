@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from r3gan.models.families import R3GAN, FastGAN, Networks, Projected, StyleGAN2
-from r3gan.recipes import OFF, Config, Recipe, constant
-
-AT_256 = ("church-256", "bedroom-256", "ffhq-256", "clevr-256", "cityscapes-256")
+from r3gan.recipes import AT_256, OFF, Config, Recipe, constant
 
 
 @dataclass(frozen=True, kw_only=True)

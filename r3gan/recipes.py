@@ -18,13 +18,10 @@ constant = Ramp.constant
 OFF = constant(0.0)
 
 _W512 = (512,) * 4
-_AT_256 = Size(base_widths=(*_W512, 256, 128, 64), bf16_from_px=32)
+# Unconditional sets at 256 px: all networks are as large as on FFHQ.
+AT_256 = ("ffhq-256", "lsun-church-256", "lsun-bedroom-256", "clevr-256", "cityscapes-256", "pokemon-256")
 SIZES: Mapping[str, Size] = {
-    "ffhq-256": _AT_256,
-    "church-256": _AT_256,
-    "bedroom-256": _AT_256,
-    "clevr-256": _AT_256,
-    "cityscapes-256": _AT_256,
+    **dict.fromkeys(AT_256, Size(base_widths=(*_W512, 256, 128, 64), bf16_from_px=32)),
     "stackedmnist": Size(base_widths=_W512),
     "cifar10": Size(base_widths=_W512, classes=10),
     "ffhq-64": Size(base_widths=(*_W512, 256)),

@@ -180,7 +180,7 @@ def test_every_configuration_makes_images_and_judges_them(name: str) -> None:
 @pytest.mark.parametrize(("separable", "parameters"), [(False, 10_331_328), (True, 696_512)])
 def test_discriminators_have_the_published_parameters(separable: bool, parameters: int) -> None:
     name = "projected-stylegan2-release" if separable else "projected-fastgan-release"
-    assert count_parameters(CONFIGS[name], "church-256")["d_params"] == parameters
+    assert count_parameters(CONFIGS[name], "lsun-church-256")["d_params"] == parameters
 
 
 @pytest.mark.parametrize("name", ["projected-fastgan-release", "projected-ccm", "projected-no-mixing", "projected-2"])
