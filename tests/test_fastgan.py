@@ -132,7 +132,9 @@ def test_feature_distance_is_zero_for_equal_images_only(perceptual: FeatureMaps)
     with torch.no_grad():
         assert feature_distance(perceptual, one, one).tolist() == [0.0, 0.0]
         distances = feature_distance(perceptual, one, two)
-    assert distances.shape == (2,)
+        cosines = [functional.cosine_similarity(a, b) for a, b in zip(perceptual(one), perceptual(two), strict=True)]
+    expected = torch.stack([1 - cosine.mean(dim=(1, 2)) for cosine in cosines]).mean(dim=0)
+    assert torch.allclose(distances, expected, atol=1e-5)
     assert float(distances.min()) > 0
 
 

@@ -66,10 +66,10 @@ def quadrant(x: Tensor, index: int) -> Tensor:
 
 
 def feature_distance(network: nn.Module, one: Tensor, two: Tensor) -> Tensor:
-    """Perceptual distance [N]: |a - b|^2 of the unit vectors at a position, its mean a map, summed over maps."""
+    """Perceptual distance [N] in [0, 2]: one minus the cosine of two positions' features, mean over positions and maps."""
     directions = (normalize(x) for x in network(torch.cat([one, two])))  # frozen, so samples do not mix
     pairs = (x.chunk(2) for x in directions)
-    return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) for a, b in pairs]).sum(dim=0)
+    return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) / 2 for a, b in pairs]).mean(dim=0)
 
 
 class Discriminator(DiscriminatorNetwork):
