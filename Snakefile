@@ -9,6 +9,7 @@ include: "pipelines/study.smk"
 include: "pipelines/data.smk"
 include: "pipelines/train.smk"
 include: "pipelines/evaluate.smk"
+include: "pipelines/released.smk"
 include: "pipelines/benchmark.smk"
 include: "pipelines/tables.smk"
 

@@ -5,9 +5,11 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from r3gan import fingerprint
+from r3gan.configs import find_config
 from r3gan.tables import (
     TABLES,
     ComparisonTable,
+    LossFigure,
     ParameterFigure,
     PresetTable,
     PropositionTable,
@@ -30,6 +32,8 @@ FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
 # Tables that need no run of this study.
 STANDING_TABLES = [name for name in TABLES if name not in names_of(Table)]
 GPUS = 1 if has_gpu() else 0
+# Data sets of the authors' snapshots that are to be measured as well.
+RELEASED = [name for name in str(config.get("released", "")).split(",") if name]
 
 
 container: "docker://python:3.11-slim"
@@ -38,12 +42,13 @@ container: "docker://python:3.11-slim"
 wildcard_constraints:
     module="[a-z_]+",
     dataset="|".join(STUDY.datasets),
+    released="|".join(find_config("E").paper_sizes()),
     scale=STUDY.scale,
     config="|".join(run.config for run in STUDY.runs),
     seed=r"\d+",
     table="|".join(names_of(Table)),
     speed_table="|".join(names_of(SpeedTable)),
     comparison="|".join(names_of(ComparisonTable)),
-    figure="|".join(names_of(ParameterFigure)),
+    figure="|".join(names_of(ParameterFigure, LossFigure)),
     preset_table="|".join(names_of(PresetTable)),
     proposition_table="|".join(names_of(PropositionTable)),

@@ -21,8 +21,9 @@ rule table:
 # Published comparisons, and ours where a study's runs are on that data set.
 rule comparison_table:
     input:
-        lambda wildcards: comparison_files(STUDY, wildcards.comparison),
+        lambda wildcards: comparison_files(STUDY, wildcards.comparison, RELEASED),
         "r3gan/tables/published.csv",
+        FIRST_USE,
     output:
         "results/{comparison}.md",
         "results/{comparison}.csv",
@@ -35,10 +36,11 @@ rule comparison_table:
         "r3gan table {wildcards.comparison} 2>&1 | tee {log}"
 
 
-rule parameter_figure:
+rule figure:
     input:
-        lambda wildcards: comparison_files(STUDY, wildcards.figure),
+        lambda wildcards: comparison_files(STUDY, wildcards.figure, RELEASED),
         "r3gan/tables/published.csv",
+        FIRST_USE,
     output:
         "results/{figure}.md",
         "results/{figure}.csv",
@@ -47,7 +49,7 @@ rule parameter_figure:
     log:
         "work/logs/table/{figure}.log",
     params:
-        code=fingerprint.code("comparisons"),
+        code=fingerprint.code("figures"),
     shell:
         "r3gan table {wildcards.figure} 2>&1 | tee {log}"
 

@@ -12,7 +12,7 @@ import yaml
 from r3gan.configs import find_config
 from r3gan.data.sources import find_source
 from r3gan.errors import UserError, unknown
-from r3gan.metrics import find_metric
+from r3gan.metrics import needs_classifier
 
 STUDY_FOLDER = Path("pipelines/study")
 SCHEMA = Path("pipelines/study.schema.yaml")
@@ -28,37 +28,49 @@ class StudyRun:
     seed: int
     total_kimg: float
     threads: int
+    evaluation: Mapping[str, Any]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured of it."""
+        return tuple(self.evaluation["metrics"])
+
+    @property
+    def classifier(self) -> str | None:
+        """The data set of the classifier that its metrics use, if they use one."""
+        return self.evaluation.get("classifier")
+
+    @property
+    def classifier_files(self) -> list[str]:
+        return [f"runs/classifier/{self.classifier}/classifier.safetensors"] if self.classifier else []
+
+    @property
+    def evaluation_options(self) -> str:
+        """The options of `r3gan evaluate`, as DVC writes them from the same mapping."""
+        return options_of({name: value for name, value in self.evaluation.items() if value != []})
+
+
+def options_of(mapping: Mapping[str, Any]) -> str:
+    """A mapping as options of a command, in its order, the way DVC unpacks it."""
+    words = {name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in mapping.items()}
+    return " ".join(f"--{name} {value}" for name, value in words.items())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A scale's data sets, feature networks, runs and evaluation settings."""
+    """A scale's data sets, classifiers and runs."""
 
     scale: str
     datasets: tuple[str, ...]
     classifiers: tuple[str, ...]
-    classifier: str | None
-    metrics: tuple[str, ...]
-    samples: int
     launch: Mapping[str, str | int]
     tables: tuple[str, ...]
     runs: tuple[StudyRun, ...]
 
     @property
-    def evaluation_options(self) -> str:
-        """The options of `r3gan evaluate`, as DVC writes them from the same mapping."""
-        classifier = f"--classifier {self.classifier} " if self.classifier else ""
-        metrics = f"--metrics {' '.join(self.metrics)} " if self.metrics else ""
-        return f"{classifier}{metrics}--samples {self.samples}"
-
-    @property
     def launch_options(self) -> str:
         """How `r3gan train` starts its ranks, as DVC writes it from the same mapping."""
-        return " ".join(f"--{name} {value}" for name, value in self.launch.items())
-
-    @property
-    def classifier_files(self) -> list[str]:
-        return [f"runs/classifier/{self.classifier}/classifier.safetensors"] if self.classifier else []
+        return options_of(self.launch)
 
     def find_run(self, wildcards: Any) -> StudyRun:
         """The run whose configuration, data set and seed are these wildcards of a rule."""
@@ -98,14 +110,10 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         allowed = ", ".join(problem.schema.get("properties", {})) if isinstance(problem.schema, dict) else ""
         hint = f" (allowed: {allowed})" if problem.validator == "additionalProperties" else ""
         raise UserError(f"study file {path}, {place}: {problem.message}{hint}")
-    evaluation = content["evaluation"]
     study = Study(
         scale=content["scale"],
         datasets=tuple(content["datasets"]),
         classifiers=tuple(content["classifiers"]),
-        classifier=evaluation.get("classifier"),
-        metrics=tuple(evaluation["metrics"]),
-        samples=evaluation["samples"],
         launch=content["launch"],
         tables=tuple(content["tables"]),
         runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
@@ -120,18 +128,16 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
 def _check_names(study: Study) -> None:
     for dataset in (*study.datasets, *study.classifiers):
         find_source(dataset)
-    for metric in study.metrics:
-        find_metric(metric)
-    if study.metrics and study.classifier is None:
-        raise UserError("evaluation: metrics need a classifier; name one of classifiers")
-    if study.classifier is not None and study.classifier not in study.classifiers:
-        raise unknown("evaluation.classifier", study.classifier, study.classifiers)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
     for run in study.runs:
         find_config(run.config).recipe(run.dataset)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
+        if (digits := needs_classifier(run.metrics)) and run.classifier is None:
+            raise UserError(f"evaluation in runs.{run.key}: {digits[0]} needs a classifier; name one of classifiers")
+        if run.classifier is not None and run.classifier not in study.classifiers:
+            raise unknown(f"evaluation.classifier in runs.{run.key}", run.classifier, study.classifiers)
     if len(study.folders) != len(study.runs):
         raise UserError("runs: two runs have the same configuration, data set and seed")
 

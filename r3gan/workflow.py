@@ -1,11 +1,12 @@
 """What the Snakefile needs besides wiring; imported by it in every job, so it stays light."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
-from r3gan.tables import TABLES, ComparisonTable, ParameterFigure, SpeedTable, Table, find_table
+from r3gan.tables import TABLES, ComparisonTable, LossFigure, ParameterFigure, SpeedTable, Table, find_table
 
 
 def checked_study(path: Path) -> Study:
@@ -41,20 +42,20 @@ def quality_table(name: str) -> Table:
     return table
 
 
-def comparison_files(study: Study, name: str) -> list[str]:
-    """Record files of the study's runs that a comparison or its figure shows."""
+def comparison_files(study: Study, name: str, released: Sequence[str]) -> list[str]:
+    """Record files of the study's runs, and of snapshots `released`, that a comparison or a figure of one shows."""
     entry = find_table(name)
-    assert isinstance(entry, ComparisonTable | ParameterFigure)
+    assert isinstance(entry, ComparisonTable | ParameterFigure | LossFigure)
     sections = entry.sections if isinstance(entry, ComparisonTable) else (entry.of,)
-    ours = {(section.config, section.dataset) for section in sections}
-    return [
-        f"results/{folder}/metrics.json" for folder, run in study.folders.items() if (run.config, run.dataset) in ours
-    ]
+    ours = {(config, dataset) for s in sections for config in s.ours.values() for dataset in s.datasets}
+    folders = [folder for folder, run in study.folders.items() if (run.config, run.dataset) in ours]
+    folders += [f"released/{dataset}/E/seed0" for dataset in released if ("E", dataset) in ours]
+    return [f"results/{folder}/metrics.json" for folder in folders]
 
 
-def names_of(kind: type) -> list[str]:
-    """The tables of a kind."""
-    return [name for name, table in TABLES.items() if isinstance(table, kind)]
+def names_of(*kinds: type) -> list[str]:
+    """The tables of these kinds."""
+    return [name for name, table in TABLES.items() if isinstance(table, kinds)]
 
 
 def benchmark_files(table: str) -> list[str]:

@@ -18,11 +18,12 @@ scale: smoke
 datasets: [mnist5k-16, stackedmnist5k-16]
 classifiers: [mnist5k-16]
 launch: {launcher: local, ranks: 1}
-evaluation: {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
+evaluations:
+  digits: &digits {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
 tables: [table1]
 runs:
-  A: {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1}
-  E-inverted: {config: E-inverted, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1}
+  A: &run {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1, evaluation: *digits}
+  E-inverted: {<<: *run, config: E-inverted}
 """
 
 
@@ -37,8 +38,12 @@ def environment(folder: Path) -> dict[str, str]:
     return clean | {"PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
 
 
-def run_in(folder: Path, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout)
+def run_in(
+    folder: Path, *command: str, timeout: float = 300, code: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command in `folder`, with the code that lies there or in `code`."""
+    known = environment(code or folder)
+    return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, timeout=timeout)
 
 
 def copy_tree(target: Path) -> Path:

@@ -83,7 +83,10 @@ MISTAKES = [
     (("train", "--confg", "A"), ("--config", "--help")),
     (("evaluate", "smoke/x", "--classifier", "m", "--metrics", "kl"), ("smoke/x", "SCALE/DATASET/CONFIG/seedK")),
     (("evaluate", "a/b/c/d", "--metrics", "kl"), ("--metrics kl", "needs --classifier")),
-    (("evaluate", "a/b/c/d", "--classifier", "m", "--metrics", "fid"), ("fid", "digit-frechet, modes, kl")),
+    (("evaluate", "a/b/c/d", "--classifier", "m", "--metrics", "fad"), ("fad", "fid-clean", "digit-frechet")),
+    (("evaluate", "a/b/c/d", "--metrics", "fid", "--reference", "x"), ("--reference 'x'", "METRIC=FILE[@SHA256]")),
+    (("evaluate", "a/b/c/d", "--metrics", "fid", "--reference", "kid=x"), ("--reference kid", "--metrics fid")),
+    (("evaluate", "a/b/c/d", "--metrics", "kid", "--reference", "kid=x"), ("--reference kid", "mean and a covariance")),
     (("table", "table9"), ("table9", "table1")),
     (("fingerprint", "none.yaml", "--out", "f"), ("none.yaml", "does not exist")),
     ((), ("COMMAND",)),
@@ -118,12 +121,13 @@ def test_a_mistake_gets_one_sentence_exit_code_2_and_leaves_nothing(
 STUDY_MISTAKES = [
     ("config: A", "config: Z", ("unknown configuration 'Z'", "E-inverted")),
     ("seed: 0", "sed: 0", ("'sed' was unexpected", "allowed: config, dataset, seed")),
-    ("seed: 0", "seed: minus", ("runs.A.seed", "not of type 'integer'")),
+    ("seed: 0", "seed: minus", ("runs.", "seed", "not of type 'integer'")),
     ("scale: smoke", "scal: smoke", ("'scal' was unexpected", "scale")),
-    ("digit-frechet", "fid", ("unknown metric 'fid'", "digit-frechet, modes, kl")),
+    ("digit-frechet", "fad", ("unknown metric 'fad'", "fid-clean", "digit-frechet, modes, kl")),
+    ("classifier: mnist5k-16, m", "m", ("runs.A", "digit-frechet needs a classifier")),
     ("dataset: stackedmnist5k-16", "dataset: cifar10", ("cifar10", "ffhq-256, stackedmnist5k-16")),
     ("runs:", "runs: [", ("not valid YAML", "smoke.yaml")),
-    ("total_kimg: 0.128", "total_kimg: 0", ("runs.A.total_kimg", "0")),
+    ("total_kimg: 0.128", "total_kimg: 0", ("runs.", "total_kimg", "0")),
     ("tables: [table1]", "tables: [table8]", ("unknown table 'table8'", "table1")),
 ]
 

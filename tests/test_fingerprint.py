@@ -40,8 +40,8 @@ def test_comments_docstrings_and_layout_change_nothing(package: Path) -> None:
     ("module", "old", "new", "stages"),
     [
         ("losses.py", "softplus(fake - real)", "softplus(fake - real + 0)", {"train"}),
-        ("models/layers.py", "(1.0, 3.0, 3.0, 1.0)", "(1.0, 2.0, 2.0, 1.0)", {"train", "evaluate", "table"}),
-        ("metrics/frechet.py", "- 2 * trace", "- 2.0 * trace", {"evaluate", "table"}),
+        ("models/layers.py", "(1.0, 3.0, 3.0, 1.0)", "(1.0, 2.0, 2.0, 1.0)", {"train", "evaluate", "released"}),
+        ("metrics/frechet.py", "- 2 * trace", "- 2.0 * trace", {"evaluate"}),
         ("metrics/classifier.py", "64, 2e-3, 0", "64, 3e-3, 0", {"fit", "evaluate"}),
         ("data/build.py", "factor, w // factor", "factor, (w // factor)", set()),
         ("data/build.py", "np.rint", "np.floor", {"prepare"}),
@@ -58,7 +58,7 @@ def test_an_edit_changes_the_stages_that_import_it(
     changed = {stage for stage in before if before[stage] != after[stage]}
     assert stages <= changed
     # Rendering imports the metrics' registry, the networks it counts, and the losses it differentiates.
-    assert changed - stages <= {"table", "comparisons", "presets", "speed", "propositions"}
+    assert changed - stages <= {"table", "comparisons", "figures", "presets", "speed", "propositions"}
 
 
 def test_a_new_configuration_changes_no_fingerprint(package: Path) -> None:

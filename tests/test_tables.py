@@ -26,13 +26,12 @@ def test_every_kind_of_table_has_a_writer() -> None:
 
 def make_study(seeds: tuple[int, ...] = (0,), configs: tuple[str, ...] = ROWS) -> Study:
     runs = [
-        StudyRun(key=f"{c}-{s}", config=c, dataset="stackedmnist5k-16", seed=s, total_kimg=1, threads=1)
+        StudyRun(key=f"{c}-{s}", config=c, dataset="stackedmnist5k-16", seed=s, total_kimg=1, threads=1, evaluation={})
         for c in configs
         for s in seeds
     ]
     return Study(
-        scale="smoke", datasets=("stackedmnist5k-16",), classifiers=(), classifier="", metrics=(), samples=100,
-        launch={}, tables=("table1",), runs=tuple(runs),
+        scale="smoke", datasets=("stackedmnist5k-16",), classifiers=(), launch={}, tables=("table1",), runs=tuple(runs),
     )  # fmt: skip
 
 
@@ -44,13 +43,22 @@ def write_record(results: Path, study: Study, folder: str, values: dict[str, flo
         "device": {"type": "cpu", "name": "a processor", "count": 1, "threads": 1},
     }  # fmt: skip
     metrics = {
-        name: {"value": v, "untrained": 10 * v, "n_fake": 100, "n_real": 50, "snapshot": "last", "protocol": "p"}
+        name: {
+            "value": v,
+            "draws": [v],
+            "untrained": 10 * v,
+            "n_fake": 100,
+            "n_real": 50,
+            "snapshot": "last",
+            "protocol": "p",
+            "features": "last convolution",
+            "extractor": {"name": "digits", "dataset": "mnist5k-16", "sha256": "e" * 64, "test_accuracy": 0.97},
+        }
         for name, v in values.items()
     }
     record = {
         "scale": "smoke", "dataset": run.dataset, "config": run.config, "seed": run.seed, "outcome": outcome,
         "metrics": metrics, "data": {"dataset": run.dataset, "sha256": "d" * 64, "count": 50},
-        "classifier": {"dataset": "mnist5k-16", "sha256": "e" * 64, "test_accuracy": 0.97},
         "training": {"run": folder, "images_seen": 1000, "seconds": 10.0, "recipe": {"batch": 8}, "provenance": stamp},
         "provenance": stamp,
     }  # fmt: skip

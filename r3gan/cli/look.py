@@ -8,6 +8,8 @@ from typing import Any
 from r3gan.cli.arguments import AddCommand
 from r3gan.errors import unknown
 
+ONLY_IN_JSON = ("protocol", "features")  # too long for a line
+
 
 def add_commands(command: AddCommand) -> None:
     sub = command("list", run_list, "show the configurations, data sets, metrics or tables there are")
@@ -45,8 +47,11 @@ def run_list(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(entries, indent=1))
         return
-    rows = [{k: ", ".join(v) if isinstance(v, list) else v for k, v in entry.items()} for entry in entries]
-    print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, 40, 60, 60][: len(rows[0])]))
+    rows = [
+        {k: ", ".join(v) if isinstance(v, list) else v for k, v in entry.items() if k not in ONLY_IN_JSON}
+        for entry in entries
+    ]
+    print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=[None, 60, 60, 60][: len(rows[0])]))
 
 
 def run_params(arguments: argparse.Namespace) -> None:

@@ -1,10 +1,9 @@
-"""The other stages: `prepare`, `fit`, `evaluate`, `import-released`, `table`, `fingerprint`."""
+"""The other stages: `prepare`, `fit`, `import-released`, `table`, `fingerprint`."""
 
 import argparse
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, add_device, choose_device, positive
-from r3gan.errors import UserError
+from r3gan.cli.arguments import AddCommand
 
 
 def add_commands(command: AddCommand) -> None:
@@ -17,20 +16,6 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
     sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: runs/classifier/DATASET)")
-
-    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
-    sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
-    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
-    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given; all metrics of today need it")
-    sub.add_argument(
-        "--metrics",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="from `r3gan list metrics` (default: none, samples only)",
-    )
-    sub.add_argument("--samples", type=positive(int), default=10_000, help="images to draw (default: 10000)")
-    add_device(sub)
 
     sub = command(
         "import-released", run_import_released, "turn the authors' snapshot into a run, executing nothing in it"
@@ -67,31 +52,6 @@ def run_fit(arguments: argparse.Namespace) -> None:
     fit(
         open_dataset(arguments.data or Path("data") / arguments.dataset),
         arguments.out or Path("runs/classifier") / arguments.dataset,
-    )
-
-
-def run_evaluate(arguments: argparse.Namespace) -> None:
-    from r3gan.metrics import find_metric
-
-    parts = arguments.run.split("/")
-    if len(parts) != 4 or "" in parts or ".." in parts:
-        raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
-    for name in arguments.metrics:
-        find_metric(name)
-    if arguments.metrics and not arguments.classifier:
-        raise UserError(f"--metrics {arguments.metrics[0]} needs --classifier, the data set that `r3gan fit` was given")
-    device = choose_device(arguments)
-    from r3gan.data.loader import open_dataset
-    from r3gan.metrics.evaluate import evaluate
-
-    evaluate(
-        Path("runs") / arguments.run,
-        open_dataset(arguments.data or Path("data") / parts[1]),
-        Path("runs/classifier") / arguments.classifier if arguments.classifier else None,
-        arguments.metrics,
-        arguments.samples,
-        Path("results") / arguments.run,
-        device,
     )
 
 

@@ -1,4 +1,4 @@
-"""METRICS: one entry a metric; features in, one number and its protocol out. Entries import torch when they compute."""
+"""METRICS: one entry a metric; features of reals and fakes in, a number out. torch is imported when one is computed."""
 
 from __future__ import annotations
 
@@ -7,54 +7,142 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from r3gan.errors import unknown
+from r3gan.metrics.extractors import find_extractor
 
 if TYPE_CHECKING:
-    from r3gan.metrics.features import Features
+    from r3gan.metrics.samples import Sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number computed from the features of reals and of fakes."""
+    """A number computed from what one feature network says of reals and of fakes."""
 
     title: str
     better: Literal["lower", "higher"]
     protocol: str
-    compute: Callable[[Features, Features], float]
+    extractor: str  # an entry of EXTRACTORS
+    output: str = "features"  # which of the network's outputs
+    reals: Literal["none", "statistics", "features"]  # what is needed of them: their mean and covariance, or each one
+    compute: Callable[[Sample, Sample], float]
     floor: Callable[[int], float] | None = None  # what a perfect sampler is expected to score with n samples
 
 
-def _digit_frechet(reals: Features, fakes: Features) -> float:
-    from r3gan.metrics.frechet import frechet_distance, statistics
+def _frechet(reals: Sample, fakes: Sample) -> float:
+    from r3gan.metrics.frechet import frechet_distance
 
-    return frechet_distance(statistics(reals.features), statistics(fakes.features))
+    return frechet_distance(reals.statistics, fakes.statistics)
 
 
-def _modes(reals: Features, fakes: Features) -> float:
+def _kernel(reals: Sample, fakes: Sample) -> float:
+    from r3gan.metrics.kernel import kernel_distance
+
+    return kernel_distance(reals.features, fakes.features)
+
+
+def _precision(reals: Sample, fakes: Sample) -> float:
+    from r3gan.metrics.precision_recall import coverage
+
+    return coverage(of=fakes.features, by=reals.features)
+
+
+def _recall(reals: Sample, fakes: Sample) -> float:
+    from r3gan.metrics.precision_recall import coverage
+
+    return coverage(of=reals.features, by=fakes.features)
+
+
+def _inception_score(reals: Sample, fakes: Sample) -> float:
+    from r3gan.metrics.inception_score import inception_score
+
+    return inception_score(fakes.features)
+
+
+def _modes(reals: Sample, fakes: Sample) -> float:
     from r3gan.metrics.modes import covered_modes
 
-    return float(covered_modes(fakes.classes))
+    return float(covered_modes(fakes.features))
 
 
-def _reverse_kl(reals: Features, fakes: Features) -> float:
+def _reverse_kl(reals: Sample, fakes: Sample) -> float:
     from r3gan.metrics.modes import reverse_kl
 
-    return reverse_kl(fakes.classes)
+    return reverse_kl(fakes.features)
 
 
+_MOMENTS = "all training reals without flips against the samples; covariance over N - 1"
 _TRIPLES = "digit classifier on each channel; 1000 modes = triples of digits; among the samples drawn"
+_KERNEL = "cubic kernel (x.y/d + 1)^3, unbiased, mean of 100 subsets of at most 1000, chosen by a fixed seed"
+_NEIGHBOURS = "k = 3 nearest neighbours; the first 50,000 reals and samples at most; distances in float32"
+
+
+def _fid(title: str, extractor: str) -> Metric:
+    return Metric(
+        title=title, better="lower", protocol=_MOMENTS, extractor=extractor, reals="statistics", compute=_frechet
+    )
+
+
+def _neighbours(name: str, extractor: str, compute: Callable[[Sample, Sample], float]) -> Metric:
+    return Metric(
+        title=f"{name} in {extractor} features",
+        better="higher",
+        protocol=_NEIGHBOURS,
+        extractor=extractor,
+        reals="features",
+        compute=compute,
+    )
+
+
 METRICS: Mapping[str, Metric] = {
-    "digit-frechet": Metric(
-        title="Frechet distance in digit-classifier features (not FID)",
+    "fid": _fid("FID, the papers' protocol (legacy_tensorflow)", "inception-tensorflow"),
+    "fid-clean": _fid("FID, clean-fid's resizing (clean)", "inception-clean"),
+    "fid-pytorch": _fid("FID, pytorch-fid's network and resizing (legacy_pytorch)", "inception-pytorch"),
+    "kid": Metric(
+        title="KID",
         better="lower",
-        protocol="last convolution of the pipeline's digit classifier averaged over positions, channels concatenated; "
-        "all training reals against the samples; covariance over N - 1",
-        compute=_digit_frechet,
+        protocol=_KERNEL,
+        extractor="inception-tensorflow",
+        reals="features",
+        compute=_kernel,
     ),
-    "modes": Metric(title="modes covered, of 1000", better="higher", protocol=_TRIPLES, compute=_modes),
+    "inception-score": Metric(
+        title="Inception Score",
+        better="higher",
+        protocol="exp of the mean KL to the marginal, mean of 10 splits; softmax without output bias, as originally",
+        extractor="inception-tensorflow",
+        output="probabilities",
+        reals="none",
+        compute=_inception_score,
+    ),
+    "precision": _neighbours("precision", "vgg16", _precision),
+    "recall": _neighbours("recall", "vgg16", _recall),
+    "lite1-frechet": _fid("Frechet distance in EfficientNet-lite1 features (not FID)", "efficientnet-lite1"),
+    "lite1-kid": Metric(
+        title="kernel distance in EfficientNet-lite1 features (not KID)",
+        better="lower",
+        protocol=_KERNEL,
+        extractor="efficientnet-lite1",
+        reals="features",
+        compute=_kernel,
+    ),
+    "lite1-precision": _neighbours("precision", "efficientnet-lite1", _precision),
+    "lite1-recall": _neighbours("recall", "efficientnet-lite1", _recall),
+    "digit-frechet": _fid("Frechet distance in digit-classifier features (not FID)", "digits"),
+    "modes": Metric(
+        title="modes covered, of 1000",
+        better="higher",
+        protocol=_TRIPLES,
+        extractor="digits",
+        output="classes",
+        reals="none",
+        compute=_modes,
+    ),
     "kl": Metric(
         title="KL(generated || uniform over 1000 modes), nat",
         better="lower",
         protocol=_TRIPLES,
+        extractor="digits",
+        output="classes",
+        reals="none",
         compute=_reverse_kl,
         floor=lambda samples: 999 / (2 * samples),
     ),
@@ -68,7 +156,19 @@ def find_metric(name: str) -> Metric:
     return METRICS[name]
 
 
+def needs_classifier(metrics: list[str] | tuple[str, ...]) -> list[str]:
+    """Those of `metrics` that are taken from the pipeline's digit classifier."""
+    return [name for name in metrics if find_metric(name).extractor == "digits"]
+
+
 def describe(name: str) -> dict[str, Any]:
     """The entry as plain JSON values."""
     metric = find_metric(name)
-    return {"title": metric.title, "better": metric.better, "protocol": metric.protocol}
+    extractor = find_extractor(metric.extractor)
+    return {
+        "title": metric.title,
+        "better": metric.better,
+        "needs": [extractor.weights] if extractor.weights else [],
+        "protocol": metric.protocol,
+        "features": extractor.protocol,
+    }

@@ -1,9 +1,14 @@
 """The `evaluate` stage: samples of one run to numbers, with everything they depend on."""
 
+from __future__ import annotations
+
 import json
 import shutil
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -16,48 +21,112 @@ from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
-from r3gan.metrics.classifier import DigitClassifier, load_classifier
-from r3gan.metrics.features import Features, digit_features
+from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
+from r3gan.metrics.ranks import Ranks
+from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
+from r3gan.metrics.samples import Sample, look_at
 from r3gan.pictures import quantise, save_grid
-from r3gan.progress import Progress
 from r3gan.provenance import stamp
 from r3gan.weights import load_network
 
 SAMPLE_BATCH = 250
 GRID_IMAGES = 32
+Key = tuple[str, str]  # feature network, output
 
 
-@torch.no_grad()
-def draw_samples(generator: GeneratorNetwork, count: int, seed: int, label: str) -> Tensor:
-    """`count` uint8 images [N, C, R, R]; z, and labels where there are classes, follow from the seed alone."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured: metrics, images a draw, draws, and where what they need is found."""
+
+    metrics: tuple[str, ...]
+    samples: int
+    draws: int = 1
+    places: Places
+    references: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)  # metric -> statistics file, sha256
+    cache: Path = CACHE
+
+    def keys(self) -> dict[str, Key]:
+        """The feature network and output that each metric is computed from."""
+        return {name: (find_metric(name).extractor, find_metric(name).output) for name in self.metrics}
+
+
+def draw_samples(
+    generator: GeneratorNetwork, count: int, drawing_seed: int, labels: np.ndarray[Any, Any], ranks: Ranks
+) -> Iterator[Tensor]:
+    """A rank's blocks of `count` uint8 images [N, C, R, R].
+
+    z and labels of a block, and the noise inside Config A, follow from the seed and the block's number, so that every
+    number of ranks draws the same images. Classes come as often as among the training `labels`.
+    """
     device = next(generator.parameters()).device
-    torch.manual_seed(seed)  # also decides the noise inside Config A
-    parts = []
-    with Progress(label, count, "img") as progress:
-        for start in range(0, count, SAMPLE_BATCH):
-            n = min(SAMPLE_BATCH, count - start)
-            z = torch.randn(n, generator.z_dim)
-            labels = torch.randint(generator.classes, (n,)).to(device) if generator.classes else None
-            parts.append(quantise(generator(z.to(device), labels)).cpu())
-            progress.advance(n)
-    return torch.cat(parts)
+    blocks = -(-count // SAMPLE_BATCH)
+    for block in range(ranks.rank, blocks, ranks.size):
+        n = min(SAMPLE_BATCH, count - block * SAMPLE_BATCH)
+        sequence = np.random.SeedSequence([drawing_seed, block])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+        z = torch.randn(n, generator.z_dim)
+        known = None
+        if generator.classes:
+            known = torch.from_numpy(np.random.default_rng(sequence).choice(labels, n)).to(device)
+        with torch.no_grad():
+            yield quantise(generator(z.to(device), known))
+
+
+def open_networks(plan: Plan, device: torch.device) -> dict[str, FeatureNetwork]:
+    """The feature networks that the plan's metrics need."""
+    names = dict.fromkeys(name for name, _ in plan.keys().values())
+    return {name: find_extractor(name).open(plan.places, device) for name in names}
+
+
+def real_samples(
+    plan: Plan, dataset: Dataset, networks: dict[str, FeatureNetwork], ranks: Ranks
+) -> tuple[dict[str, Sample], dict[str, Any]]:
+    """What each metric compares with, and the record of the statistics files among it."""
+    wanted: dict[Key, bool] = {}
+    given: dict[str, Sample] = {}
+    files: dict[str, Any] = {}
+    for metric, key in plan.keys().items():
+        if metric in plan.references:
+            given[metric], files[metric] = read_statistics(*plan.references[metric])
+        elif find_metric(metric).reals != "none":
+            wanted[key] = wanted.get(key, False) or find_metric(metric).reals == "features"
+    computed = reference_samples(dataset, networks, wanted, ranks, plan.cache)
+    nothing = Sample(count=0)
+    return {name: given.get(name) or computed.get(key, nothing) for name, key in plan.keys().items()}, files
+
+
+def score(
+    plan: Plan,
+    reals: dict[str, Sample],
+    networks: dict[str, FeatureNetwork],
+    batches: Iterator[Tensor],
+    ranks: Ranks,
+    label: str,
+) -> dict[str, float]:
+    """Every metric of one draw of samples."""
+    outputs: dict[str, set[str]] = {}
+    for name, output in plan.keys().values():
+        outputs.setdefault(name, set()).add(output)
+    wanted = {name: (networks[name], outputs[name]) for name in networks}
+    fakes = look_at(batches, plan.samples, wanted, keep=True, ranks=ranks, label=label)
+    for metric, key in plan.keys().items():
+        theirs = reals[metric].moments
+        if theirs is not None and len(theirs[0]) != fakes[key].features.shape[1]:
+            raise UserError(
+                f"--reference {metric}: the file has {len(theirs[0])} features, not {fakes[key].features.shape[1]}"
+            )
+    return {name: find_metric(name).compute(reals[name], fakes[key]) for name, key in plan.keys().items()}
 
 
 def evaluate(
-    run_folder: Path,
-    dataset: Dataset,
-    classifier_folder: Path | None,
-    metrics: list[str],
-    samples: int,
-    out: Path,
-    device: torch.device,
+    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
 ) -> dict[str, Any]:
-    """Write metrics.json, samples.png and loss.csv of a trained run into `out` and return the record.
+    """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
 
-    `classifier_folder` may be None where no metric is asked for. Each metric is computed for the trained generator
-    (moving average, last snapshot) and for the same generator before training. A run whose training
-    diverged has no numbers: its outcome is "Fail".
+    Each metric is computed for the trained generator (moving average, last snapshot), once a draw, and for the same
+    generator before training. A run whose training diverged has no numbers: its outcome is "Fail".
     """
+    ranks = ranks or Ranks()
     started = time.perf_counter()
     hint = "run `r3gan train` first, or name the run's folder with --run"
     training = read_json(run_folder / "train.json", hint)
@@ -67,74 +136,73 @@ def evaluate(
     config, size = find_config(training["config"]), SIZES[training["dataset"]]
     torch.manual_seed(training["seed"])
     generator = config.networks.generator(size).to(device).eval()  # as training began
-    values: dict[str, dict[str, float]] = {}
-    classifier_record: dict[str, Any] = {}
-    if metrics and training["outcome"] != "Fail":
-        assert classifier_folder is not None
-        classifier, classifier_record = load_classifier(classifier_folder)
-        classifier.to(device)
-        reals = digit_features(classifier, torch.from_numpy(np.array(dataset.images)))
-        seed = training["seed"]
-        values["untrained"] = score(metrics, reals, generator, classifier, samples, seed, "untrained")
-        load_network(run_folder / "generator.safetensors", generator, hint)
-        values["value"] = score(metrics, reals, generator, classifier, samples, seed, "evaluate")
+    measured = bool(plan.metrics) and training["outcome"] != "Fail"
+    networks = open_networks(plan, device) if measured else {}
+    reals, files = real_samples(plan, dataset, networks, ranks) if measured else ({}, {})
+
+    def draw(drawing_seed: int, label: str) -> dict[str, float]:
+        batches = draw_samples(generator, plan.samples, drawing_seed, dataset.labels, ranks)
+        return score(plan, reals, networks, batches, ranks, label)
+
+    untrained = draw(0, "untrained") if measured and training["outcome"] != "imported" else {}
+    load_network(run_folder / "generator.safetensors", generator, hint)
+    draws = [draw(seed, f"draw {seed}") for seed in range(plan.draws)] if measured else []
     record = {
-        "schema": 1,
+        "schema": 2,
         **{key: training[key] for key in ("scale", "dataset", "config", "seed", "outcome")},
         "metrics": {
-            name: metric_record(name, values, samples, len(dataset.images), training["seed"])
-            for name in metrics
-            if values
+            name: metric_record(plan, name, untrained, draws, dataset, networks, files)
+            | {"snapshot": "as released" if training["outcome"] == "imported" else "last"}
+            for name in plan.metrics
+            if draws
         },
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": len(dataset.images)},
-        "classifier": {key: classifier_record.get(key) for key in ("dataset", "sha256", "test_accuracy")},
         "generator_sha256": sha256(run_folder / "generator.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,
-        "provenance": stamp(str(device), torch.get_num_threads()),
+        "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
     }
-    load_network(run_folder / "generator.safetensors", generator, hint)
+    if not ranks.leads:
+        return record
     save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
     if (run_folder / "loss.csv").exists():  # an imported run has none
         with atomic(out / "loss.csv") as temporary:
             shutil.copyfile(run_folder / "loss.csv", temporary)
     write_json(out / "metrics.json", record)
-    print(
-        f"{out}: {json.dumps({k: v['value'] for k, v in record['metrics'].items()}) if values else training['outcome']}"
-    )
+    values = {name: metric["value"] for name, metric in record["metrics"].items()}
+    print(f"{out}: {json.dumps(values) if values else training['outcome']}")
     return record
 
 
-def score(
-    metrics: list[str],
-    reals: Features,
-    generator: GeneratorNetwork,
-    classifier: DigitClassifier,
-    samples: int,
-    seed: int,
-    label: str,
-) -> dict[str, float]:
-    """Every metric of `samples` images of `generator`."""
-    images = draw_samples(generator, samples, seed, label)
-    fakes = digit_features(classifier, images)
-    return {name: find_metric(name).compute(reals, fakes) for name in metrics}
-
-
 def metric_record(
-    name: str, values: dict[str, dict[str, float]], samples: int, reals: int, seed: int
+    plan: Plan,
+    name: str,
+    untrained: dict[str, float],
+    draws: list[dict[str, float]],
+    dataset: Dataset,
+    networks: dict[str, FeatureNetwork],
+    files: dict[str, Any],
 ) -> dict[str, Any]:
-    """A metric's numbers and the protocol they were measured under."""
+    """A metric's numbers and the protocol they were measured under; `value` is the mean over draws."""
     metric = find_metric(name)
-    record: dict[str, Any] = {kind: found[name] for kind, found in values.items()}
-    record |= {
-        "n_fake": samples,
-        "n_real": reals,
-        "drawing_seed": seed,
-        "snapshot": "last",
+    values = [draw[name] for draw in draws]
+    record: dict[str, Any] = {
+        "value": fmean(values),
+        "draws": values,
+        "draws_std": stdev(values) if len(values) > 1 else None,
+        "untrained": untrained.get(name),
+        "n_fake": plan.samples,
+        "n_real": None if name in files or metric.reals == "none" else len(dataset.images),
+        "drawing_seeds": list(range(plan.draws)),
         "protocol": metric.protocol,
+        "features": find_extractor(metric.extractor).protocol,
+        "extractor": {"name": metric.extractor, **networks[metric.extractor].record},
+        "images": f"{dataset.images.shape[-1]} px, {dataset.manifest.get('filter') or 'no'} filter, uint8",
     }
+    if name in files:
+        record["reference"] = files[name]
     if metric.floor:
-        record["floor"] = metric.floor(samples)
+        record["floor"] = metric.floor(plan.samples)
     return record
 
 

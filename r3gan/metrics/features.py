@@ -1,37 +1,101 @@
-"""Images to features: what every metric is computed from."""
+"""Feature networks that need no Inception: the pipeline's digit classifier, EfficientNet-lite1, VGG16."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from r3gan.metrics.classifier import DigitClassifier
+from r3gan.metrics.classifier import load_classifier
+from r3gan.metrics.weights import WEIGHTS, find_weights
+from r3gan.models.backbones import BACKBONES, load_backbone
 
-BATCH = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Features:
-    """Features float [N, D] and per-channel digit classes int64 [N, C] of N images."""
-
-    features: Tensor
-    classes: Tensor
+DIGIT_BATCH, BATCH = 1000, 64
 
 
-@torch.no_grad()
-def digit_features(classifier: DigitClassifier, images: Tensor) -> Features:
-    """Features of uint8 images [N, C, R, R]: each channel is one digit, the channels' features are concatenated."""
-    n, c, r, _ = images.shape
-    device = next(classifier.parameters()).device
-    features, classes = [], []
-    # A stacked set repeats few digits many times: each distinct one goes through the network once.
-    channels = images.reshape(n * c, 1, r, r)
-    seen: dict[bytes, int] = {}
-    index = torch.tensor([seen.setdefault(channel.tobytes(), len(seen)) for channel in channels.numpy()])
-    distinct = torch.from_numpy(np.frombuffer(b"".join(seen), dtype=np.uint8).copy()).reshape(-1, 1, r, r)
-    for part in torch.split(distinct, BATCH):
-        hidden, logits = classifier(part.to(device))
-        features.append(hidden.cpu())
-        classes.append(logits.argmax(dim=1).cpu())
-    return Features(features=torch.cat(features)[index].reshape(n, -1), classes=torch.cat(classes)[index].reshape(n, c))
+@contextmanager
+def torchscript_announced_to_go() -> Iterator[None]:
+    """The published networks are TorchScript, of which torch warns that it will go one day."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Grey images as RGB, which ImageNet's networks expect."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
+class DigitFeatures:
+    """Each channel is one digit: `features` of the channels concatenated [N, 64 C], `classes` int64 [N, C]."""
+
+    def __init__(self, folder: Path, device: torch.device) -> None:
+        self.classifier, record = load_classifier(folder)
+        self.classifier.to(device)
+        self.device = device
+        self.record: dict[str, Any] = {key: record[key] for key in ("dataset", "sha256", "test_accuracy")}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        n, c, r, _ = images.shape
+        # A stacked set repeats few digits many times: each distinct one goes through the network once.
+        channels = images.reshape(n * c, 1, r, r).cpu()
+        seen: dict[bytes, int] = {}
+        index = torch.tensor([seen.setdefault(channel.tobytes(), len(seen)) for channel in channels.numpy()])
+        distinct = torch.from_numpy(np.frombuffer(b"".join(seen), dtype=np.uint8).copy()).reshape(-1, 1, r, r)
+        features, classes = [], []
+        for part in distinct.split(DIGIT_BATCH):
+            hidden, logits = self.classifier(part.to(self.device))
+            features.append(hidden.cpu())
+            classes.append(logits.argmax(dim=1).cpu())
+        found = {
+            "features": torch.cat(features)[index].reshape(n, -1),
+            "classes": torch.cat(classes)[index].reshape(n, c),
+        }
+        return {output: found[output] for output in outputs}
+
+
+class BackboneFeatures:
+    """`features` [N, D]: the pooled head of a network of BACKBONES, whose weights a package carries."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        self.network, self.device = load_backbone(name).to(device), device
+        self.resolution = BACKBONES[name].resolution
+        self.record: dict[str, Any] = {"sha256": BACKBONES[name].sha256}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        parts = []
+        for part in as_rgb(images).split(BATCH):
+            x = part.to(self.device, torch.float32) / 127.5 - 1.0
+            x = interpolate(x, size=(self.resolution,) * 2, mode="bicubic", antialias=True).clamp(-1, 1)
+            maps = self.network.forward_features(x)  # type: ignore[operator]
+            parts.append(adaptive_avg_pool2d(maps, 1).flatten(1).cpu())
+        return {"features": torch.cat(parts)}
+
+
+class VGG16Features:
+    """`features` [N, 4096] of the VGG16 with which the papers take precision and recall."""
+
+    FILE = "vgg16.pt"
+
+    def __init__(self, weights: Path, device: torch.device) -> None:
+        with torchscript_announced_to_go():
+            self.network = torch.jit.load(find_weights(self.FILE, weights), map_location=device).eval()
+        self.device = device
+        self.record: dict[str, Any] = {"sha256": WEIGHTS[self.FILE].sha256}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        parts = [
+            self.network(part.to(self.device), return_features=True).to("cpu", torch.float32)
+            for part in as_rgb(images).split(BATCH)
+        ]
+        return {"features": torch.cat(parts)}

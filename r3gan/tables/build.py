@@ -27,7 +27,9 @@ class Cell:
     published_status: str | None = None
     scale: str | None = None  # None: no training involved
     reproduced: float | None = None
-    spread: float | None = None  # standard deviation over seeds
+    spread: float | None = None  # standard deviation over training seeds
+    interval: tuple[float, float] | None = None  # 95% t-interval of the mean over training seeds
+    draws: int = 0  # of samples, for each seed
     untrained: float | None = None
     n: int = 0
     seeds: tuple[int, ...] = ()
@@ -79,7 +81,6 @@ def provenance_of(record: dict[str, Any]) -> dict[str, Any]:
         "run": training["run"],
         "outcome": record["outcome"],
         "data_sha256": record["data"]["sha256"],
-        "classifier": record["classifier"],
         "images_seen": training["images_seen"],
         "training_seconds": training["seconds"],
         "metrics": record["metrics"],
@@ -158,6 +159,8 @@ def quality_cell(
         scale=scale,
         reproduced=fmean(values) if values else None,
         spread=stdev(values) if len(values) > 1 else None,
+        interval=t_interval(values),
+        draws=len(measured[0]["draws"]) if measured else 0,
         untrained=fmean(m["untrained"] for m in measured) if measured else None,
         n=len(values),
         seeds=tuple(r["seed"] for r in records),
@@ -168,6 +171,16 @@ def quality_cell(
         if records
         else NOT_RUN,
     )
+
+
+def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """Student's interval of the mean of independent values; None for fewer than two, or where they are all equal."""
+    from scipy.stats import t
+
+    if len(values) < 2 or stdev(values) == 0:
+        return None
+    low, high = t.interval(confidence, len(values) - 1, loc=fmean(values), scale=stdev(values) / len(values) ** 0.5)
+    return float(low), float(high)
 
 
 def rank_correlation(cells: Sequence[Cell]) -> tuple[float | None, int]:

@@ -1,114 +1,216 @@
-"""Published comparisons of many systems at one data set, with ours beside the row that is ours."""
+"""Published comparisons of many systems at one data set, with ours beside the rows that are ours."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from r3gan.configs import CONFIGS
 from r3gan.counts import count_parameters
 from r3gan.files import write_json, write_text
+from r3gan.metrics import find_metric
 from r3gan.study import Study
-from r3gan.tables import Comparison, ComparisonTable, ParameterFigure
-from r3gan.tables.figures import draw_parameters_against_fid
-from r3gan.tables.records import Published, read_published, read_records
+from r3gan.tables import Comparison, ComparisonTable
+from r3gan.tables.records import RELEASED, Published, read_published, read_records, read_released
 from r3gan.tables.render import grid, number
-from r3gan.tables.verdict import NOT_RUN, count_verdict
+from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, measured_verdict
 
-COLUMNS = ("section", "row", "quantity", "published", "unit", "reproduced", "scale", "n", "verdict", "source", "status")
-QUANTITIES = {"fid": "FID", "nfe": "NFE", "recall": "Recall", "g_params": "G, M", "d_params": "D, M"}
-METRIC = "fid"
-
-
-def measured(section: Comparison, studies: Iterable[Study], results: Path) -> list[dict[str, Any]]:
-    """FID of our runs on the section's data set, one entry a scale that has any."""
-    found = []
-    for study in studies:
-        records = read_records(study, results).get(section.config, [])
-        values = [
-            record["metrics"][METRIC]["value"]
-            for record in records
-            if record["dataset"] == section.dataset and METRIC in record["metrics"]
-        ]
-        if values:
-            found.append({"scale": study.scale, "value": fmean(values), "n": len(values)})
-    return found
+HEADERS = {
+    "fid": "FID", "modes": "Modes", "kl": "KL", "nfe": "NFE", "recall": "Recall", "g_params": "G, M", "d_params": "D, M"
+}  # fmt: skip
+COUNTED = ("g_params", "d_params")
+Records = Mapping[str, Mapping[str, list[dict[str, Any]]]]  # scale -> configuration -> records
 
 
-def cells(section: Comparison, studies: list[Study], results: Path) -> list[dict[str, Any]]:
-    """One entry a published number; the row that is ours has what we counted and measured beside it."""
-    counts = count_parameters(CONFIGS[section.config], section.dataset)
-    ours = measured(section, studies, results)
+@dataclass(frozen=True, kw_only=True)
+class ComparedCell:
+    """A published number of one system, and ours at one scale where the system is ours."""
+
+    section: str
+    row: str
+    quantity: str
+    published: str
+    unit: str
+    reproduced: float | None = None
+    spread: float | None = None  # standard deviation over training seeds
+    scale: str = ""
+    n: int = 0
+    outcome: str = ""
+    verdict: str = ""
+    source: str
+    status: str
+
+    @property
+    def shown(self) -> str:
+        """Our number for people."""
+        if self.outcome in ("Fail", NOT_RUN, NOT_MEASURED):
+            return self.outcome
+        return number(self.reproduced) + (f" +- {number(self.spread, 2)}" if self.spread is not None else "")
+
+
+def read_everything(studies: Iterable[Study], results: Path) -> Records:
+    """Records of every scale that has any; those of the authors' checkpoints are a scale of their own."""
+    found = {study.scale: read_records(study, results) for study in studies}
+    found[RELEASED] = read_released(results)
+    return {scale: records for scale, records in found.items() if records}
+
+
+def cells(section: Comparison, records: Records) -> list[ComparedCell]:
+    """One cell a published number; for a row that is ours one for each scale that has records of it."""
     found = []
     for (row, quantity), printed in read_published(section.published).items():
-        cell: dict[str, Any] = {
-            "section": section.title, "row": row, "quantity": quantity, "published": printed.text,
-            "unit": printed.unit, "reproduced": None, "scale": "", "n": 0, "verdict": "", "source": printed.source,
-            "status": printed.status,
-        }  # fmt: skip
-        if row == section.row and quantity in counts:
-            cell |= {"reproduced": counts[quantity], "n": 1, "verdict": count_verdict(printed.text, counts[quantity])}
-        elif row == section.row and quantity == METRIC:
-            paper = [m for m in ours if m["scale"] == "paper"]
-            cell |= {"verdict": NOT_RUN}
-            for m in paper or ours[:1]:
-                verdict = "measured at the paper's scale" if paper else f"not comparable: {m['scale']} scale"
-                cell |= {"reproduced": m["value"], "scale": m["scale"], "n": m["n"], "verdict": verdict}
-        found.append(cell)
+        cell = ComparedCell(
+            section=section.title,
+            row=row,
+            quantity=quantity,
+            published=printed.text,
+            unit=printed.unit,
+            source=printed.source,
+            status=printed.status,
+        )
+        config = section.ours.get(row)
+        if config and quantity in COUNTED:
+            found.append(counted(cell, count_parameters(CONFIGS[config], section.datasets[0])[quantity]))
+        elif config and quantity in section.metrics:
+            found += measured(cell, section, config, records) or [with_(cell, outcome=NOT_RUN, verdict=NOT_RUN)]
+        else:
+            found.append(cell)
     return found
 
 
-def section_text(section: Comparison, found: list[dict[str, Any]]) -> str:
-    """The section as a table, best published FID first."""
-    quantities = [name for name in QUANTITIES if any(cell["quantity"] == name for cell in found)]
-    by_key = {(cell["row"], cell["quantity"]): cell for cell in found}
-    names = list(dict.fromkeys(cell["row"] for cell in found))
-    names.sort(key=lambda name: float(by_key[name, METRIC]["published"]) if (name, METRIC) in by_key else float("inf"))
+def with_(cell: ComparedCell, **ours: Any) -> ComparedCell:
+    return ComparedCell(**(asdict(cell) | ours))
 
-    def printed(name: str, quantity: str) -> str:
-        cell = by_key.get((name, quantity))
-        return "-" if cell is None else cell["published"] + ("" if cell["status"] == "paper" else " (derived)")
+
+def counted(cell: ComparedCell, count: int) -> ComparedCell:
+    return with_(cell, reproduced=count, n=1, outcome="counted", verdict=count_verdict(cell.published, count))
+
+
+def measured(cell: ComparedCell, section: Comparison, config: str, records: Records) -> list[ComparedCell]:
+    """The cell at every scale at which the configuration was run on one of the section's data sets."""
+    found = []
+    for scale, by_config in records.items():
+        runs = [record for record in by_config.get(config, []) if record["dataset"] in section.datasets]
+        if not runs:
+            continue
+        metric = section.metrics[cell.quantity]
+        values = [run["metrics"][metric]["value"] for run in runs if metric in run["metrics"]]
+        failed = any(run["outcome"] == "Fail" for run in runs)
+        outcome = "Fail" if failed else "measured" if values else NOT_MEASURED
+        found.append(
+            with_(
+                cell,
+                reproduced=fmean(values) if values else None,
+                spread=stdev(values) if len(values) > 1 else None,
+                scale=scale,
+                n=len(runs),
+                outcome=outcome,
+                verdict=NOT_MEASURED if outcome == NOT_MEASURED else measured_verdict(scale, outcome, cell.published),
+            )
+        )
+    return found
+
+
+def order_in_words(section: Comparison, found: list[ComparedCell]) -> str:
+    """One quantity of all our rows, published and at every scale, and which of them fail."""
+    quantity, rows = section.ordered, list(section.ours)
+    printed = {cell.row: cell.published for cell in found if cell.quantity == quantity}
+    lines = [f"{' / '.join(rows)}: {HEADERS[quantity or '']} published {' / '.join(printed[row] for row in rows)}"]
+    for scale in scales_of(found):
+        ours = {c.row: c.shown for c in found if c.quantity == quantity and c.scale == scale}
+        same = {row for row in rows if printed[row] == "Fail"} == {row for row in rows if ours.get(row) == "Fail"}
+        runs = "the same runs fail" if same else "other runs fail than published"
+        lines.append(f"{scale} {' / '.join(ours.get(row, NOT_RUN) for row in rows)} ({runs})")
+    return "; ".join(lines) + "."
+
+
+def scales_of(found: list[ComparedCell]) -> list[str]:
+    """Scales at which something was measured, in the order of the records."""
+    return list(dict.fromkeys(cell.scale for cell in found if cell.scale))
+
+
+def verdict_of(row: list[ComparedCell], metrics: Mapping[str, str]) -> str:
+    """The verdicts of one of our rows: one for all metrics where they agree; those on counts last."""
+    said: dict[str, list[str]] = {}
+    for cell in row:
+        if cell.verdict and cell.quantity in metrics and HEADERS[cell.quantity] not in said.get(cell.verdict, []):
+            said.setdefault(cell.verdict, []).append(HEADERS[cell.quantity])
+    alike = len({tuple(quantities) for quantities in said.values()}) == 1
+    parts = [verdict if alike else f"{' and '.join(quantities)} {verdict}" for verdict, quantities in said.items()]
+    counts = dict.fromkeys(c.verdict for c in row if c.quantity in COUNTED and c.verdict)
+    return "; ".join([*parts, *([f"parameters {' and '.join(counts)}"] if counts else [])])
+
+
+def standing(cell: ComparedCell | None, metric: str) -> float:
+    """What a published number counts in the order of rows, the best first and a missing one last."""
+    value = None if cell is None else published_value(cell.published)
+    if value is None:
+        return float("inf")
+    return -value if find_metric(metric).better == "higher" else value
+
+
+def section_text(section: Comparison, found: list[ComparedCell]) -> str:
+    """The section as a table, best published number first."""
+    quantities = [name for name in HEADERS if any(cell.quantity == name for cell in found)]
+    printed = {(cell.row, cell.quantity): cell for cell in found}
+    names = list(dict.fromkeys(cell.row for cell in found))
+    if section.ordered is None:
+        names.sort(key=lambda name: [standing(printed.get((name, q)), m) for q, m in section.metrics.items()])
+    scales = [(scale, quantity) for scale in scales_of(found) for quantity in quantities if quantity in section.metrics]
+
+    def published(name: str, quantity: str) -> str:
+        cell = printed.get((name, quantity))
+        return "-" if cell is None else cell.published + ("" if cell.status == "paper" else " (derived)")
 
     rows = []
     for name in names:
-        fid = by_key.get((name, METRIC))
-        is_ours = name == section.row and fid is not None
-        reproduced = verdict = ""
-        if is_ours and fid is not None:
-            reproduced, verdict = number(fid["reproduced"]), f"FID {fid['verdict']}"
-            checked = {q: by_key[name, q]["verdict"] for q in ("g_params", "d_params") if (name, q) in by_key}
-            verdict += f"; parameters {' and '.join(dict.fromkeys(checked.values()))}" if checked else ""
-        rows.append([name, *(printed(name, q) for q in quantities), reproduced, verdict])
-    headers = ["Method", *(f"{QUANTITIES[q]}" for q in quantities), "FID ours", "Verdict"]
-    return f"## {section.title}\n\n" + grid(rows, headers, right=range(1, len(headers) - 1))
+        row = [cell for cell in found if cell.row == name]
+        at_scale = {(cell.scale, cell.quantity): cell.shown for cell in row}
+        ours = [at_scale.get(key, "") for key in scales]
+        rows.append([name, *(published(name, q) for q in quantities), *ours, verdict_of(row, section.metrics)])
+    headers = [
+        "Method",
+        *(HEADERS[q] for q in quantities),
+        *(f"{HEADERS[q]} {scale}" for scale, q in scales),
+        "Verdict",
+    ]
+    text = f"## {section.title}\n\n" + grid(rows, headers, right=range(1, len(headers) - 1))
+    if section.ordered:
+        text += "\n\n" + order_in_words(section, found)
+    return text
 
 
-def parameters_against_fid(found: list[dict[str, Any]]) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Published points (millions of parameters of G and D together, FID), and the rows that lack a coordinate."""
-    values: dict[str, dict[str, float]] = {}
-    for cell in found:
-        printed = Published(text=cell["published"], unit="", protocol="", source="", status="").value
-        if printed is not None:
-            values.setdefault(cell["row"], {})[cell["quantity"]] = printed
-    needed = {"g_params", "d_params", METRIC}
-    points = {row: (v["g_params"] + v["d_params"], v[METRIC]) for row, v in values.items() if needed <= v.keys()}
-    return points, [row for row in values if row not in points]
+def provenance_text(section: Comparison, records: Records) -> str:
+    """One line for each run of ours: how long it was trained, on what, and how it was measured."""
+    lines = []
+    for scale, by_config in records.items():
+        for config in section.ours.values():
+            for record in (r for r in by_config.get(config, []) if r["dataset"] in section.datasets):
+                training, metrics = record["training"], record["metrics"].values()
+                how = dict.fromkeys(f"{m['n_fake']:,} samples, {m['snapshot']} snapshot" for m in metrics)
+                fail = f" at step {training['fail_step']}: {training['fail_reason']}" if "fail_step" in training else ""
+                seen = f"{record['dataset']}, {training['images_seen'] / 1000:g} kimg, {record['outcome']}{fail}"
+                lines.append(f"- {scale}, {config}, seed {record['seed']}: {seen}; {'; '.join(how) or 'no metric'}")
+    return "\n".join(lines)
 
 
 def write_comparison(name: str, table: ComparisonTable, studies: Iterable[Study], results: Path) -> None:
     """Write <name>.md, .csv and .json into `results`."""
-    known = list(studies)
-    sections = {section.title: cells(section, known, results) for section in table.sections}
-    everything = [cell for found in sections.values() for cell in found]
+    records = read_everything(studies, results)
+    sections = {section.title: cells(section, records) for section in table.sections}
+    everything = [asdict(cell) for found in sections.values() for cell in found]
     text = [f"# {table.title}"]
     text += [section_text(section, sections[section.title]) for section in table.sections]
     text.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
+    runs = [lines for section in table.sections if (lines := provenance_text(section, records))]
+    text.append("## Runs of ours\n\n" + "\n".join(runs or ["None has been recorded yet."]))
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, [field.name for field in fields(ComparedCell)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(everything)
     write_json(results / f"{name}.json", {"table": name, "title": table.title, "cells": everything})
@@ -116,29 +218,6 @@ def write_comparison(name: str, table: ComparisonTable, studies: Iterable[Study]
     write_text(results / f"{name}.md", "\n\n".join(text) + "\n")
 
 
-def write_parameter_figure(name: str, figure: ParameterFigure, studies: Iterable[Study], results: Path) -> None:
-    """Write <name>.png and .svg, their points as <name>.csv, and <name>.md, which says what could not be drawn."""
-    found = cells(figure.of, list(studies), results)
-    points, missing = parameters_against_fid(found)
-    counts = count_parameters(CONFIGS[figure.of.config], figure.of.dataset)
-    ours = {
-        cell["scale"]: (sum(counts.values()) / 1e6, cell["reproduced"])
-        for cell in found
-        if cell["row"] == figure.of.row and cell["quantity"] == METRIC and cell["reproduced"] is not None
-    }
-    for ending in ("png", "svg"):
-        draw_parameters_against_fid(results / f"{name}.{ending}", points, ours)
-    rows = [[system, f"{x:.1f}", f"{y:g}", "published"] for system, (x, y) in points.items()]
-    rows += [[figure.of.row, f"{x:.1f}", number(y), f"ours, {scale}"] for scale, (x, y) in ours.items()]
-    headers = ["System", "Parameters, M", "FID", "From"]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["system", "parameters_millions", "fid", "from"])
-    writer.writerows(rows)
-    notes = [*figure.notes, f"Not drawn, since no number of parameters is known to us: {', '.join(missing)}."]
-    if not ours:
-        notes.append("FID of ours is not measured yet at any scale.")
-    text = [f"# {figure.title}", f"![{figure.title}]({name}.png)", grid(rows, headers, right=(1, 2))]
-    text.append("## Notes\n\n" + "\n".join(f"- {note}" for note in notes))
-    write_text(results / f"{name}.csv", out.getvalue())
-    write_text(results / f"{name}.md", "\n\n".join(text) + "\n")
+def published_value(text: str) -> float | None:
+    """The number that is printed; None for "Fail"."""
+    return Published(text=text, unit="", protocol="", source="", status="").value

@@ -113,3 +113,24 @@ def draw_parameters_against_fid(
     axis.set_ylim(0, max(fid for _, fid in [*published.values(), *ours.values()]) * 1.4)
     axis.grid(alpha=0.3)
     _save(figure, path)
+
+
+def draw_losses(path: Path, panels: dict[str, dict[str, tuple[dict[str, list[float]], bool]]]) -> None:
+    """G's loss over kimg on a log axis, a panel a scale; a run that failed ends in a cross."""
+    figure, axes = _new_figure(1, max(1, len(panels)), 6.5 * max(1, len(panels)), 4.2)
+    for axis, (scale, curves) in zip(axes.flat, panels.items(), strict=False):
+        for row, (curve, failed) in curves.items():
+            kimg, loss = curve.get("kimg", []), curve.get("loss_g", [])
+            (line,) = axis.plot(kimg, loss, label=f"{row} (Fail)" if failed else row, linewidth=1.4)
+            if failed and kimg:
+                axis.plot(kimg[-1:], loss[-1:], "x", color=line.get_color(), markersize=10, markeredgewidth=2)
+        axis.set_title(f"{scale} scale", fontsize=10, loc="left")
+        axis.set_yscale("log")
+        axis.set_xlabel("kimg")
+        axis.set_ylabel("generator loss")
+        axis.grid(alpha=0.3, which="both")
+        axis.legend(fontsize=8)
+    if not panels:
+        axes.flat[0].axis("off")
+        axes.flat[0].text(0.5, 0.5, "no run has been recorded yet", ha="center")
+    _save(figure, path)

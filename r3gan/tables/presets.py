@@ -74,7 +74,9 @@ def cells(table: PresetTable) -> list[dict[str, Any]]:
     """One entry a quantity and data set: published, ours, verdict."""
     published = read_published(table.published)
     found = []
-    for dataset, recipe in CONFIGS[table.config].recipes.items():
+    config = CONFIGS[table.config]
+    for dataset in config.paper_sizes():
+        recipe = config.recipe(dataset)
         counts = count_parameters(CONFIGS[table.config], dataset)
         ours = {name: value(recipe, SIZES[dataset]) for name, value in QUANTITIES.items()}
         ours |= {"G parameters": str(counts["g_params"]), "D parameters": str(counts["d_params"])}

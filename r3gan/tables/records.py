@@ -57,3 +57,15 @@ def read_records(study: Study, results: Path) -> dict[str, list[dict[str, Any]]]
         if path.exists():
             found.setdefault(run.config, []).append(read_json(path, "run `r3gan evaluate` again"))
     return found
+
+
+RELEASED = "released"  # the scale of runs that were imported from the authors' snapshots
+
+
+def read_released(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Records of imported snapshots, by configuration."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted((results / RELEASED).glob("*/*/seed*/metrics.json")):
+        record = read_json(path, "run `r3gan evaluate` again")
+        found.setdefault(record["config"], []).append(record)
+    return found

@@ -73,11 +73,12 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def reproduced(cell: Cell) -> str:
-    """Our number: "Fail" if a run diverged, mean +- standard deviation over several seeds, or one value."""
+    """Our number: "Fail" if a run diverged, one value, or mean +- standard deviation and 95% interval over seeds."""
     if cell.outcome in ("Fail", NOT_RUN, NOT_MEASURED):
         return cell.outcome
     spread = f" +- {number(cell.spread, 2)}" if cell.spread is not None else ""
-    return number(cell.reproduced) + spread
+    interval = f" [{number(cell.interval[0], 3)}, {number(cell.interval[1], 3)}]" if cell.interval else ""
+    return number(cell.reproduced) + spread + interval
 
 
 def as_markdown(content: Content, pictures: list[tuple[str, str]]) -> str:
@@ -151,16 +152,21 @@ def footer(scale: ScaleResult) -> str:
         for name, metric in record["metrics"].items():
             protocols.setdefault(name, []).append(metric)
     for name, measured in protocols.items():
-        counts = shared(f"{m['n_fake']:,} samples, {m['n_real']:,} reals, {m['snapshot']} snapshot" for m in measured)
+        counts = shared(
+            f"{m['n_fake']:,} samples, {m['n_real'] or 'no'} reals, {m['snapshot']} snapshot" for m in measured
+        )
         floor = (
             f"; a perfect sampler is expected at {number(measured[0]['floor'], 3)}" if "floor" in measured[0] else ""
         )
         lines.append(f"- {name}: {find_metric(name).title}; {shared(m['protocol'] for m in measured)}; {counts}{floor}")
+    lines += [
+        f"- feature network: {line}"
+        for line in dict.fromkeys(extractor_line(m) for measured in protocols.values() for m in measured)
+    ]
     seconds = sum(training["seconds"] for training in trained)
     days = sorted(stamp["date"][:10] for stamp in stamps)
     lines += [
         "- data: " + shared(data_line(record["data"]) for record in records),
-        "- digit classifier: " + shared(classifier_line(record["classifier"]) for record in records),
         f"- training: {shared(budget_line(t) for t in trained)}; {seconds:,.0f} s in all, parallel runs added up",
         "- device: " + shared(device_line(stamp["device"]) for stamp in stamps),
         "- versions: " + shared(versions_line(stamp["versions"]) for stamp in stamps),
@@ -187,11 +193,13 @@ def versions_line(versions: dict[str, str]) -> str:
     return ", ".join(f"{package} {versions[package]}" for package in ("python", "torch", "numpy", "scipy"))
 
 
-def classifier_line(classifier: dict[str, Any]) -> str:
-    if classifier["sha256"] is None:
-        return "none"
-    accuracy = f"{classifier['test_accuracy']:.1%} on held-out digits of {classifier['dataset']}"
-    return f"{accuracy}, sha256 {classifier['sha256']}"
+def extractor_line(metric: dict[str, Any]) -> str:
+    """Which network a metric's features come from."""
+    extractor = metric["extractor"]
+    accuracy = ""
+    if "test_accuracy" in extractor:
+        accuracy = f", right on {extractor['test_accuracy']:.1%} of held-out digits of {extractor['dataset']}"
+    return f"{extractor['name']}: {metric['features']}{accuracy}, sha256 {extractor['sha256']}"
 
 
 def code_line(code: dict[str, Any]) -> str:

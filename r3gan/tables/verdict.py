@@ -16,3 +16,14 @@ def quality_verdict(scale: str, published_metric: str, our_metric: str) -> Verdi
     if scale != "paper":
         return f"not comparable: {scale} scale"
     return "not comparable: another metric" if our_metric != published_metric else "inconclusive"
+
+
+def measured_verdict(scale: str, outcome: str, published: str) -> Verdict:
+    """What a number measured at a scale says of the published one of the same quantity."""
+    if scale == "released":
+        return "measured on the authors' checkpoint"
+    if scale != "paper":
+        return f"not comparable: {scale} scale"
+    if outcome == "Fail":
+        return "fails as published" if published == "Fail" else "fails, published does not"
+    return "published fails, ours does not" if published == "Fail" else "measured at the paper's scale"

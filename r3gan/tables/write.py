@@ -8,6 +8,7 @@ from typing import Any
 
 from r3gan.tables import (
     ComparisonTable,
+    LossFigure,
     ParameterFigure,
     PresetTable,
     PropositionTable,
@@ -34,9 +35,16 @@ def _comparison(name: str, table: ComparisonTable, results: Path) -> None:
 
 def _parameter_figure(name: str, figure: ParameterFigure, results: Path) -> None:
     from r3gan.study import read_all_studies
-    from r3gan.tables.comparison import write_parameter_figure
+    from r3gan.tables.drawn import write_parameter_figure
 
     write_parameter_figure(name, figure, read_all_studies(), results)
+
+
+def _loss_figure(name: str, figure: LossFigure, results: Path) -> None:
+    from r3gan.study import read_all_studies
+    from r3gan.tables.drawn import write_loss_figure
+
+    write_loss_figure(name, figure, read_all_studies(), results)
 
 
 def _presets(name: str, table: PresetTable, results: Path) -> None:
@@ -61,6 +69,7 @@ WRITERS: Mapping[type, Callable[[str, Any, Path], None]] = {
     Table: _quality,
     ComparisonTable: _comparison,
     ParameterFigure: _parameter_figure,
+    LossFigure: _loss_figure,
     PresetTable: _presets,
     SpeedTable: _speed,
     PropositionTable: _propositions,

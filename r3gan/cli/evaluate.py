@@ -1,0 +1,87 @@
+"""`r3gan evaluate`: a run to numbers; alone, or as one of the ranks that torchrun started."""
+
+import argparse
+from pathlib import Path
+
+from r3gan.cli.arguments import AddCommand, add_device, choose_device, positive
+from r3gan.errors import UserError
+
+
+def add_commands(command: AddCommand) -> None:
+    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
+    sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
+    sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
+    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
+    sub.add_argument(
+        "--metrics",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="from `r3gan list metrics` (default: none, samples only)",
+    )
+    sub.add_argument("--samples", type=positive(int), default=10_000, help="images of a draw (default: 10000)")
+    sub.add_argument("--draws", type=positive(int), default=1, help="how often they are drawn (default: once)")
+    sub.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="folder with Inception's and VGG16's files (default: $R3GAN_WEIGHTS, else ~/.cache/r3gan)",
+    )
+    sub.add_argument(
+        "--reference",
+        action="append",
+        default=[],
+        metavar="METRIC=FILE[@SHA256]",
+        help="statistics of the reals from an .npz file with mu and sigma instead of the data set",
+    )
+    add_device(sub)
+
+
+def reference_file(text: str, metrics: list[str]) -> tuple[str, tuple[Path, str | None]]:
+    """METRIC=FILE[@SHA256] as (metric, (file, sha256)); UserError where the metric cannot use it."""
+    from r3gan.metrics import find_metric
+
+    metric, equals, rest = text.partition("=")
+    file, _, sha256 = rest.partition("@")
+    if not equals or not file:
+        raise UserError(f"--reference {text!r} is not of the form METRIC=FILE[@SHA256]")
+    if metric not in metrics:
+        raise UserError(f"--reference {metric}: not among --metrics {' '.join(metrics)}")
+    if find_metric(metric).reals != "statistics":
+        raise UserError(f"--reference {metric}: it is not computed from a mean and a covariance of reals")
+    return metric, (Path(file), sha256 or None)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics import needs_classifier
+
+    parts = arguments.run.split("/")
+    if len(parts) != 4 or "" in parts or ".." in parts:
+        raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
+    if (digits := needs_classifier(arguments.metrics)) and not arguments.classifier:
+        raise UserError(f"--metrics {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
+    references = dict(reference_file(text, arguments.metrics) for text in arguments.reference)
+    from r3gan.metrics.extractors import Places
+    from r3gan.metrics.weights import weights_folder
+
+    device = choose_device(arguments)
+    from r3gan.data.loader import open_dataset
+    from r3gan.metrics.evaluate import Plan, evaluate
+    from r3gan.metrics.ranks import join_ranks
+
+    plan = Plan(
+        metrics=tuple(arguments.metrics),
+        samples=arguments.samples,
+        draws=arguments.draws,
+        places=Places(
+            weights=weights_folder(arguments.weights),
+            classifier=Path("runs/classifier") / arguments.classifier if arguments.classifier else None,
+        ),
+        references=references,
+    )
+    dataset = open_dataset(arguments.data or Path("data") / parts[1])
+    ranks = join_ranks()
+    try:
+        evaluate(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)
+    finally:
+        ranks.leave()

@@ -1,0 +1,113 @@
+"""EXTRACTORS: one entry a feature network; uint8 images in, features out. Networks are imported when opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from r3gan.errors import unknown
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class FeatureNetwork(Protocol):
+    """An opened extractor on a device."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What identifies the network: at least the sha256 of its weights."""
+        ...
+
+    def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """The named outputs [N, ...], on the CPU, of uint8 images [N, C, R, R]."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where extractors find what they are not: weights files, and the classifier that the pipeline fitted."""
+
+    weights: Path
+    classifier: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor:
+    """A feature network: how it is fed, and how it is opened."""
+
+    protocol: str
+    open: Callable[[Places, torch.device], FeatureNetwork]
+    weights: str | None = None  # an entry of WEIGHTS, for networks that no package carries
+
+
+def _digits(places: Places, device: torch.device) -> FeatureNetwork:
+    from r3gan.metrics.features import DigitFeatures
+
+    assert places.classifier is not None
+    return DigitFeatures(places.classifier, device)
+
+
+def _inception(mode: str) -> Callable[[Places, torch.device], FeatureNetwork]:
+    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+        from r3gan.metrics.inception import InceptionFeatures
+
+        return InceptionFeatures(mode, places.weights, device)
+
+    return open_network
+
+
+def _vgg16(places: Places, device: torch.device) -> FeatureNetwork:
+    from r3gan.metrics.features import VGG16Features
+
+    return VGG16Features(places.weights, device)
+
+
+def _lite1(places: Places, device: torch.device) -> FeatureNetwork:
+    from r3gan.metrics.features import BackboneFeatures
+
+    return BackboneFeatures("efficientnet-lite1", device)
+
+
+_TF = "Inception of 2015-12-05, TorchScript, pool3 (2048)"
+EXTRACTORS: Mapping[str, Extractor] = {
+    "inception-tensorflow": Extractor(
+        protocol=f"{_TF}; resized to 299 px inside the network as TensorFlow did",
+        open=_inception("legacy_tensorflow"),
+        weights="inception-2015-12-05.pt",
+    ),
+    "inception-clean": Extractor(
+        protocol=f"{_TF}; resized to 299 px by PIL's bicubic filter, a channel at a time, in float",
+        open=_inception("clean"),
+        weights="inception-2015-12-05.pt",
+    ),
+    "inception-pytorch": Extractor(
+        protocol="pytorch-fid's port of the same network; resized to 299 px bilinearly by torch",
+        open=_inception("legacy_pytorch"),
+        weights="pt_inception-2015-12-05-6726825d.pth",
+    ),
+    "vgg16": Extractor(
+        protocol="VGG16 of StyleGAN2-ADA's metrics, fc2 (4096); resized inside the network",
+        open=_vgg16,
+        weights="vgg16.pt",
+    ),
+    "efficientnet-lite1": Extractor(
+        protocol="EfficientNet-lite1 trained on ImageNet, pooled head (1280); images in [-1, 1], resized to 240 px by "
+        "torch's antialiased bicubic filter",
+        open=_lite1,
+    ),
+    "digits": Extractor(
+        protocol="last convolution of the pipeline's digit classifier averaged over positions, channels concatenated",
+        open=_digits,
+    ),
+}
+
+
+def find_extractor(name: str) -> Extractor:
+    """The entry of EXTRACTORS."""
+    if name not in EXTRACTORS:
+        raise unknown("feature network", name, EXTRACTORS)
+    return EXTRACTORS[name]

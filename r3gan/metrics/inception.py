@@ -1,0 +1,92 @@
+"""Inception features by clean-fid's networks, in its three modes, from uint8 batches in memory.
+
+The networks and their input ranges are clean-fid's; only the way there is ours: it resizes one channel of one image at
+a time with PIL, here a whole batch at once, on any device, to the same numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from r3gan.metrics.features import as_rgb, torchscript_announced_to_go
+from r3gan.metrics.weights import WEIGHTS, find_weights
+
+INPUT_PX = 299
+BATCH = 64
+TORCHSCRIPT, PYTORCH = "inception-2015-12-05.pt", "pt_inception-2015-12-05-6726825d.pth"
+FILES = {"legacy_tensorflow": TORCHSCRIPT, "clean": TORCHSCRIPT, "legacy_pytorch": PYTORCH}
+
+
+@functools.lru_cache(maxsize=8)
+def pil_bicubic(source_px: int, target_px: int) -> Tensor:
+    """PIL's bicubic filter as a matrix [target_px, source_px], read off PIL itself: the picture of each unit vector."""
+    units = Image.fromarray(np.eye(source_px, dtype=np.float32), mode="F")
+    resized = units.resize((target_px, source_px), resample=Image.Resampling.BICUBIC)  # rows only
+    return torch.from_numpy(np.asarray(resized).T.copy())
+
+
+def resized_clean(images: Tensor) -> Tensor:
+    """Images [N, 3, H, W] in 0..255 to 299 px as clean-fid does: PIL's bicubic filter in float, clipped."""
+    rows, columns = (pil_bicubic(px, INPUT_PX).to(images) for px in images.shape[2:])
+    return (rows @ (images @ columns.T)).clamp(0, 255)
+
+
+def resized_bilinear(images: Tensor) -> Tensor:
+    """Images [N, 3, H, W] in 0..255 to 299 px as pytorch-fid does, clipped."""
+    return interpolate(images, size=(INPUT_PX,) * 2, mode="bilinear", align_corners=False).clamp(0, 255)
+
+
+def load_torchscript(path: Path, *, resize_inside: bool) -> nn.Module:
+    """clean-fid's wrapper of the TorchScript network."""
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    with torchscript_announced_to_go():
+        return InceptionV3W(str(path.parent), download=False, resize_inside=resize_inside)
+
+
+def load_pytorch(path: Path) -> nn.Module:
+    """clean-fid's copy of pytorch-fid's network, its download replaced by the verified file."""
+    from cleanfid import inception_pytorch
+
+    weights = torch.load(path, weights_only=True, map_location="cpu")
+    with mock.patch.object(inception_pytorch, "load_state_dict_from_url", return_value=weights):
+        return inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False)
+
+
+class InceptionFeatures:
+    """`features` [N, 2048] in one of clean-fid's modes, and `probabilities` [N, 1008] of the TorchScript network."""
+
+    def __init__(self, mode: str, weights: Path, device: torch.device) -> None:
+        path = find_weights(FILES[mode], weights)
+        self.device = device
+        self.record: dict[str, Any] = {"sha256": WEIGHTS[path.name].sha256, "mode": mode}
+        if mode == "legacy_pytorch":
+            network = load_pytorch(path)
+            self.features: Callable[[Tensor], Tensor] = lambda x: network(resized_bilinear(x) / 255)[0].flatten(1)
+        else:
+            network = load_torchscript(path, resize_inside=mode == "legacy_tensorflow")
+            resize = resized_clean if mode == "clean" else lambda x: x
+            self.features = lambda x: network(resize(x))
+        # Channels last: the same numbers to rounding, and several times as fast on a CPU.
+        self.network = network.to(device).eval().to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        found: dict[str, list[Tensor]] = {output: [] for output in outputs}
+        for part in as_rgb(images).split(BATCH):
+            x = part.to(self.device)
+            if "features" in outputs:
+                found["features"].append(self.features(x.to(torch.float32)).cpu())
+            if "probabilities" in outputs:
+                found["probabilities"].append(self.network.base(x, no_output_bias=True).cpu())  # type: ignore[operator]
+        return {output: torch.cat(parts) for output, parts in found.items()}

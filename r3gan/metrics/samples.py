@@ -1,0 +1,74 @@
+"""Samples: what a feature network says of many images, gathered in batches; features are kept only where needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from r3gan.metrics.extractors import FeatureNetwork
+from r3gan.metrics.frechet import Moments, Statistics
+from r3gan.metrics.ranks import Ranks
+from r3gan.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One output of a feature network on N images: each one [N, ...], their mean and covariance, or both."""
+
+    count: int
+    kept: Tensor | None = None
+    moments: Statistics | None = None
+
+    @property
+    def features(self) -> Tensor:
+        """Each image's features [N, D]."""
+        assert self.kept is not None
+        return self.kept
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean [D] and covariance [D, D] in float64."""
+        if self.moments is not None:
+            return self.moments
+        gathered = Moments()
+        gathered.add(self.features)
+        return gathered.statistics()
+
+
+def look_at(
+    batches: Iterable[Tensor],
+    count: int,
+    networks: Mapping[str, tuple[FeatureNetwork, Collection[str]]],
+    *,
+    keep: bool,
+    ranks: Ranks,
+    label: str,
+) -> dict[tuple[str, str], Sample]:
+    """Samples by (network, output) of uint8 image batches; every batch is one block of this rank's.
+
+    Without `keep` only mean and covariance stay, so that memory does not grow with the number of images. All ranks
+    together look at `count` images and get the same samples.
+    """
+    kept: dict[tuple[str, str], list[Tensor]] = {}
+    moments: dict[tuple[str, str], Moments] = {}
+    with Progress(label, count, "img", shown=ranks.leads) as progress:
+        for images in batches:
+            for name, (network, outputs) in networks.items():
+                for output, value in network(images, outputs).items():
+                    if keep:
+                        kept.setdefault((name, output), []).append(value)
+                    else:
+                        moments.setdefault((name, output), Moments()).add(value)
+            progress.advance(len(images) * ranks.size)
+    found = {}
+    for name, (_, outputs) in networks.items():
+        for output in sorted(outputs):
+            key = name, output
+            if keep:
+                features = ranks.interleaved(kept.get(key, []), count)
+                found[key] = Sample(count=count, kept=features)
+            else:
+                found[key] = Sample(count=count, moments=ranks.summed(moments.get(key, Moments())).statistics())
+    return found
