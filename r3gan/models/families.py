@@ -110,9 +110,12 @@ class R3GAN:
     grouped: bool
     output_skips: bool = False
     z_dim: int = 64
+    max_width: int | None = None
 
     def _body(self, size: Size) -> dict[str, Any]:
         widths = tuple(int(self.stem_ratio * w) for w in size.base_widths)
+        if self.max_width:
+            widths = tuple(min(w, self.max_width) for w in widths)
         group_size = size.group_size if self.grouped else None
         if group_size and any(int(w * self.inner_ratio) % group_size for w in widths):
             raise UserError(f"inner widths of {widths} x {self.inner_ratio:g} do not split into groups of {group_size}")
