@@ -216,3 +216,14 @@ def test_tensorboard_is_written_or_its_absence_said(stacks: Dataset, tmp_path: P
     else:
         loop.train(make_run("B"), stacks, wanted)
         assert list((tmp_path / "work/tensorboard").glob("events.*"))
+
+
+def test_dcgan_sees_reals_and_fakes_apart_and_moves_with_momentum(stacks: Dataset) -> None:
+    run = make_run("dcgan")
+    state = build_state(run, stacks, CPU)
+    batches: list[int] = []
+    state.discriminator.register_forward_pre_hook(lambda module, inputs: batches.append(len(inputs[0])))
+    measured = discriminator_step(run, state, Hyper.at(run.recipe, 0))
+    assert batches == [8, 8]  # batch norm must not mix the two sides
+    assert set(measured) == {"loss_d"}  # no penalty
+    assert state.discriminator_engine.optimiser.param_groups[0]["betas"] == (0.5, 0.999)  # type: ignore[attr-defined]
