@@ -9,7 +9,7 @@ maps themselves have no randomness, never wait for the device, and can be compil
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -40,6 +40,20 @@ def draw(batch: int, generator: torch.Generator) -> Tensor:
     uniform = torch.rand(batch, len(UNIFORM), generator=generator, dtype=torch.float64)
     normal = torch.randn(batch, len(NORMAL), generator=generator, dtype=torch.float64)
     return torch.cat([uniform, normal], dim=1)
+
+
+class View(Protocol):
+    """How D sees one batch: affine maps of images [N, C, R, R]."""
+
+    def apply(self, x: Tensor) -> Tensor: ...
+
+    def pull(self, g: Tensor) -> Tensor:
+        """The transpose of the linear part."""
+        ...
+
+    def joined(self, other: Self) -> Self:
+        """The maps of two batches, one after the other."""
+        ...
 
 
 @dataclass(frozen=True)

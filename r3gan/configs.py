@@ -1,96 +1,21 @@
-"""CONFIGS: one entry a configuration of the papers; SIZES: one entry a data set's network size.
+"""CONFIGS: one entry a configuration of the papers; those of Projected GAN are in r3gan/projected_configs.py.
 
-A configuration says what is built and trained; a size says how wide, for which data. Nothing here imports torch
-until a network is built. Sources: arXiv 2501.05441 (configuration table and hyperparameter table) and the official
-code where the paper is silent; `unpublished` names what neither says and we chose. Only data and look-ups are here.
+Sources here: arXiv 2501.05441 (configuration table and hyperparameter table) and the official code where the paper is
+silent; `unpublished` names what neither says and we chose. Only data and look-ups are here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from r3gan.errors import unknown
-from r3gan.models.families import DCGAN, R3GAN, Networks, Size, Stripped, StyleGAN2
+from r3gan.models.families import DCGAN, R3GAN, Stripped, StyleGAN2
+from r3gan.projected_configs import PROJECTED
+from r3gan.recipes import SIZES, Config, PathLength, Recipe, constant
 from r3gan.schedules import Ramp
 
-constant = Ramp.constant
-
-_W512 = (512,) * 4
-SIZES: Mapping[str, Size] = {
-    "ffhq-256": Size(base_widths=(*_W512, 256, 128, 64), bf16_from_px=32),
-    "stackedmnist": Size(base_widths=_W512),
-    "cifar10": Size(base_widths=_W512, classes=10),
-    "ffhq-64": Size(base_widths=(*_W512, 256)),
-    "imagenet-32": Size(base_widths=(1024,) * 4, group_size=32, classes=1000),
-    "imagenet-64": Size(base_widths=(1024,) * 5, group_size=32, classes=1000),
-    "stackedmnist5k-16": Size(base_widths=(32, 32, 16), group_size=8, published=False),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PathLength:
-    """StyleGAN2's path length penalty; every `interval` steps on batch / `batch_shrink` samples."""
-
-    weight: float = 2.0
-    interval: int = 4
-    decay: float = 0.01
-    batch_shrink: int = 2
-
-
-_OFF = constant(0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Training hyperparameters at one data set; amounts are in kimg, thousands of reals seen by D."""
-
-    batch: int
-    total_kimg: float
-    burn_in_kimg: float = 0.0
-    lr: Ramp
-    gamma: Ramp
-    beta1: float = 0.0
-    beta2: Ramp
-    ema_half_life_kimg: Ramp
-    augment_p: Ramp = _OFF
-    xflip: bool = False
-    unpublished: tuple[str, ...] = ()  # fields that the paper does not state: our choice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """One configuration: networks, objective, and a recipe per data set it is trained on."""
-
-    title: str  # the row's name in published.csv
-    summary: str
-    networks: Networks
-    loss: str
-    penalties: tuple[str, ...]
-    penalty: str = "double-backward"
-    penalty_interval: int = 1  # steps between penalties; above 1 they are "lazy"
-    path_length: PathLength | None = None
-    unpublished: tuple[str, ...] = ()
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
-
-    def paper_sizes(self) -> tuple[str, ...]:
-        """The data sets of the paper this configuration is used at, in the order of SIZES."""
-        return tuple(name for name, size in SIZES.items() if size.published and name in self.recipes)
-
-    def recipe(self, dataset: str) -> Recipe:
-        """The hyperparameters at a data set; UserError if it is not trained there."""
-        if dataset not in self.recipes:
-            raise unknown(f"data set for configuration {self.title!r}", dataset, self.recipes)
-        return self.recipes[dataset]
-
-    def describe(self, dataset: str) -> dict[str, Any]:
-        """Everything that defines a training run but its seed, as plain JSON values."""
-        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
-        plain["networks"] = {"family": type(self.networks).__name__} | plain["networks"]
-        del plain["recipes"]
-        return plain
-
+__all__ = ["CONFIGS", "SIZES", "Config", "Recipe", "find_config"]
 
 # Table 1. Every row inherits Config A's training on FFHQ-256, 5 M images, unless said otherwise; from B on z has 64
 # dimensions, lr is 5e-5 and nothing is lazy. Smoke is ours: small networks want a larger step.
@@ -284,6 +209,7 @@ CONFIGS: Mapping[str, Config] = {
     "loss-rpgan-r1": _LOSS_RPGAN_R1,
     "loss-gan-r1": _LOSS_GAN_R1,
     "dcgan": _DCGAN,
+    **PROJECTED,
 }
 
 

@@ -1,7 +1,7 @@
 """What training and evaluation may expect of any family's networks."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,15 @@ class Network(nn.Module):
     classes: int
     mixed_precision = False  # whether the family knows bfloat16 in some of its resolutions
     bf16_from_px: int | None = None  # lowest resolution computed in bfloat16; None: all in the parameters' precision
+    # Networks that this one looks through and never trains. They are no submodules: not among its parameters, in no
+    # checkpoint, out of reach of train() and requires_grad_(). What is random in them follows from the run's seed.
+    frozen: tuple[nn.Module, ...] = ()
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Where torch moves or casts a network, the frozen ones go along."""
+        for network in self.frozen:
+            network._apply(fn, recurse)
+        return super()._apply(fn, recurse)
 
     def dtype_at(self, resolution: int, dtype: torch.dtype) -> torch.dtype:
         """The precision of the stage at `resolution`, where parameters have `dtype`."""
@@ -27,7 +36,10 @@ class GeneratorNetwork(Network):
 
 
 class DiscriminatorNetwork(Network):
-    """Images [N, C, R, R] and labels int64 [N] (None without classes) to logits [N]."""
+    """Images [N, C, R, R] and labels int64 [N] (None without classes) to logits [N].
+
+    A network of several discriminators with several logits each has them all, [N, discriminators, positions].
+    """
 
 
 @runtime_checkable
@@ -44,3 +56,12 @@ class StyleBased(Protocol):
     def latents(self, z: Tensor) -> Tensor: ...
 
     def synthesis(self, ws: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
+class Reconstructing(Protocol):
+    """A discriminator that also learns to reconstruct the reals it sees."""
+
+    def with_reconstruction(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and the reconstructions' losses [N]."""
+        ...

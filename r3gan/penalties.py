@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from r3gan.augment import Augmentation
+from r3gan.augment import View
 from r3gan.interfaces import DiscriminatorNetwork, PiecewiseLinear
 
-Penalised = Callable[[DiscriminatorNetwork, Tensor, Tensor | None, Augmentation | None], tuple[Tensor, Tensor]]
+Penalised = Callable[[DiscriminatorNetwork, Tensor, Tensor | None, View | None], tuple[Tensor, Tensor]]
 
 
 def double_backward(
     discriminator: DiscriminatorNetwork,
     images: Tensor,
     labels: Tensor | None = None,
-    augmentation: Augmentation | None = None,
+    augmentation: View | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Logits [N] and squared norms [N] of their gradients with respect to `images` [N, C, H, W]: the reference.
 
@@ -37,7 +37,7 @@ def transposed(
     discriminator: DiscriminatorNetwork,
     images: Tensor,
     labels: Tensor | None = None,
-    augmentation: Augmentation | None = None,
+    augmentation: View | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same numbers and gradients for a piecewise linear discriminator, by its transposed layers.
 

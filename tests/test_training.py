@@ -15,6 +15,7 @@ from r3gan.configs import CONFIGS
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
+from r3gan.projected_configs import PROJECTED
 from r3gan.schedules import Ramp
 from r3gan.training import loop
 from r3gan.training.draws import random_source
@@ -24,7 +25,7 @@ from r3gan.training.steps import Hyper, discriminator_step, generator_step
 
 CPU = torch.device("cpu")
 SMOKE = "stackedmnist5k-16"
-ROWS = [name for name in CONFIGS if SMOKE in CONFIGS[name].recipes]
+ROWS = [name for name in CONFIGS if SMOKE in CONFIGS[name].recipes and name not in PROJECTED]
 
 
 def make_run(name: str, **recipe: object) -> Run:
@@ -68,7 +69,8 @@ def step_inputs(state: State, player: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def moved(before: dict[str, torch.Tensor], net: torch.nn.Module) -> bool:
-    return any(not torch.equal(before[key], value) for key, value in net.state_dict().items())
+    """Whether any weight did; running averages may."""
+    return any(not torch.equal(before[key], value) for key, value in net.named_parameters())
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -80,9 +82,7 @@ def test_each_step_moves_its_own_network_only_and_measures_what_it_should(name: 
     measured = discriminator_step(run, state, hyper)
     assert set(measured) == {"loss_d", *run.config.penalties}
     assert moved(d, state.discriminator)
-    assert not any(  # buffers of A's mapping network may move, weights may not
-        not torch.equal(g[key], value) for key, value in state.generator.named_parameters()
-    )
+    assert not moved(g, state.generator)
     d = copy.deepcopy(state.discriminator.state_dict())
     measured = generator_step(run, state, hyper)
     assert set(measured) == {"loss_g"} | ({"path_length"} if run.config.path_length else set())

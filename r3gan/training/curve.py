@@ -75,7 +75,8 @@ class Tick:
 def probe(run: Run, state: State) -> dict[str, float]:
     """|grad_x D| at reals and at fakes and the spread of fakes, means over a micro-batch; all ranks together.
 
-    Measured apart from the penalties, since not every configuration has both.
+    Measured apart from the penalties, since not every configuration has both; of several logits, of their mean. D is in
+    eval mode meanwhile, so that the state of its norms does not depend on how often it is looked at.
     """
     start = 2 * state.share.batch * state.step
     part = next(state.share.slices())
@@ -85,11 +86,12 @@ def probe(run: Run, state: State) -> dict[str, float]:
     with torch.no_grad():
         fakes = state.ema(z[part].to(state.device), known)
     norms = []
+    state.discriminator.eval()
     for images in (reals, fakes):
         with torch.set_grad_enabled(run.config.penalty == "double-backward"):
-            norms.append(
-                PENALISED[run.config.penalty](state.discriminator, images, known, None)[1].detach().sqrt().mean()
-            )
+            logits, squared = PENALISED[run.config.penalty](state.discriminator, images, known, None)
+        norms.append(squared.detach().sqrt().mean() / logits[0].numel())
+    state.discriminator.train()
     values = torch.stack([*norms, fakes.std(dim=0).mean()])
     names = ("grad_norm_real", "grad_norm_fake", "spread")
     return dict(zip(names, state.world.mean(values).tolist(), strict=True))

@@ -48,6 +48,7 @@ class Options:
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
     keep_checkpoints: int = 2
+    snapshot_kimg: float | None = None  # how often G is kept, for its convergence to be measured afterwards
     tensorboard: bool = False
     code: str = ""  # fingerprint of the training code: a checkpoint of other code is not continued
     launch: str = ""  # the command that started the ranks
@@ -95,6 +96,8 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         "steps": state.step,
         "seconds": round(state.seconds, 1),
         "continued_at_images": state.continued_at_images,
+        "snapshot_kimg": options.snapshot_kimg,
+        "snapshots": state.snapshots,
         "execution": asdict(state.execution) | asdict(state.share) | world.describe() | {"launch": options.launch},
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
@@ -168,6 +171,8 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
             if world.leads and crossed(before, state.images_seen, snapshot_images):
                 save_sample_grid(options.work, state, grid_z, grid_labels)
+            if options.snapshot_kimg and crossed(before, state.images_seen, options.snapshot_kimg * 1000):
+                since += keep_snapshot(options.out, state, state.seconds + time.monotonic() - since)
             progress.advance(batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.leads and time.monotonic() - saved >= options.checkpoint_seconds
@@ -188,6 +193,16 @@ def open_board(folder: Path) -> Any:
     except ImportError:
         raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
     return SummaryWriter(str(folder))
+
+
+def keep_snapshot(out: Path, state: State, seconds: float) -> float:
+    """Keep G's moving average after `seconds` of training; returns how long that took, which is no training."""
+    started = time.monotonic()
+    file = f"snapshots/{state.images_seen:010d}.safetensors"
+    if state.world.leads:
+        save_network(out / file, state.ema)
+    state.snapshots.append({"kimg": state.images_seen / 1000, "seconds": round(seconds, 3), "file": file})
+    return time.monotonic() - started
 
 
 def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None) -> None:

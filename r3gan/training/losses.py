@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from r3gan.augment import Augmentation
+from r3gan.augment import View
 from r3gan.configs import Config
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, PiecewiseLinear
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, PiecewiseLinear, Reconstructing
 from r3gan.losses import OBJECTIVES
 from r3gan.models import layers
 from r3gan.penalties import PENALISED
@@ -27,8 +27,8 @@ class Batch:
     reals: Tensor
     z: Tensor
     labels: Tensor | None
-    real_view: Augmentation | None = None
-    fake_view: Augmentation | None = None
+    real_view: View | None = None
+    fake_view: View | None = None
 
 
 class Losses:
@@ -57,13 +57,14 @@ class Losses:
             return self.networks[0](batch.z, batch.labels)
 
     def _discriminator(self, batch: Batch, gamma: Tensor) -> tuple[Tensor, Measured]:
-        """Mean objective + gamma/2 (R1 + R2) on reals and fresh fakes."""
+        """Mean objective + gamma/2 (R1 + R2) on reals and fresh fakes, + what reconstructing the reals costs."""
         discriminator = self.networks[1]
         images = {"real": batch.reals, "fake": self.fakes(batch)}
         views = {"real": batch.real_view, "fake": batch.fake_view}
         penalised = [] if self.lazy else [PENALISED_SIDE[name] for name in self.penalties]
         logits: dict[str, Tensor] = {}
         norms: dict[str, Tensor] = {}
+        reconstruction: dict[str, Tensor] = {}
         if len(penalised) == 2 and isinstance(discriminator, PiecewiseLinear):
             # No operation mixes samples, so one pass over both sides gives both penalties.
             both = torch.cat([images["real"], images["fake"]])
@@ -75,12 +76,17 @@ class Losses:
             for side, x in images.items():
                 if side in penalised:
                     logits[side], norms[side] = self.penalised(discriminator, x, batch.labels, views[side])
+                elif side == "real" and isinstance(discriminator, Reconstructing):
+                    logits[side], losses = discriminator.with_reconstruction(seen(x, views[side]))
+                    reconstruction["reconstruction"] = losses.mean()
                 else:
                     logits[side] = discriminator(seen(x, views[side]), batch.labels)
-        loss = self.objective.discriminator(logits["real"], logits["fake"]).mean()
+        loss = self.objective.reduce(self.objective.discriminator(logits["real"], logits["fake"]))
         measured = {name: norms[PENALISED_SIDE[name]].mean() for name in self.penalties} if penalised else {}
         total = loss + gamma / 2 * sum(measured.values(), torch.zeros_like(loss))
-        return total, {"loss_d": loss.detach()} | {name: value.detach() for name, value in measured.items()}
+        total = sum(reconstruction.values(), total)
+        measured = {"loss_d": loss} | measured | reconstruction
+        return total, {name: value.detach() for name, value in measured.items()}
 
     def lazy_penalty(self, batch: Batch, weight: float) -> tuple[Tensor, Measured]:
         """Weight * (the penalties' means), the loss of a lazy step."""
@@ -103,15 +109,15 @@ class Losses:
         if self.objective.generator_sees_reals:
             with torch.no_grad():  # D(r) moves no parameter of G
                 real_logits = discriminator(seen(batch.reals, batch.real_view), batch.labels)
-        loss = self.objective.generator(real_logits, fake_logits).mean()
+        loss = self.objective.reduce(self.objective.generator(real_logits, fake_logits))
         return loss, {"loss_g": loss.detach()}
 
 
-def seen(images: Tensor, view: Augmentation | None) -> Tensor:
+def seen(images: Tensor, view: View | None) -> Tensor:
     """What D is shown of `images`."""
     return view.apply(images) if view else images
 
 
-def concatenated(first: Augmentation | None, second: Augmentation | None) -> Augmentation | None:
+def concatenated(first: View | None, second: View | None) -> View | None:
     """The views of two concatenated batches."""
     return None if first is None or second is None else first.joined(second)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ class State:
     seconds: float = 0.0  # spent training up to the newest checkpoint
     continued_at_images: list[int] = field(default_factory=list)  # where this run was taken up again
     curve: list[dict[str, float]] = field(default_factory=list)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)  # what was kept of G on the way, and when
 
     @property
     def images_seen(self) -> int:

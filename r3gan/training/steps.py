@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from r3gan import augment
+from r3gan import augment, diffaug
 from r3gan.configs import Recipe
 from r3gan.interfaces import StyleBased
 from r3gan.penalties import path_length_penalty, path_lengths
@@ -21,6 +21,8 @@ from r3gan.training.engine import Engine
 from r3gan.training.losses import Batch, Measured
 from r3gan.training.run import Run
 from r3gan.training.state import State
+
+AUGMENTATIONS = {"ada": augment, "diffaug": diffaug}  # how D sees images; each draws one table for a whole batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +56,9 @@ def micro_batches(run: Run, state: State, hyper: Hyper, player: str) -> Iterator
     start = share.batch * (2 * state.step + (player == "g"))
     draw = functools.partial(random_source, run.seed, state.step)
     z = torch.randn(share.batch, state.generator.z_dim, generator=draw(f"{player} z"))
-    tables = {}
+    tables, augmentation = {}, AUGMENTATIONS[run.config.augmentation]
     if hyper.augment_p > 0:
-        tables = {side: augment.draw(share.batch, draw(f"{player} {side} view")) for side in ("real", "fake")}
+        tables = {side: augmentation.draw(share.batch, draw(f"{player} {side} view")) for side in ("real", "fake")}
     slices = list(share.slices())
     starts = [start + part.start for part in slices]
     # The same rank's next micro-batch, in this step or in the other player's.
@@ -64,7 +66,7 @@ def micro_batches(run: Run, state: State, hyper: Hyper, player: str) -> Iterator
     for part, begin, after in zip(slices, starts, following, strict=True):
         reals, labels = state.stream.at(begin, share.micro, likely_next=after)
         views = {
-            f"{side}_view": augment.augmentation(
+            f"{side}_view": augmentation.augmentation(
                 table[part].to(reals, non_blocking=True), hyper.augment_p, *reals.shape[1:3]
             )
             for side, table in tables.items()

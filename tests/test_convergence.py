@@ -1,0 +1,149 @@
+"""Convergence speed: snapshots on a clock of their own, first crossings, speed-ups that do not mix images and time."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r3gan.cli import main
+from r3gan.data.loader import open_dataset
+from r3gan.errors import UserError
+from r3gan.files import read_json, write_json
+from r3gan.metrics.crossing import compare, first_crossing
+from r3gan.training import checkpoint, loop
+from tests.test_training import CPU, SMOKE, make_run
+
+
+def record(name: str, values: list[float], seconds_per_kimg: float, metric: str = "fid") -> dict[str, Any]:
+    """Made up: a point every 200 kimg, each evaluated in 30 s."""
+    points = [
+        {
+            "kimg": 200.0 * (i + 1),
+            "train_seconds": 200 * (i + 1) * seconds_per_kimg,
+            "evaluate_seconds": 30.0,
+            "values": {metric: value},
+        }
+        for i, value in enumerate(values)
+    ]
+    return {
+        "interval_kimg": 200,
+        "points": points,
+        "metrics": {metric: {"n_fake": 50_000}},
+        "data": {"sha256": "d"},
+        "training": {"run": name, "provenance": {"device": {"name": "gpu"}}},
+    }
+
+
+BASELINE = record("base", [50.0, 20.0, 8.0, 5.5, 6.0], seconds_per_kimg=4.0)
+FAST = record("fast", [9.0, 5.0, 4.0], seconds_per_kimg=8.0)
+
+
+def test_first_crossing_is_the_first_point_as_good_as_the_target() -> None:
+    crossing = first_crossing(FAST, "fid", 5.5)
+    assert crossing.reached
+    assert (crossing.kimg, crossing.train_seconds, crossing.total_seconds) == (400, 3200, 3200 + 2 * 30)
+    assert first_crossing(FAST, "fid", 9.0).kimg == 200
+    up = record("up", [0.1, 0.7, 0.6], 1.0, metric="recall")
+    assert first_crossing(up, "recall", 0.6).kimg == 400
+
+
+def test_target_is_the_baseline_s_best_and_images_and_time_are_apart() -> None:
+    found = compare(FAST, BASELINE, "fid")
+    assert found.target == 5.5
+    assert found.baseline.kimg == 800
+    assert found.speed_up("kimg") == 2.0
+    assert found.speed_up("train_seconds") == 1.0
+    assert found.speed_up("total_seconds") == pytest.approx((3200 + 120) / (3200 + 60))
+    assert found.as_json()["speedup_images"] == 2.0
+    assert not found.as_json()["speedup_is_upper_bound"]
+    text = str(found)
+    assert "fid 5.5, the baseline's best; measured every 200 and 200 kimg\n" in text
+    assert "2 x" in text
+
+
+def test_a_target_never_reached_is_censored() -> None:
+    found = compare(record("slow", [60.0, 30.0], 4.0), BASELINE, "fid")
+    assert not found.run.reached
+    assert found.run.kimg == 400
+    assert found.as_json()["speedup_is_upper_bound"]
+    assert "> 400" in str(found)
+    assert "< 2 x" in str(found)
+
+
+def test_times_of_other_hardware_are_said_not_to_compare() -> None:
+    other = copy.deepcopy(FAST)
+    other["training"]["provenance"]["device"] = {"name": "cpu"}
+    assert "other hardware" in str(compare(other, BASELINE, "fid"))
+
+
+def test_what_was_measured_differently_is_refused() -> None:
+    with pytest.raises(UserError, match="--metric kid: fast was measured with fid"):
+        compare(FAST, BASELINE, "kid")
+    for part, what in (("data", "data"), ("metrics", "measurement")):
+        other = copy.deepcopy(FAST)
+        other[part] = {"sha256": "e"} if part == "data" else {"fid": {"n_fake": 5000}}
+        with pytest.raises(UserError, match=f"fast and base differ in their {what}"):
+            compare(other, BASELINE, "fid")
+
+
+def test_snapshots_of_a_run_become_a_curve(
+    fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stacks = open_dataset(fitted / "data" / SMOKE)
+    for name in ("A", "E-inverted"):
+        out = tmp_path / f"runs/test/{SMOKE}/{name}/seed0"
+        options = loop.Options(out=out, work=tmp_path / "work" / name, device=CPU, snapshot_kimg=0.016)
+        trained = loop.train(make_run(name, total_kimg=0.04), stacks, options)
+        assert [snapshot["kimg"] for snapshot in trained["snapshots"]] == [0.016, 0.032]
+        times = [snapshot["seconds"] for snapshot in trained["snapshots"]]
+        assert 0 < times[0] < times[1] <= trained["seconds"] + 0.1
+        assert sorted(path.name for path in (out / "snapshots").iterdir()) == [
+            "0000000016.safetensors",
+            "0000000032.safetensors",
+        ]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/classifier").symlink_to(fitted / "runs/classifier")
+    more = ["--classifier", "mnist5k-16", "--metrics", "digit-frechet", "modes", "--samples", "300"]
+    for name in ("A", "E-inverted"):
+        data = str(fitted / "data" / SMOKE)
+        assert main(["converge", f"test/{SMOKE}/{name}/seed0", "--data", data, "--device", "cpu", *more]) == 0
+    found = read_json(tmp_path / f"results/test/{SMOKE}/A/seed0/convergence.json", "")
+    assert [point["kimg"] for point in found["points"]] == [0.016, 0.032]
+    assert found["interval_kimg"] == 0.016
+    assert all(point["values"]["digit-frechet"] > 0 for point in found["points"])
+    assert all(point["evaluate_seconds"] > 0 for point in found["points"])
+    capsys.readouterr()
+    runs = [f"test/{SMOKE}/{name}/seed0" for name in ("E-inverted", "A")]
+    assert main(["crossing", *runs, "--metric", "digit-frechet"]) == 0
+    assert "speed-up" in capsys.readouterr().out
+
+
+def test_a_run_without_snapshots_is_told_how_to_keep_some(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = f"test/{SMOKE}/A/seed0"
+    sha256 = open_dataset(prepared / "data" / SMOKE).manifest["sha256"]
+    write_json(tmp_path / f"runs/{run}/train.json", {"snapshots": [], "data": {"sha256": sha256}})
+    data = str(prepared / "data" / SMOKE)
+    assert main(["converge", run, "--data", data, "--metrics", "fid", "--device", "cpu"]) == 2
+    assert "kept no snapshots: train it with `r3gan train ... --snapshot-kimg KIMG`" in capsys.readouterr().err
+    assert main(["converge", run, "--data", data, "--device", "cpu"]) == 2
+    assert "--metrics: name at least one" in capsys.readouterr().err
+
+
+def test_the_clock_of_a_resumed_run_goes_on(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stacks = open_dataset(prepared / "data" / SMOKE)
+    options = loop.Options(
+        out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "discard", lambda folder: None)
+        first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
+    second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
+    assert second["continued_at_images"] == [16]
+    assert second["snapshots"][:2] == first["snapshots"]
+    times = [snapshot["seconds"] for snapshot in second["snapshots"]]
+    assert len(times) == 4
+    assert times == sorted(times)
