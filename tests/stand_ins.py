@@ -67,5 +67,5 @@ def write_stand_ins(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         with torchscript_announced_to_go():
             torch.jit.script(network.eval()).save(str(folder / name))
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        patch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=digest))  # type: ignore[arg-type]
+        patch.setitem(WEIGHTS, name, replace(WEIGHTS[name], checksum=f"sha256:{digest}"))  # type: ignore[arg-type]
     return folder

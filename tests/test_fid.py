@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
+from r3gan.data import fetch
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS, reference
@@ -94,7 +95,7 @@ def place(folder: Path, name: str, tensors: dict[str, Tensor], patch: pytest.Mon
     """Save tensors under an official file's name, and expect that file's hash."""
     torch.save(tensors, folder / name)
     digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    patch.setitem(WEIGHTS, name, replace(WEIGHTS[name], sha256=digest))  # type: ignore[arg-type]
+    patch.setitem(WEIGHTS, name, replace(WEIGHTS[name], checksum=f"sha256:{digest}"))  # type: ignore[arg-type]
 
 
 # SciPy, Pillow and torch say that what clean-fid asks of them will go.
@@ -179,7 +180,9 @@ def test_inception_score_counts_classes_that_are_told_apart() -> None:
     assert inception_score(torch.eye(8).repeat(100, 1)) == pytest.approx(8.0, rel=1e-6)
 
 
-def test_a_missing_file_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_place_of_weights_is_the_flags_the_variables_or_the_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("R3GAN_WEIGHTS", str(tmp_path / "named"))
     assert weights_folder(None) == tmp_path / "named"
     assert weights_folder(tmp_path) == tmp_path
@@ -191,8 +194,20 @@ def test_a_missing_file_is_named_with_its_place(tmp_path: Path, monkeypatch: pyt
 def test_another_file_under_the_official_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / INCEPTION).write_bytes(b"something else")
     digest = hashlib.sha256(b"something else").hexdigest()
-    with pytest.raises(UserError, match=f"sha256 {digest}, not {WEIGHTS[INCEPTION].sha256}"):
+    with pytest.raises(UserError, match=f"has sha256 {digest} where [0-9a-f]{{64}} is published"):
         find_weights(INCEPTION, tmp_path)
+
+
+def test_a_missing_file_that_cannot_be_fetched_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = replace(WEIGHTS[INCEPTION], mirrors=("http://127.0.0.1:9/inception-2015-12-05.pt",))
+    monkeypatch.setitem(WEIGHTS, INCEPTION, nowhere)  # type: ignore[arg-type]
+    monkeypatch.setattr(fetch, "RETRIES", 0)
+    with pytest.raises(UserError, match=f"put it into {tmp_path}/here, or name its folder with --weights") as error:
+        find_weights(INCEPTION, tmp_path / "here")
+    assert "127.0.0.1" in str(error.value)
+    assert not (tmp_path / "here").exists()
 
 
 @pytest.fixture
@@ -227,7 +242,8 @@ def test_evaluation_says_how_it_was_done_and_keeps_the_reference(
     assert kid["draws_std"] == pytest.approx(abs(kid["draws"][0] - kid["draws"][1]) / 2**0.5)
     assert (kid["n_fake"], kid["n_real"], kid["drawing_seeds"], kid["snapshot"]) == (60, 80, [0, 1], "last")
     assert kid["extractor"] == {
-        "name": "inception-tensorflow", "sha256": WEIGHTS[INCEPTION].sha256, "mode": "legacy_tensorflow"
+        "name": "inception-tensorflow", "sha256": hashlib.sha256((weights / INCEPTION).read_bytes()).hexdigest(),
+        "mode": "legacy_tensorflow"
     }  # fmt: skip
     assert kid["images"] == "16 px, box filter, uint8"
     assert kid["untrained"] == kid["draws"][0]  # this run's generator is as training began

@@ -72,14 +72,22 @@ def verify(path: Path, remote: Remote) -> str:
 
 
 def fetch(entry: Source, remote: Remote, request: Request) -> tuple[Path, str]:
-    """Download a file into `request.downloads` unless it lies there, and its sha256; a cut download is continued.
+    """A data set's file from one of its mirrors; UserError that says where to have it from otherwise."""
+    try:
+        return download(remote, request.downloads)
+    except UserError as error:
+        raise missing(entry, request.name, f"could not be fetched ({error})") from None
 
-    Where no checksum is published the first download is trusted: its sha256 is kept beside it, and a later one that
-    differs is refused.
+
+def download(remote: Remote, folder: Path) -> tuple[Path, str]:
+    """Bring a file into `folder` unless it lies there, and its sha256; a cut download is continued.
+
+    UserError with every mirror's reason where it cannot be had. Where no checksum is published the first download is
+    trusted: its sha256 is kept beside it, and a later one that differs is refused.
     """
-    target = request.downloads / remote.name
+    target = folder / remote.name
     reasons = []
-    with made(request.downloads), _alone(target.with_name(f"{remote.name}.part")) as file:
+    with made(folder), _alone(target.with_name(f"{remote.name}.part")) as file:
         part = Path(file.name)
         if target.is_file():
             try:
@@ -106,7 +114,7 @@ def fetch(entry: Source, remote: Remote, request: Request) -> tuple[Path, str]:
         else:
             part.unlink()
             _etag_file(file).unlink(missing_ok=True)
-    raise missing(entry, request.name, f"could not be fetched ({'; '.join(reasons)})")
+    raise UserError("; ".join(reasons))
 
 
 def _etag_file(file: BinaryIO) -> Path:

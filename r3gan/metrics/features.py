@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from r3gan.metrics.classifier import load_classifier
-from r3gan.metrics.weights import WEIGHTS, find_weights
+from r3gan.metrics.weights import find_weights
 from r3gan.models.backbones import BACKBONES, load_backbone
 
 DIGIT_BATCH, BATCH = 1000, 64
@@ -87,10 +87,11 @@ class VGG16Features:
     FILE = "vgg16.pt"
 
     def __init__(self, weights: Path, device: torch.device) -> None:
+        path, found = find_weights(self.FILE, weights)
         with torchscript_announced_to_go():
-            self.network = torch.jit.load(find_weights(self.FILE, weights), map_location=device).eval()
+            self.network = torch.jit.load(path, map_location=device).eval()
         self.device = device
-        self.record: dict[str, Any] = {"sha256": WEIGHTS[self.FILE].sha256}
+        self.record: dict[str, Any] = {"sha256": found}
 
     @torch.no_grad()
     def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from r3gan.metrics.features import as_rgb, torchscript_announced_to_go
-from r3gan.metrics.weights import WEIGHTS, find_weights
+from r3gan.metrics.weights import find_weights
 
 INPUT_PX = 299
 BATCH = 64
@@ -67,9 +67,9 @@ class InceptionFeatures:
     """`features` [N, 2048] in one of clean-fid's modes, and `probabilities` [N, 1008] of the TorchScript network."""
 
     def __init__(self, mode: str, weights: Path, device: torch.device) -> None:
-        path = find_weights(FILES[mode], weights)
+        path, found = find_weights(FILES[mode], weights)
         self.device = device
-        self.record: dict[str, Any] = {"sha256": WEIGHTS[path.name].sha256, "mode": mode}
+        self.record: dict[str, Any] = {"sha256": found, "mode": mode}
         if mode == "legacy_pytorch":
             network = load_pytorch(path)
             self.features: Callable[[Tensor], Tensor] = lambda x: network(resized_bilinear(x) / 255)[0].flatten(1)
