@@ -8,6 +8,8 @@ import pickle
 import random
 import stat
 import struct
+import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -32,6 +34,7 @@ from r3gan.data.digits import IMAGE_MAGIC, read_idx
 from r3gan.data.images import labels_from_json
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
+from tests.conftest import REPOSITORY, environment
 from tests.test_sources import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
 Files = dict[str, bytes]
@@ -136,6 +139,13 @@ def tar_with(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, target: st
     return build
 
 
+def damaged(path: Path) -> Path:
+    """The same file with other bytes in its middle."""
+    data = path.read_bytes()
+    path.write_bytes(data[:1000] + bytes(20) + data[1020:])
+    return path
+
+
 def raw(data: bytes) -> Build:
     def build(folder: Path) -> Path:
         (folder / "source").write_bytes(data)
@@ -191,6 +201,8 @@ CONTAINERS: dict[str, Build] = {
     "a zip and a pipe": zip_with("a.png", stat.S_IFIFO | 0o666),
     "an encrypted zip": zip_with("a.png", flags=1),
     "a zip bomb": zip_with("a.png", data=bytes(1 << 27)),
+    "a zip and a database of noise": zip_with("a_lmdb/data.mdb", data=NOISE),
+    "a zip and a damaged database": lambda folder: damaged(zip_with("a_lmdb/data.mdb", data=NOISE)(folder)),
     "a zip without pictures": zip_with("a.txt"),
     "a zip with one name twice": raw(TWICE.getvalue().replace(b"b.png", b"a.png")),
     "a zip with a wrong sum": raw(ZIP.replace(GOOD_PNG[-40:-20], bytes(20), 1)),
@@ -467,6 +479,21 @@ def test_no_reader_breaks_on_any_bytes(kind: str, data: st.DataObject) -> None:
     middle = data.draw(st.binary(max_size=40))
     end = data.draw(st.integers(start, len(good)))
     outcome(read, good[:start] + middle + good[end:])
+
+
+def test_nothing_is_imported_from_the_folder_that_the_command_is_called_in(tmp_path: Path) -> None:
+    """Not even by the processes that read a database and decode its pictures."""
+    launcher = tmp_path / "bin/launch.py"  # as an installed command: its own folder is searched, not the caller's
+    launcher.parent.mkdir()
+    launcher.write_text("import sys\nfrom r3gan.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n")
+    for module in ("multiprocessing", "lmdb", "struct", "PIL", "numpy", "signal"):
+        (tmp_path / f"{module}.py").write_text(TOUCH)
+    MAKERS["lmdb"](tmp_path / "in", {f"{i:03d}": GOOD_PNG for i in range(300)})
+    command = [sys.executable, str(launcher), "prepare", "own", "--source", "in", "--resolution", "8"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(REPOSITORY), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "prepared own: 300 images" in done.stdout
+    assert not CANARY.exists()
 
 
 ARRAYS = {

@@ -41,29 +41,36 @@ def prepare(
     check(name, entry, content)
     with alone(out):
         content, skipped = write(content, (entry.image_channels, entry.resolution, entry.resolution), out)
-        labels, counts = np.unique(content.labels, return_counts=True)
-        manifest = {
-            "dataset": name,
-            "title": entry.title,
-            "licence": entry.licence,
-            "page": entry.page,
-            "supply": entry.supply if source is None else f"--source {one_line(source)}",
-            "protocol": entry.protocol,
-            "unpublished": list(entry.unpublished),
-            "count": content.count,
-            "shape": [entry.image_channels, entry.resolution, entry.resolution],
-            "classes": len(labels),
-            "smallest_class": int(counts.min()),
-            "skipped": len(skipped),
-            "skipped_names": skipped[:NAMED_IN_MANIFEST],
-            "sha256": sha256(out / "images.npy", out / "labels.npy"),
-            **content.details,
-        }
+        manifest = manifest_of(name, entry, source, content, skipped, out)
         write_json(out / "manifest.json", manifest)
     left_out = f", {len(skipped)} broken ones left out: {'; '.join(skipped[:3])}" if skipped else ""
     seconds = time.perf_counter() - started
-    print(f"prepared {name}: {content.count} images, {len(labels)} classes, {seconds:.1f} s{left_out}")
+    print(f"prepared {name}: {content.count} images, {manifest['classes']} classes, {seconds:.1f} s{left_out}")
     return manifest
+
+
+def manifest_of(
+    name: str, entry: Source, source: Path | None, content: Content, skipped: list[str], out: Path
+) -> dict[str, Any]:
+    """What lies in `out`: the entry's words, what was found, and the hash of both arrays."""
+    labels, counts = np.unique(content.labels, return_counts=True)
+    return {
+        "dataset": name,
+        "title": entry.title,
+        "licence": entry.licence,
+        "page": entry.page,
+        "supply": entry.supply if source is None else f"--source {one_line(source)}",
+        "protocol": entry.protocol,
+        "unpublished": list(entry.unpublished),
+        "count": content.count,
+        "shape": [entry.image_channels, entry.resolution, entry.resolution],
+        "classes": len(labels),
+        "smallest_class": int(counts.min()),
+        "skipped": len(skipped),
+        "skipped_names": skipped[:NAMED_IN_MANIFEST],
+        "sha256": sha256(out / "images.npy", out / "labels.npy"),
+        **content.details,
+    }
 
 
 def check(name: str, entry: Source, content: Content) -> None:

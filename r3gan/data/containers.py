@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from r3gan.data.content import made
 from r3gan.data.decode import ENDINGS, BadPictureError
 from r3gan.data.hostile import MAX_FILE_BYTES, check_expansion, check_mode, check_name, one_line, reading
 from r3gan.data.lsun import Lmdb
@@ -125,7 +126,7 @@ class Tar:
         self.path = path
         members: list[str] = []
         total = 0
-        with reading(path, "a tar archive"), tarfile.open(path) as archive:
+        with reading(path, "a zip or tar archive"), tarfile.open(path) as archive:
             for member in archive:
                 check_name(path, member.name)
                 if not (member.isreg() or member.isdir()) or member.issparse():
@@ -166,20 +167,27 @@ def _ready(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Read:
     return read
 
 
-def unpack_lmdb(archive: Zip, member: str, folder: Path) -> Path:
-    """The folder with data.mdb out of LSUN's zip, unpacked once and under a temporary name first."""
-    target = folder / f"{archive.path.stem}.unpacked" / "data.mdb"
-    size = archive.sizes[member]
-    if target.is_file() and target.stat().st_size == size:
-        return target.parent
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if size > (free := shutil.disk_usage(target.parent).free):
-        raise UserError(f"{archive.path} needs {size} bytes in {folder} to unpack, and {free} are free")
+def open_zipped_lmdb(archive: Zip, member: str, folder: Path) -> Lmdb:
+    """LSUN's database out of its zip, unpacked below `folder` once; what turns out to be none is removed again."""
+    info = archive.archive.getinfo(member)
+    target = folder / f"{archive.path.stem}-{info.CRC:08x}" / "data.mdb"
     part = target.with_name("data.mdb.part")
-    with reading(archive.path, "a zip archive"), archive.archive.open(member) as packed, part.open("wb") as file:
-        shutil.copyfileobj(packed, file, 1 << 20)
-    part.replace(target)
-    return target.parent
+    with made(target.parent):
+        if not target.is_file():
+            if info.file_size > (free := shutil.disk_usage(target.parent).free):
+                raise UserError(f"{folder} has {free} bytes left, and {archive.path} unpacks to {info.file_size}")
+            try:
+                unzip = archive.archive.open
+                with reading(archive.path, "a zip archive"), unzip(member) as packed, part.open("wb") as file:
+                    shutil.copyfileobj(packed, file, 1 << 20)
+                part.replace(target)  # the whole of it, and its sum was right
+            finally:
+                part.unlink(missing_ok=True)
+        try:
+            return Lmdb(target.parent)
+        except UserError:
+            target.unlink()
+            raise
 
 
 def open_container(path: Path, select: str, downloads: Path) -> Container:
@@ -190,9 +198,8 @@ def open_container(path: Path, select: str, downloads: Path) -> Container:
         raise UserError(f"--source {path} is not a folder, zip, tar or lmdb of pictures")
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic.startswith(b"PK"):
-        archive = Zip(path, select)
-        databases = [name for name in archive.sizes if name.endswith("data.mdb")]
-        return Lmdb(unpack_lmdb(archive, databases[0], downloads)) if len(databases) == 1 else archive
-    with reading(path, "a folder, zip, tar or lmdb of pictures"):
+    if not magic.startswith(b"PK"):
         return Tar(path, select)
+    archive = Zip(path, select)
+    databases = [name for name in archive.sizes if name.endswith("data.mdb")]
+    return open_zipped_lmdb(archive, databases[0], downloads) if len(databases) == 1 else archive

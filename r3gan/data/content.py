@@ -17,7 +17,7 @@ WRITE_BYTES = 1 << 26  # at once
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for: his copy, if he has one, and whether broken images are left out."""
+    """What was asked for: the name, the user's copy if there is one, whether broken images are left out."""
 
     name: str
     source: Path | None = None

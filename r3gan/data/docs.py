@@ -18,7 +18,7 @@ This page is generated from `SOURCES` in `r3gan/data/sources.py`; do not edit it
 (int64) and `manifest.json` (count, classes, hashes, crop, filter, source). *Fetched* sets are downloaded into
 `work/downloads/` and verified before use; a cut download is continued by the same command. *Yours* must be supplied
 with `--source PATH`, and so may the fetched ones be. Where no checksum is published, the first download is trusted, its
-sha256 is kept and recorded, and another file is refused later; the number of images is checked in any case.
+sha256 is kept and recorded, and another file is refused later; the number of images is checked where it is known.
 
 - `--resolution R` takes the same pictures at another size (a power of two from 8 to 1024 px).
 - `--bad skip` leaves out pictures that are empty, damaged, too small, not square where they should be, or not plain

@@ -47,7 +47,7 @@ def obtain(entry: Source, request: Request) -> tuple[list[Path], list[dict[str, 
 
 
 def find(entry: Source, remote: Remote, source: Path) -> Path:
-    """The user's copy of a file, in the folder he names or the very file; UserError that names all that is expected."""
+    """The user's copy of a file, in the folder named or the very file; UserError that names all that is expected."""
     path = source / remote.name if source.is_dir() else source
     if path.name != remote.name or not path.is_file():
         wanted = ", ".join(each.name for each in entry.files)

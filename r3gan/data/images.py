@@ -42,7 +42,7 @@ def open_pictures(entry: Pictures, request: Request) -> Content:
 
 
 def locate(entry: Pictures, request: Request) -> tuple[Path, list[dict[str, Any]]]:
-    """Where the pictures lie: the user's copy, an archive of the published name in his folder, or the download."""
+    """Where the pictures lie: the user's copy, an archive of the published name in that folder, or the download."""
     if request.source is not None:
         archives = (request.source, *(request.source / remote.name for remote in entry.files))
         if not any(path.is_file() and path.name == remote.name for remote in entry.files for path in archives):

@@ -1,5 +1,6 @@
 """LSUN's lmdb databases, read by a process of their own: a damaged database can end the process that maps it."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -30,8 +31,10 @@ class Lmdb:
         return None
 
     def _reader(self, *share: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "r3gan.data.lsun", str(self.path), *map(str, share)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # -P: where the command was called from may hold foreign files, and nothing is imported from there.
+        command = [sys.executable, "-P", "-m", "r3gan.data.lsun", str(self.path), *map(str, share)]
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def _end(self, reader: subprocess.Popen[bytes]) -> None:
         _, said = reader.communicate()

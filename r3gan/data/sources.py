@@ -75,7 +75,7 @@ _IMAGENET = Pictures(
 )
 _CHRABASZCZ = replace(
     _IMAGENET,
-    title="ImageNet, ILSVRC-2012 training images, squeezed as by Chrabaszcz et al.",
+    title="ImageNet, ILSVRC-2012 training images, squeezed (Chrabaszcz et al. 2017)",
     crop="whole",
     filter="box",
     unpublished=("order of labels: sorted folder names",),

@@ -7,8 +7,8 @@ own process only.
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 
@@ -55,6 +55,19 @@ def work(out: Connection, entry: Pictures, container: Container, rows: Rows, fir
             out.send(error)
 
 
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Python started here imports nothing from the folder it is started in, which may hold foreign files."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
 def decode_shares(entry: Pictures, container: Container, rows: Rows) -> Generator[list[Decoded]]:
     """What became of every picture, in the order in which they were done."""
     if container.count < SMALL:
@@ -67,9 +80,11 @@ def decode_shares(entry: Pictures, container: Container, rows: Rows) -> Generato
         for first, (_, there) in enumerate(pipes)
     ]
     try:
-        for process, (_, there) in zip(processes, pipes, strict=True):
-            process.start()
-            there.close()  # so that the end of the process is the end of its messages
+        with safe_path():
+            for process in processes:
+                process.start()
+        for _, there in pipes:
+            there.close()  # so that the end of a process is the end of its messages
         waiting = [here for here, _ in pipes]
         while waiting:
             for here in wait(waiting):
