@@ -164,7 +164,9 @@ PROJECTED: Mapping[str, Config] = {
     "projected-A": _PROJECTED_A,
     "projected-E": _PROJECTED_E,
     "projected-fastgan-release": _released(_PROJECTED_FASTGAN, RELEASE.projected(RELEASE.fastgan())),
-    "projected-fastgan-lite-release": _released(_PROJECTED_FASTGAN, RELEASE.projected(RELEASE.fastgan("lite"))),
+    "projected-fastgan-lite-release": _released(
+        replace(_PROJECTED_FASTGAN, title="Projected GAN, lite blocks"), RELEASE.projected(RELEASE.fastgan("lite"))
+    ),
     "projected-stylegan2-release": _released(
         _PROJECTED_STYLEGAN2, RELEASE.projected(_STYLEGAN2_BACKBONE, separable=True)
     ),
