@@ -100,14 +100,15 @@ _FASTGAN = Config(
         replace(_PROJECTED_SMOKE, **_OWN_ADAM),
     ),
 )
+_SILENT_PAPER = ("blocks", "biases and interpolation of CSM")  # the released code decides them, for both presets
 _PROJECTED_FASTGAN = Config(
     title="Projected GAN",
-    summary="FastGAN's generator against discriminators on frozen ImageNet features, as in the paper",
+    summary="FastGAN's generator against discriminators on frozen ImageNet features",
     networks=PAPER.projected(PAPER.fastgan()),
     loss=PAPER.loss,
     penalties=(),
     augmentation="diffaug",
-    unpublished=("blocks", "biases and interpolation of CSM", "networks below 128 px", "feature_px at smoke scale"),
+    unpublished=(*_SILENT_PAPER, "networks below 128 px", "feature_px at smoke scale"),
     recipes=_recipes() | {"cifar10": replace(_PROJECTED_256, unpublished=("xflip", "total_kimg"))},
 )
 _STYLEGAN2_BACKBONE = StyleGAN2(z_dim=64, w_dim=128, width_factor=2, mapping_layers=2, style_mixing_prob=0.0)
@@ -143,6 +144,7 @@ def _released(config: Config, networks: Projected) -> Config:
         config,
         title=f"{config.title} (released code)",
         summary=f"{config.summary}: the released code's choices",
+        unpublished=tuple(name for name in config.unpublished if name not in _SILENT_PAPER),
         networks=networks,
         loss=RELEASE.loss,
     )
@@ -162,7 +164,9 @@ PROJECTED: Mapping[str, Config] = {
     "projected-A": _PROJECTED_A,
     "projected-E": _PROJECTED_E,
     "projected-fastgan-release": _released(_PROJECTED_FASTGAN, RELEASE.projected(RELEASE.fastgan())),
-    "projected-fastgan-lite-release": _released(_PROJECTED_FASTGAN, RELEASE.projected(RELEASE.fastgan("lite"))),
+    "projected-fastgan-lite-release": _released(
+        replace(_PROJECTED_FASTGAN, title="Projected GAN, lite blocks"), RELEASE.projected(RELEASE.fastgan("lite"))
+    ),
     "projected-stylegan2-release": _released(
         _PROJECTED_STYLEGAN2, RELEASE.projected(_STYLEGAN2_BACKBONE, separable=True)
     ),

@@ -239,6 +239,10 @@ def test_the_presets_differ_in_six_fields_and_each_arrives_in_the_networks() -> 
     assert paper.recipes == release.recipes
 
 
+def test_titles_tell_configurations_apart() -> None:
+    assert len({config.title for config in CONFIGS.values()}) == len(CONFIGS)
+
+
 def test_random_features_are_random_and_follow_the_seed() -> None:
     def first_weights(seed: int, name: str) -> Tensor:
         torch.manual_seed(seed)
