@@ -9,15 +9,16 @@ import torch
 from r3gan.configs import CONFIGS, SIZES, Recipe
 from r3gan.data.loader import Dataset
 from r3gan.models.families import Size
-from r3gan.projected_configs import PROJECTED
 from r3gan.schedules import Ramp
+from r3gan.tables import TABLES, Table
 from r3gan.training.run import Run
 
 # The topology of CIFAR-10's networks (four stages of equal width, ten classes), an eighth as wide: for a CPU.
 NARROWED = "cifar10-narrowed"
 BENCHMARK_SIZES: Mapping[str, Size] = {NARROWED: replace(SIZES["cifar10"], base_widths=(64,) * 4, published=False)}
 SMOKE = "stackedmnist5k-16"
-NAMES = [name for name in CONFIGS if name not in PROJECTED]  # those whose step the textbook has
+TABLE1 = TABLES["table1"]
+assert isinstance(TABLE1, Table)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +37,9 @@ class Case:
 
 
 CASES: tuple[Case, ...] = (
-    *(Case(config=n, size=SMOKE, batch=8, devices=("cpu",)) for n in NAMES if SMOKE in CONFIGS[n].recipes),
+    *(Case(config=name, size=SMOKE, batch=8, devices=("cpu",)) for name in TABLE1.configs),
     Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda")),
-    *(Case(config=n, size="ffhq-256", batch=16, devices=("cuda",)) for n in NAMES if n != "E"),
+    *(Case(config=name, size="ffhq-256", batch=16, devices=("cuda",)) for name in TABLE1.configs),
     Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02),
     Case(config="E", size="stackedmnist", batch=512, devices=("cuda",), gmac_per_image=7.02),
     Case(config="E", size="ffhq-64", batch=256, devices=("cuda",), gmac_per_image=13.06),

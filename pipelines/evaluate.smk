@@ -25,3 +25,28 @@ rule evaluate:
         "r3gan evaluate {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
         " {params.options}"
         " --threads {params.threads} 2>&1 | tee {log}"
+
+
+# What a run kept of G on the way, measured afterwards, so that neither is on the other's clock.
+rule converge:
+    input:
+        "runs/{scale}/{dataset}/{config}/seed{seed}/generator.safetensors",
+        "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
+        "data/{dataset}/images.npy",
+        lambda wildcards: STUDY.find_run(wildcards).classifier_files,
+        FIRST_USE,
+    output:
+        "results/{scale}/{dataset}/{config}/seed{seed}/convergence.json",
+    log:
+        "work/logs/converge/{scale}/{dataset}/{config}/seed{seed}.log",
+    threads: lambda wildcards: workflow.cores if GPUS else STUDY.find_run(wildcards).threads
+    resources:
+        gpu=GPUS,
+    params:
+        code=fingerprint.code("converge"),
+        options=lambda wildcards: STUDY.find_run(wildcards).evaluation_options,
+        threads=lambda wildcards: STUDY.find_run(wildcards).threads,
+    shell:
+        "r3gan converge {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
+        " {params.options}"
+        " --threads {params.threads} 2>&1 | tee {log}"

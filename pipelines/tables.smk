@@ -36,6 +36,29 @@ rule comparison_table:
         "r3gan table {wildcards.comparison} 2>&1 | tee {log}"
 
 
+# When each configuration reaches the best of a baseline.
+rule convergence_table:
+    input:
+        lambda wildcards: convergence_files(STUDY, wildcards.convergence_table),
+        "r3gan/tables/published.csv",
+        FIRST_USE,
+    output:
+        "results/{convergence_table}.md",
+        "results/{convergence_table}.csv",
+        "results/{convergence_table}.json",
+        (
+            [f"results/{{convergence_table}}-{STUDY.scale}-convergence.png"]
+            if STUDY.convergence
+            else []
+        ),
+    log:
+        "work/logs/table/{convergence_table}.log",
+    params:
+        code=fingerprint.code("convergence"),
+    shell:
+        "r3gan table {wildcards.convergence_table} 2>&1 | tee {log}"
+
+
 rule figure:
     input:
         lambda wildcards: comparison_files(STUDY, wildcards.figure, RELEASED),

@@ -21,6 +21,7 @@ rule train:
         total_kimg=lambda wildcards: STUDY.find_run(wildcards).total_kimg,
         threads=lambda wildcards: STUDY.find_run(wildcards).threads,
         launch=STUDY.launch_options,
+        snapshots=STUDY.snapshot_option,
     shell:
         "r3gan train --scale {wildcards.scale} --config {wildcards.config} --dataset {wildcards.dataset}"
-        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch}{params.snapshots} 2>&1 | tee {log}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,15 @@ def options_of(mapping: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Convergence:
+    """Runs, beside the study's others, of which G is kept every `snapshot_kimg` and measured afterwards."""
+
+    snapshot_kimg: float
+    evaluation: Mapping[str, Any]
+    runs: tuple[StudyRun, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A scale's data sets, classifiers and runs."""
 
@@ -66,6 +75,7 @@ class Study:
     launch: Mapping[str, str | int]
     tables: tuple[str, ...]
     runs: tuple[StudyRun, ...]
+    convergence: Convergence | None = None
 
     @property
     def launch_options(self) -> str:
@@ -74,16 +84,36 @@ class Study:
 
     def find_run(self, wildcards: Any) -> StudyRun:
         """The run whose configuration, data set and seed are these wildcards of a rule."""
-        return self.folders[f"{self.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"]
+        folder = f"{self.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
+        return (self.folders | self.convergence_folders)[folder]
 
     @property
     def folders(self) -> dict[str, StudyRun]:
         """Run folders below runs/ and results/, in the order of the file."""
-        return {f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}": run for run in self.runs}
+        return self._by_folder(self.runs)
+
+    @property
+    def convergence_folders(self) -> dict[str, StudyRun]:
+        """Those of the runs whose convergence is measured."""
+        return self._by_folder(self.convergence.runs if self.convergence else ())
+
+    @property
+    def all_runs(self) -> tuple[StudyRun, ...]:
+        """Those of the tables and those of convergence."""
+        return (*self.runs, *(self.convergence.runs if self.convergence else ()))
+
+    def _by_folder(self, runs: Iterable[StudyRun]) -> dict[str, StudyRun]:
+        return {f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}": run for run in runs}
+
+    def snapshot_option(self, wildcards: Any) -> str:
+        """How often `r3gan train` keeps G of this run, if it does."""
+        if self.convergence is None or self.find_run(wildcards) not in self.convergence.runs:
+            return ""
+        return f" --snapshot-kimg {self.convergence.snapshot_kimg}"
 
     def priority(self, wildcards: Any) -> int:
         """Runs start in the order of the file."""
-        return len(self.runs) - self.runs.index(self.find_run(wildcards))
+        return len(self.all_runs) - self.all_runs.index(self.find_run(wildcards))
 
 
 def _load_yaml(path: Path) -> Any:
@@ -117,6 +147,7 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         launch=content["launch"],
         tables=tuple(content["tables"]),
         runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
+        convergence=_convergence(content.get("convergence")),
     )
     try:
         _check_names(study)
@@ -125,12 +156,20 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
     return study
 
 
+def _convergence(content: dict[str, Any] | None) -> Convergence | None:
+    if content is None:
+        return None
+    evaluation = content["evaluation"]
+    runs = tuple(StudyRun(key=key, **run, evaluation=evaluation) for key, run in content["runs"].items())
+    return Convergence(snapshot_kimg=content["snapshot_kimg"], evaluation=evaluation, runs=runs)
+
+
 def _check_names(study: Study) -> None:
     for dataset in (*study.datasets, *study.classifiers):
         find_source(dataset)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
-    for run in study.runs:
+    for run in study.all_runs:
         find_config(run.config).recipe(run.dataset)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
@@ -138,8 +177,10 @@ def _check_names(study: Study) -> None:
             raise UserError(f"evaluation in runs.{run.key}: {digits[0]} needs a classifier; name one of classifiers")
         if run.classifier is not None and run.classifier not in study.classifiers:
             raise unknown(f"evaluation.classifier in runs.{run.key}", run.classifier, study.classifiers)
-    if len(study.folders) != len(study.runs):
+    if len(study.folders | study.convergence_folders) != len(study.all_runs):
         raise UserError("runs: two runs have the same configuration, data set and seed")
+    if len({run.key for run in study.all_runs}) != len(study.all_runs):
+        raise UserError("runs and convergence.runs: two runs have the same key")
 
 
 def read_all_studies(folder: Path = STUDY_FOLDER) -> Iterator[Study]:

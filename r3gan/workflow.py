@@ -6,7 +6,16 @@ from pathlib import Path
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
-from r3gan.tables import TABLES, ComparisonTable, LossFigure, ParameterFigure, SpeedTable, Table, find_table
+from r3gan.tables import (
+    TABLES,
+    ComparisonTable,
+    ConvergenceTable,
+    LossFigure,
+    ParameterFigure,
+    SpeedTable,
+    Table,
+    find_table,
+)
 
 
 def checked_study(path: Path) -> Study:
@@ -51,6 +60,14 @@ def comparison_files(study: Study, name: str, released: Sequence[str]) -> list[s
     folders = [folder for folder, run in study.folders.items() if (run.config, run.dataset) in ours]
     folders += [f"released/{dataset}/E/seed0" for dataset in released if ("E", dataset) in ours]
     return [f"results/{folder}/metrics.json" for folder in folders]
+
+
+def convergence_files(study: Study, name: str) -> list[str]:
+    """Convergence records of the study's runs that a table shows."""
+    entry = find_table(name)
+    assert isinstance(entry, ConvergenceTable)
+    runs = study.convergence_folders
+    return [f"results/{folder}/convergence.json" for folder, run in runs.items() if run.config in entry.configs]
 
 
 def names_of(*kinds: type) -> list[str]:

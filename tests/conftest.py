@@ -23,7 +23,12 @@ evaluations:
 tables: [table1]
 runs:
   A: &run {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1, evaluation: *digits}
-  E-inverted: {<<: *run, config: E-inverted}
+  E-inverted: {<<: *run, config: E-inverted, seed: 0}
+convergence:
+  snapshot_kimg: 0.064
+  evaluation: {classifier: mnist5k-16, metrics: [digit-frechet], samples: 300}
+  runs:
+    E-converging: {config: E-inverted, dataset: stackedmnist5k-16, seed: 1, total_kimg: 0.128, threads: 1}
 """
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from r3gan.study import read_study
 from r3gan.tables import TABLES
 from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, run_in
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")
 RULES = ("prepare", "fit", "train", "evaluate", "table")
-STANDING = ("speed_table", "proposition_table", "preset_table", "comparison_table", "parameter_figure")
+# Records lie in one folder a scale, on which DVC's tables depend as a whole.
+CONVERGING = ("train_converging", "converge")
+STANDING = ("speed_table", "proposition_table", "preset_table", "comparison_table", "convergence_table", "figure")
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -93,8 +96,8 @@ def test_snakemake_reruns_what_an_edit_can_change_and_nothing_else(snakemake_tre
     study = snakemake_tree / "pipelines/study/smoke.yaml"
     code_changed(
         study,
-        "A: {config: A, dataset: stackedmnist5k-16, seed: 0",
-        "A: {config: A, dataset: stackedmnist5k-16, seed: 1",
+        "A: &run {config: A, dataset: stackedmnist5k-16, seed: 0",
+        "A: &run {config: A, dataset: stackedmnist5k-16, seed: 1",
     )
     assert jobs(run_in(snakemake_tree, *dry)) == ["evaluate A", "table", "train A"]
     study.write_text(TINY_STUDY)
@@ -112,7 +115,7 @@ def test_another_scale_asks_for_its_own_runs(snakemake_tree: Path) -> None:
 
 def test_a_second_dvc_repro_does_nothing(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     tree, first = dvc_tree
-    assert {name.split("@")[0] for name in dvc_stages(first)} == {"fingerprint", *RULES}
+    assert {name.split("@")[0] for name in dvc_stages(first)} == {"fingerprint", *RULES, *CONVERGING}
     whole = run_in(tree, "dvc", "repro")  # the tables that need no run are left to do
     assert {name.split("@")[0] for name in dvc_stages(whole)} == set(STANDING)
     again = run_in(tree, "dvc", "repro")
@@ -130,12 +133,13 @@ def test_dvc_reruns_what_an_edit_can_change_and_nothing_else(
     # Code that all evaluation imports: training stays.
     code_changed(tree / "r3gan/metrics/modes.py", "MODES = 1000", "MODES = 10 * 100")
     ran = dvc_stages(run_in(tree, *DVC))
-    assert ran == {"fingerprint", "evaluate@A", "evaluate@E-inverted", "table@table1"}
+    measured = {"evaluate@A", "evaluate@E-inverted", "converge@E-converging"}
+    assert ran == {"fingerprint", *measured, "table@table1"}
 
     code_changed(
         tree / "pipelines/study/smoke.yaml",
-        "A: {config: A, dataset: stackedmnist5k-16, seed: 0",
-        "A: {config: A, dataset: stackedmnist5k-16, seed: 1",
+        "A: &run {config: A, dataset: stackedmnist5k-16, seed: 0",
+        "A: &run {config: A, dataset: stackedmnist5k-16, seed: 1",
     )
     assert dvc_stages(run_in(tree, *DVC)) == {"fingerprint", "train@A", "evaluate@A", "table@table1"}
 
@@ -153,7 +157,8 @@ def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
     listed = run_in(tree, "python", "-c", code)
     assert listed.returncode == 0, listed.stderr
     assert sorted(json.loads(listed.stdout)) == sorted(shell)
-    assert len(shell) == len(set(shell)) == 2 + 1 + 8 + 8 + len(TABLES)
+    study = read_study(REPOSITORY / "pipelines/study/smoke.yaml", REPOSITORY / "pipelines/study.schema.yaml")
+    assert len(shell) == len(set(shell)) == 2 + 1 + 2 * len(study.all_runs) + len(TABLES)
 
 
 def test_both_engines_train_the_same_weights(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r3gan.data import fetch as fetching
+from r3gan.data import download as fetching
 from r3gan.data.content import Request
 from r3gan.data.fetch import fetch
 from r3gan.data.kinds import Pictures, Remote

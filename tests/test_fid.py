@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.data import fetch
+from r3gan.data import download
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS, reference
@@ -203,7 +203,7 @@ def test_a_missing_file_that_cannot_be_fetched_is_named_with_its_place(
 ) -> None:
     nowhere = replace(WEIGHTS[INCEPTION], mirrors=("http://127.0.0.1:9/inception-2015-12-05.pt",))
     monkeypatch.setitem(WEIGHTS, INCEPTION, nowhere)  # type: ignore[arg-type]
-    monkeypatch.setattr(fetch, "RETRIES", 0)
+    monkeypatch.setattr(download, "RETRIES", 0)
     with pytest.raises(UserError, match=f"put it into {tmp_path}/here, or name its folder with --weights") as error:
         find_weights(INCEPTION, tmp_path / "here")
     assert "127.0.0.1" in str(error.value)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from r3gan.data import sources
-from r3gan.data.content import DOWNLOADS, Content, Request, Rows, made
+from r3gan.data.content import DOWNLOADS, Content, Request, Rows
 from r3gan.data.hostile import one_line
 from r3gan.data.kinds import Source
 from r3gan.errors import UserError
-from r3gan.files import atomic, sha256, write_json
+from r3gan.files import atomic, made, sha256, write_json
 
 NAMED_IN_MANIFEST = 20  # broken images, at most
 LOCK_TRIES = 10

@@ -1,8 +1,7 @@
 """What a reader hands to the `prepare` stage, and the file that the images are written into."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,19 +22,6 @@ class Request:
     source: Path | None = None
     skip_bad: bool = False
     downloads: Path = DOWNLOADS
-
-
-@contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """The folder with its parents; those that this made and that are empty at the end are removed again."""
-    new = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        for each in new:
-            if each.is_dir() and not any(each.iterdir()):
-                each.rmdir()
 
 
 class Rows:

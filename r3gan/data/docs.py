@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from r3gan.data.kinds import Remote, Source
+from r3gan.data.kinds import Source
+from r3gan.data.remote import Remote
 from r3gan.data.sources import SOURCES
 
 INTRODUCTION = """\

@@ -8,18 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from r3gan.data.remote import Remote
+
 if TYPE_CHECKING:
     from r3gan.data.content import Arrays, Content, Request
-
-
-@dataclass(frozen=True, kw_only=True)
-class Remote:
-    """A file that can be fetched: complete addresses, tried in order; `checksum` as "md5:..." or "sha256:..."."""
-
-    name: str
-    mirrors: tuple[str, ...]
-    size: int | None = None  # bytes
-    checksum: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, Remote, Source, stacked
+from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, Source, stacked
+from r3gan.data.remote import Remote
 from r3gan.errors import UserError, unknown
 
 RESOLUTIONS = tuple(2**k for k in range(3, 11))  # 8 to 1024 px, what --resolution may ask for

@@ -173,6 +173,11 @@ class FastGAN:
     tanh: bool = True
     perceptual: str = "efficientnet-lite1"  # an entry of BACKBONES, in whose features reconstructions are compared
 
+    @property
+    def leaks_imagenet(self) -> bool:
+        """Whether training looks through ImageNet's features: the reconstruction loss does."""
+        return True
+
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import fastgan
 
@@ -211,6 +216,11 @@ class Projected:
     discriminators: int = 4
     separable: bool = False
     ccm_widths: tuple[int, ...] = (64, 128, 256, 512)
+
+    @property
+    def leaks_imagenet(self) -> bool:
+        """Whether training looks through features that ImageNet's labels taught, as FID does."""
+        return self.pretrained
 
     def generator(self, size: Size) -> GeneratorNetwork:
         return self.player.generator(size)

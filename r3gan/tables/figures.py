@@ -134,3 +134,21 @@ def draw_losses(path: Path, panels: dict[str, dict[str, tuple[dict[str, list[flo
         axes.flat[0].axis("off")
         axes.flat[0].text(0.5, 0.5, "no run has been recorded yet", ha="center")
     _save(figure, path)
+
+
+def draw_convergence(path: Path, curves: dict[str, list[dict[str, Any]]], metric: str, target: float | None) -> None:
+    """A metric over images and over seconds of training, both on log axes, with the target."""
+    figure, axes = _new_figure(1, 2, 13, 4.4)
+    clocks = (("kimg", "thousands of images"), ("train_seconds", "seconds of training"))
+    for axis, (clock, label) in zip(axes.flat, clocks, strict=True):
+        for row, points in curves.items():
+            axis.plot([p[clock] for p in points], [p["values"][metric] for p in points], "o-", label=row, markersize=3)
+        if target is not None:
+            axis.axhline(target, color="black", linestyle="--", linewidth=1, label="target")
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel(label)
+        axis.set_ylabel(metric)
+        axis.grid(alpha=0.3, which="both")
+    axes.flat[0].legend(fontsize=8)
+    _save(figure, path)

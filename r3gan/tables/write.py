@@ -8,6 +8,7 @@ from typing import Any
 
 from r3gan.tables import (
     ComparisonTable,
+    ConvergenceTable,
     LossFigure,
     ParameterFigure,
     PresetTable,
@@ -47,6 +48,13 @@ def _loss_figure(name: str, figure: LossFigure, results: Path) -> None:
     write_loss_figure(name, figure, read_all_studies(), results)
 
 
+def _convergence(name: str, table: ConvergenceTable, results: Path) -> None:
+    from r3gan.study import read_all_studies
+    from r3gan.tables.convergence import write_convergence_table
+
+    write_convergence_table(name, table, read_all_studies(), results)
+
+
 def _presets(name: str, table: PresetTable, results: Path) -> None:
     from r3gan.tables.presets import write_presets
 
@@ -70,6 +78,7 @@ WRITERS: Mapping[type, Callable[[str, Any, Path], None]] = {
     ComparisonTable: _comparison,
     ParameterFigure: _parameter_figure,
     LossFigure: _loss_figure,
+    ConvergenceTable: _convergence,
     PresetTable: _presets,
     SpeedTable: _speed,
     PropositionTable: _propositions,

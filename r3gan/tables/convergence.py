@@ -1,0 +1,163 @@
+"""How fast configurations converge: when each first reaches the baseline's best, in images and in time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from r3gan.configs import CONFIGS
+from r3gan.files import write_json, write_text
+from r3gan.metrics import find_metric
+from r3gan.metrics.crossing import Comparison, compare, read_convergence, values_of
+from r3gan.study import Study
+from r3gan.tables import ConvergenceTable
+from r3gan.tables.figures import draw_convergence
+from r3gan.tables.records import Published, read_published
+from r3gan.tables.render import code_line, device_line, grid, number, shared, versions_line
+from r3gan.tables.verdict import NOT_RUN
+
+COLUMNS = (
+    "scale", "row", "config", "metric", "best", "best_kimg", "reached", "kimg", "train_seconds", "total_seconds",
+    "speedup_images", "speedup_train_time", "interval_kimg", "n",
+)  # fmt: skip
+MARKS = {"secondary": " (quoted)", "conflict": " (conflict)", "derived": " (derived)", "paper": ""}
+Record = dict[str, Any]
+
+
+def read_scales(table: ConvergenceTable, studies: Iterable[Study], results: Path) -> dict[str, dict[str, Record]]:
+    """Convergence records of the table's configurations by scale and configuration, in the order of the study."""
+    found: dict[str, dict[str, Record]] = {}
+    for study in studies:
+        for folder, run in study.convergence_folders.items():
+            if run.config in table.configs and (results / folder / "convergence.json").exists():
+                found.setdefault(study.scale, {})[run.config] = read_convergence(results / folder)
+    return found
+
+
+def rows_of(table: ConvergenceTable, scale: str, records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """One entry a configuration and metric: its best, and when it first reached the baseline's best."""
+    rows = []
+    baseline = records.get(table.baseline)
+    metrics = next(iter(records.values()))["metrics"]
+    for metric in metrics:
+        lower = find_metric(metric).better == "lower"
+        for config, record in records.items():
+            values = values_of(record, metric)
+            best = min(values) if lower else max(values)
+            row: dict[str, Any] = {"scale": scale, "row": title_of(config), "config": config, "metric": metric}
+            row |= {"best": best, "best_kimg": record["points"][values.index(best)]["kimg"], "n": 1}
+            if baseline is not None:
+                row |= crossing_of(compare(record, baseline, metric), config == table.baseline)
+            rows.append(row)
+    return rows
+
+
+def crossing_of(found: Comparison, is_baseline: bool) -> dict[str, Any]:
+    """The crossing's numbers; a run that never got there has those of its end, and no speed-up."""
+    run = found.run
+    numbers: dict[str, Any] = {"target": found.target, "reached": run.reached, "interval_kimg": run.interval_kimg}
+    numbers |= {name: getattr(run, name) for name in ("kimg", "train_seconds", "total_seconds")}
+    if run.reached and not is_baseline:
+        numbers["speedup_images"] = found.speed_up("kimg")
+        if found.same_hardware:
+            numbers["speedup_train_time"] = found.speed_up("train_seconds")
+    return numbers
+
+
+def title_of(config: str) -> str:
+    """The configuration's title, with a star where its training looks through ImageNet's features."""
+    networks = CONFIGS[config].networks
+    return CONFIGS[config].title + ("*" if getattr(networks, "leaks_imagenet", False) else "")
+
+
+def scale_text(table: ConvergenceTable, scale: str, rows: list[dict[str, Any]], records: Mapping[str, Record]) -> str:
+    """A scale's table, its picture, and where the numbers come from."""
+    parts = [f"## Ours, {scale} scale"]
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        lines = [row for row in rows if row["metric"] == metric]
+        shown = [line_of(row) for row in sorted(lines, key=lambda row: row.get("kimg", 0.0))]
+        headers = [
+            "Method",
+            "Best",
+            "at kimg",
+            "kimg to target",
+            "Training s",
+            "With evaluation s",
+            "x images",
+            "x time",
+        ]
+        target = next((row["target"] for row in lines if "target" in row), None)
+        said = f"{find_metric(metric).title}; target {number(target)}, the best of {title_of(table.baseline)}"
+        said += f", measured every {lines[0].get('interval_kimg', 0):g} kimg."
+        parts.append(f"{said}\n\n" + grid(shown, headers, right=range(1, len(headers))))
+    parts.append(f"![Convergence at {scale} scale]({table.stem}-{scale}-convergence.png)")
+    stamps = [record["training"]["provenance"] for record in records.values()]
+    data = shared(f"{r['data']['dataset']}, {r['data']['count']:,} images" for r in records.values())
+    how = shared(f"{m['n_fake']:,} samples a point" for r in records.values() for m in r["metrics"].values())
+    footer = [
+        f"- single runs (n = 1), seed {shared(record['seed'] for record in records.values())}; {data}; {how}",
+        "- device: " + shared(device_line(stamp["device"]) for stamp in stamps),
+        "- versions: " + shared(versions_line(stamp["versions"]) for stamp in stamps),
+        "- code: " + shared(code_line(stamp["code"]) for stamp in stamps),
+    ]
+    return "\n\n".join([*parts, "\n".join(footer)])
+
+
+def line_of(row: dict[str, Any]) -> list[str]:
+    """A row for people; what was not reached is "> N"."""
+    more = "" if row.get("reached", True) else "> "
+    crossing = [
+        f"{more}{number(row[name])}" if name in row else "-" for name in ("kimg", "train_seconds", "total_seconds")
+    ]
+    ratios = [f"{row[name]:.3g}x" if name in row else "-" for name in ("speedup_images", "speedup_train_time")]
+    return [row["row"], number(row["best"]), number(row["best_kimg"]), *crossing, *ratios]
+
+
+def printed(cell: Published | None) -> str:
+    return "-" if cell is None else cell.text + MARKS.get(cell.status, f" ({cell.status})")
+
+
+def published_text(table: ConvergenceTable) -> str:
+    """The published numbers: FID of each system on each data set, and how fast the target was reached."""
+    found = read_published(table.published)
+    pairs = [(*row.partition(" / ")[::2], metric) for row, metric in found]
+    methods = list(dict.fromkeys(method for method, _, _ in pairs))
+    sets = list(dict.fromkeys(dataset for _, dataset, metric in pairs if metric == "fid"))
+    rows = [[m, *(printed(found.get((f"{m} / {d}", "fid"))) for d in sets)] for m in methods]
+    rows = [row for row in rows if set(row[1:]) != {"-"}]
+    text = "## Published\n\nFID at 256 px, the best snapshot within 10 million images (Pokemon: at 0.8 million).\n\n"
+    text += grid(rows, ["Method", *sets], right=range(1, len(sets) + 1))
+    speeds = [[row, p.protocol, f"{p.text} {p.unit}", MARKS[p.status].strip(" ()") or "paper"]
+              for (row, metric), p in found.items() if metric != "fid"]  # fmt: skip
+    text += "\n\n" + grid(speeds, ["System", "Quantity", "Published", "Source"], right=(2,))
+    for extra in table.also:
+        lines = [[row, p.protocol, printed(p)] for (row, _), p in read_published(extra).items()]
+        text += f"\n\n### {extra.removeprefix(table.published + '-').capitalize()}\n\n"
+        text += grid(lines, ["Row", "Protocol", "FID" if extra != "table4-ablation" else "FID, relative"], right=(2,))
+    return text
+
+
+def write_convergence_table(name: str, table: ConvergenceTable, studies: Iterable[Study], results: Path) -> None:
+    """Write <name>.md, .csv, .json, and a picture for each scale that has records."""
+    scales = read_scales(table, studies, results)
+    parts, everything = [f"# {table.title}", published_text(table)], []
+    for scale, records in scales.items():
+        rows = rows_of(table, scale, records)
+        everything += rows
+        curves = {title_of(config): record["points"] for config, record in records.items()}
+        metric = rows[0]["metric"]
+        draw_convergence(results / f"{name}-{scale}-convergence.png", curves, metric, rows[0].get("target"))
+        parts.append(scale_text(table, scale, rows, records))
+    if not scales:
+        parts.append(f"## Ours\n\n{NOT_RUN.capitalize()}.")
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(everything)
+    write_json(results / f"{name}.json", {"table": name, "title": table.title, "rows": everything})
+    write_text(results / f"{name}.csv", out.getvalue())
+    write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
