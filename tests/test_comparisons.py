@@ -104,8 +104,8 @@ def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
     write_record(tmp_path, "smoke/stackedmnist5k-16/loss-gan-r1/seed0", "Fail")
     write_comparison("table2", TABLE2, [study("smoke", *runs)], tmp_path)
     text = (tmp_path / "table2.md").read_text()
-    assert "Modes published 1000 / 693 / Fail / Fail; smoke 900 / 900 / 900 / Fail (other runs fail" in text
-    assert "1 images" not in text
+    assert "published 1000 / 693 / Fail / Fail, failing: RpGAN+R1, GAN+R1;" in text
+    assert "smoke 900 / 900 / 900 / Fail, failing: GAN+R1." in text
     assert "2 kimg, Fail at step 7: loss_g is nan" in text
     rows = {c.row: c for c in cells(section, read_everything([study("smoke", *runs)], tmp_path)) if c.scale}
     assert {row for row, c in rows.items() if c.shown == "Fail"} == {"GAN+R1"}

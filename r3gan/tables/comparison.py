@@ -120,13 +120,16 @@ def order_in_words(section: Comparison, found: list[ComparedCell]) -> str:
     """One quantity of all our rows, published and at every scale, and which of them fail."""
     quantity, rows = section.ordered, list(section.ours)
     printed = {cell.row: cell.published for cell in found if cell.quantity == quantity}
-    lines = [f"{' / '.join(rows)}: {HEADERS[quantity or '']} published {' / '.join(printed[row] for row in rows)}"]
+    columns = {"published": printed}
     for scale in scales_of(found):
-        ours = {c.row: c.shown for c in found if c.quantity == quantity and c.scale == scale}
-        same = {row for row in rows if printed[row] == "Fail"} == {row for row in rows if ours.get(row) == "Fail"}
-        runs = "the same runs fail" if same else "other runs fail than published"
-        lines.append(f"{scale} {' / '.join(ours.get(row, NOT_RUN) for row in rows)} ({runs})")
-    return "; ".join(lines) + "."
+        columns[scale] = {c.row: c.shown for c in found if c.quantity == quantity and c.scale == scale}
+    said = []
+    for name, shown in columns.items():
+        fails = [row for row in rows if shown.get(row) == "Fail"]
+        said.append(
+            f"{name} {' / '.join(shown.get(row, NOT_RUN) for row in rows)}, failing: {', '.join(fails) or 'none'}"
+        )
+    return f"{HEADERS[quantity or '']} of {' / '.join(rows)}: {'; '.join(said)}."
 
 
 def scales_of(found: list[ComparedCell]) -> list[str]:

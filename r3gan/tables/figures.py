@@ -126,6 +126,8 @@ def draw_losses(path: Path, panels: dict[str, dict[str, tuple[dict[str, list[flo
                 axis.plot(kimg[-1:], loss[-1:], "x", color=line.get_color(), markersize=10, markeredgewidth=2)
         axis.set_title(f"{scale} scale", fontsize=10, loc="left")
         axis.set_yscale("log")
+        for each in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            each("{x:g}")
         axis.set_xlabel("kimg")
         axis.set_ylabel("generator loss")
         axis.grid(alpha=0.3, which="both")
