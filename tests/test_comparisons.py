@@ -38,10 +38,19 @@ def write_record(results: Path, run: str, outcome: str = "trained", **values: fl
     folder = results / run
     folder.mkdir(parents=True)
     fail = {"fail_step": 7, "fail_reason": "loss_g is nan"} if outcome == "Fail" else {}
-    training = {"run": run, "images_seen": 2000} | fail
-    metrics = {name: {"value": value, "n_fake": 100, "snapshot": "last"} for name, value in values.items()}
+    stamp = {"device": {"name": "a processor", "count": 1}, "code": {"commit": "c" * 40, "dirty": False}}
+    training = {"run": run, "images_seen": 2000, "provenance": stamp} | fail
+    metrics = {
+        name: {
+            "value": value, "n_fake": 100, "snapshot": "last", "features": "pool3",
+            "extractor": {"name": "a network", "sha256": "e" * 64},
+        }
+        for name, value in values.items()
+    }  # fmt: skip
     record = {"scale": scale, "dataset": dataset, "config": config, "seed": int(seed[4:]), "outcome": outcome}
-    (folder / "metrics.json").write_text(json.dumps(record | {"metrics": metrics, "training": training}))
+    record |= {"metrics": metrics, "training": training, "provenance": stamp}
+    record["data"] = {"dataset": dataset, "count": 50, "digit_pool": 7, "protocol": "padded", "sha256": "d" * 64}
+    (folder / "metrics.json").write_text(json.dumps(record))
     (folder / "loss.csv").write_text("kimg,loss_g\n1,0.5\n2,50\n")
 
 
@@ -107,6 +116,8 @@ def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
     assert "published 1000 / 693 / Fail / Fail, failing: RpGAN+R1, GAN+R1;" in text
     assert "smoke 900 / 900 / 900 / Fail, failing: GAN+R1." in text
     assert "2 kimg, Fail at step 7: loss_g is nan" in text
+    assert f"- data: stackedmnist5k-16, 50 images, from 7 digits; padded; sha256 {'d' * 64}" in text
+    assert text.count("- feature network: a network: pool3") == 1
     rows = {c.row: c for c in cells(section, read_everything([study("smoke", *runs)], tmp_path)) if c.scale}
     assert {row for row, c in rows.items() if c.shown == "Fail"} == {"GAN+R1"}
 

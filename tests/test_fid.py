@@ -40,6 +40,8 @@ from tests.conftest import REPOSITORY, run_in
 from tests.stand_ins import INCEPTION, Layers, write_stand_ins
 
 CPU = torch.device("cpu")
+HAS_OFFICIAL = (weights_folder(None) / INCEPTION).is_file()
+OFFICIAL = dict(WEIGHTS)  # before the stand-ins take their place
 TAKEN = 24  # features that are compared: clean-fid's matrix square root of all 2048 takes most of a minute
 IMAGES = 60
 
@@ -100,10 +102,30 @@ def place(folder: Path, name: str, tensors: dict[str, Tensor], patch: pytest.Mon
 
 # SciPy, Pillow and torch say that what clean-fid asks of them will go.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.torch.jit:FutureWarning")
-@pytest.mark.parametrize("mode", ["legacy_tensorflow", "clean", "legacy_pytorch"])
+@pytest.mark.parametrize(
+    ("mode", "source"),
+    [
+        ("legacy_tensorflow", "stand-in"),
+        ("clean", "stand-in"),
+        ("legacy_pytorch", "stand-in"),
+        *(
+            (mode, "official")
+            for mode in ("legacy_tensorflow", "clean")
+            if (weights_folder(None) / INCEPTION).is_file()
+        ),
+    ],
+)
 def test_fid_is_clean_fids_number(
-    mode: str, two_sets: tuple[Tensor, Tensor], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str,
+    source: str,
+    two_sets: tuple[Tensor, Tensor],
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if source == "official":
+        monkeypatch.setitem(WEIGHTS, INCEPTION, OFFICIAL[INCEPTION])  # type: ignore[arg-type]
+        weights = weights_folder(None)
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder, images in zip(folders, two_sets, strict=True):
         folder.mkdir()

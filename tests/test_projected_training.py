@@ -126,7 +126,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         loop.train(make_run(name, batch=4, total_kimg=0.008), stacks, options("cut"))
-    kept = load_file(sorted((tmp_path / "cut/work/checkpoints").glob(checkpoint.PATTERN))[-1])
+    kept = load_file(sorted((tmp_path / "cut" / "work" / "checkpoints").glob(checkpoint.PATTERN))[-1])
     record = loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("cut"))
     assert record["continued_at_images"] == [8]
     whole, cut = (load_file(tmp_path / folder / "out/generator.safetensors") for folder in ("whole", "cut"))

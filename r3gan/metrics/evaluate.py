@@ -30,6 +30,7 @@ from r3gan.provenance import stamp
 from r3gan.weights import load_network
 
 SAMPLE_BATCH = 250
+DATA_PROTOCOL = ("protocol", "digit_pool", "stacking_seed", "padding", "filter", "skipped")  # of a data set's manifest
 GRID_IMAGES = 32
 Key = tuple[str, str]  # feature network, output
 
@@ -161,7 +162,12 @@ def evaluate(
             for name in plan.metrics
             if draws
         },
-        "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": len(dataset.images)},
+        "data": {
+            "dataset": dataset.name,
+            "sha256": dataset.manifest["sha256"],
+            "count": len(dataset.images),
+            **{key: dataset.manifest[key] for key in DATA_PROTOCOL if key in dataset.manifest},
+        },
         "generator_sha256": sha256(run_folder / "generator.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,

@@ -17,7 +17,7 @@ from r3gan.metrics import find_metric
 from r3gan.study import Study
 from r3gan.tables import Comparison, ComparisonTable
 from r3gan.tables.records import RELEASED, Published, read_published, read_records, read_released
-from r3gan.tables.render import grid, number
+from r3gan.tables.render import code_line, data_line, device_line, extractor_line, grid, number
 from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, measured_verdict
 
 HEADERS = {
@@ -188,17 +188,35 @@ def section_text(section: Comparison, found: list[ComparedCell]) -> str:
     return text
 
 
-def provenance_text(section: Comparison, records: Records) -> str:
-    """One line for each run of ours: how long it was trained, on what, and how it was measured."""
+def runs_of(table: ComparisonTable, records: Records) -> list[tuple[str, str, dict[str, Any]]]:
+    """Scale, configuration and record of every run of ours that the table shows."""
+    return [
+        (scale, config, record)
+        for section in table.sections
+        for scale, by_config in records.items()
+        for config in section.ours.values()
+        for record in by_config.get(config, [])
+        if record["dataset"] in section.datasets
+    ]
+
+
+def provenance_text(table: ComparisonTable, records: Records) -> str:
+    """How long each run of ours was trained, what it was measured with and on which data."""
+    found = runs_of(table, records)
+    if not found:
+        return "None has been recorded yet."
     lines = []
-    for scale, by_config in records.items():
-        for config in section.ours.values():
-            for record in (r for r in by_config.get(config, []) if r["dataset"] in section.datasets):
-                training, metrics = record["training"], record["metrics"].values()
-                how = dict.fromkeys(f"{m['n_fake']:,} samples, {m['snapshot']} snapshot" for m in metrics)
-                fail = f" at step {training['fail_step']}: {training['fail_reason']}" if "fail_step" in training else ""
-                seen = f"{record['dataset']}, {training['images_seen'] / 1000:g} kimg, {record['outcome']}{fail}"
-                lines.append(f"- {scale}, {config}, seed {record['seed']}: {seen}; {'; '.join(how) or 'no metric'}")
+    for scale, config, record in found:
+        training, metrics = record["training"], record["metrics"].values()
+        how = dict.fromkeys(f"{m['n_fake']:,} samples, {m['snapshot']} snapshot" for m in metrics)
+        fail = f" at step {training['fail_step']}: {training['fail_reason']}" if "fail_step" in training else ""
+        seen = f"{record['dataset']}, {training['images_seen'] / 1000:g} kimg, {record['outcome']}{fail}"
+        lines.append(f"- {scale}, {config}, seed {record['seed']}: {seen}; {'; '.join(how) or 'no metric'}")
+    measured = [metric for _, _, record in found for metric in record["metrics"].values()]
+    lines += dict.fromkeys(f"- data: {data_line(record['data'])}" for _, _, record in found)
+    lines += dict.fromkeys(f"- feature network: {extractor_line(metric)}" for metric in measured)
+    lines += dict.fromkeys(f"- device: {device_line(record['provenance']['device'])}" for _, _, record in found)
+    lines += dict.fromkeys(f"- code: {code_line(record['training']['provenance']['code'])}" for _, _, record in found)
     return "\n".join(lines)
 
 
@@ -210,8 +228,7 @@ def write_comparison(name: str, table: ComparisonTable, studies: Iterable[Study]
     text = [f"# {table.title}"]
     text += [section_text(section, sections[section.title]) for section in table.sections]
     text.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
-    runs = [lines for section in table.sections if (lines := provenance_text(section, records))]
-    text.append("## Runs of ours\n\n" + "\n".join(runs or ["None has been recorded yet."]))
+    text.append(f"## Runs of ours\n\n{provenance_text(table, records)}")
     out = io.StringIO()
     writer = csv.DictWriter(out, [field.name for field in fields(ComparedCell)], lineterminator="\n")
     writer.writeheader()

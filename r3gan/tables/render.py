@@ -177,7 +177,9 @@ def footer(scale: ScaleResult) -> str:
 
 
 def data_line(data: dict[str, Any]) -> str:
-    return f"{data['dataset']}, {data['count']:,} images, sha256 {data['sha256']}"
+    pool = f", from {data['digit_pool']:,} digits" if "digit_pool" in data else ""
+    made = f"; {data['protocol']}" if "protocol" in data else ""
+    return f"{data['dataset']}, {data['count']:,} images{pool}{made}; sha256 {data['sha256']}"
 
 
 def budget_line(training: dict[str, Any]) -> str:
