@@ -86,8 +86,8 @@ def scale_text(table: ConvergenceTable, scale: str, rows: list[dict[str, Any]], 
             "kimg to target",
             "Training s",
             "With evaluation s",
-            "x images",
-            "x time",
+            "Speed-up, images",
+            "Speed-up, time",
         ]
         target = next((row["target"] for row in lines if "target" in row), None)
         said = f"{find_metric(metric).title}; target {number(target)}, the best of {title_of(table.baseline)}"

@@ -141,6 +141,8 @@ def draw_losses(path: Path, panels: dict[str, dict[str, tuple[dict[str, list[flo
 def draw_convergence(path: Path, curves: dict[str, list[dict[str, Any]]], metric: str, target: float | None) -> None:
     """A metric over images and over seconds of training, both on log axes, with the target."""
     figure, axes = _new_figure(1, 2, 13, 4.4)
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     clocks = (("kimg", "thousands of images"), ("train_seconds", "seconds of training"))
     for axis, (clock, label) in zip(axes.flat, clocks, strict=True):
         for row, points in curves.items():
@@ -149,8 +151,12 @@ def draw_convergence(path: Path, curves: dict[str, list[dict[str, Any]]], metric
             axis.axhline(target, color="black", linestyle="--", linewidth=1, label="target")
         axis.set_xscale("log")
         axis.set_yscale("log")
+        for each in (axis.xaxis, axis.yaxis):
+            each.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            each.set_major_formatter("{x:g}")
+            each.set_minor_formatter(NullFormatter())
         axis.set_xlabel(label)
         axis.set_ylabel(metric)
         axis.grid(alpha=0.3, which="both")
-    axes.flat[0].legend(fontsize=8)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     _save(figure, path)
