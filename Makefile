@@ -41,8 +41,8 @@ lint: setup  ## format, types, import directions, workflow style
 	snakefmt --check Snakefile pipelines
 	snakemake --lint
 
-bench: setup  ## training steps and data beside plain ones, memory; writes results/benchmarks/ and results/table7.md
-	snakemake --cores all --forcerun benchmark -- work/benchmarks/steps work/benchmarks/data
+bench: setup  ## training steps, data and FID beside plain ones; writes results/benchmarks/ and results/table7.md
+	snakemake --cores all --forcerun benchmark -- work/benchmarks/steps work/benchmarks/data work/benchmarks/evaluation
 	snakemake --cores all results/table7.md
 	@cat results/table7.md
 

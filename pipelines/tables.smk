@@ -1,4 +1,5 @@
-# Tables are rendered from records alone; the DAG asks for those of the selected scale.
+# Tables are rendered from records alone; the DAG asks for those of the selected scale. It is a parameter, since missing
+# records alone would not make Snakemake render a table that is there.
 rule table:
     input:
         lambda wildcards: record_files(STUDY, wildcards.table),
@@ -14,6 +15,7 @@ rule table:
         "work/logs/table/{table}.log",
     params:
         code=fingerprint.code("table"),
+        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.table} 2>&1 | tee {log}"
 
@@ -32,6 +34,7 @@ rule comparison_table:
         "work/logs/table/{comparison}.log",
     params:
         code=fingerprint.code("comparisons"),
+        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.comparison} 2>&1 | tee {log}"
 
@@ -55,6 +58,7 @@ rule convergence_table:
         "work/logs/table/{convergence_table}.log",
     params:
         code=fingerprint.code("convergence"),
+        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.convergence_table} 2>&1 | tee {log}"
 
@@ -73,6 +77,7 @@ rule figure:
         "work/logs/table/{figure}.log",
     params:
         code=fingerprint.code("figures"),
+        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.figure} 2>&1 | tee {log}"
 
