@@ -25,12 +25,14 @@ from r3gan.workflow import (
     has_gpu,
     load_study,
     mark_first_use,
+    mark_selection,
     names_of,
     record_files,
 )
 
 STUDY = load_study(config.get("scale", "smoke"))
 FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
+SELECTED = mark_selection(Path("work/selected-scale"), STUDY.scale)
 # Tables that need no run of this study.
 STANDING_TABLES = [name for name in TABLES if name not in names_of(Table)]
 GPUS = 1 if has_gpu() else 0

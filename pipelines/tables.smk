@@ -1,10 +1,10 @@
-# Tables are rendered from records alone; the DAG asks for those of the selected scale. It is a parameter, since missing
-# records alone would not make Snakemake render a table that is there.
+# Tables are rendered from records alone; the DAG asks for those of the selected scale.
 rule table:
     input:
         lambda wildcards: record_files(STUDY, wildcards.table),
         "r3gan/tables/published.csv",
         FIRST_USE,
+        SELECTED,
     output:
         "results/{table}.md",
         "results/{table}.csv",
@@ -15,7 +15,6 @@ rule table:
         "work/logs/table/{table}.log",
     params:
         code=fingerprint.code("table"),
-        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.table} 2>&1 | tee {log}"
 
@@ -26,6 +25,7 @@ rule comparison_table:
         lambda wildcards: comparison_files(STUDY, wildcards.comparison, RELEASED),
         "r3gan/tables/published.csv",
         FIRST_USE,
+        SELECTED,
     output:
         "results/{comparison}.md",
         "results/{comparison}.csv",
@@ -34,7 +34,6 @@ rule comparison_table:
         "work/logs/table/{comparison}.log",
     params:
         code=fingerprint.code("comparisons"),
-        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.comparison} 2>&1 | tee {log}"
 
@@ -45,6 +44,7 @@ rule convergence_table:
         lambda wildcards: convergence_files(STUDY, wildcards.convergence_table),
         "r3gan/tables/published.csv",
         FIRST_USE,
+        SELECTED,
     output:
         "results/{convergence_table}.md",
         "results/{convergence_table}.csv",
@@ -58,7 +58,6 @@ rule convergence_table:
         "work/logs/table/{convergence_table}.log",
     params:
         code=fingerprint.code("convergence"),
-        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.convergence_table} 2>&1 | tee {log}"
 
@@ -68,6 +67,7 @@ rule figure:
         lambda wildcards: comparison_files(STUDY, wildcards.figure, RELEASED),
         "r3gan/tables/published.csv",
         FIRST_USE,
+        SELECTED,
     output:
         "results/{figure}.md",
         "results/{figure}.csv",
@@ -77,7 +77,6 @@ rule figure:
         "work/logs/table/{figure}.log",
     params:
         code=fingerprint.code("figures"),
-        scale=STUDY.scale,
     shell:
         "r3gan table {wildcards.figure} 2>&1 | tee {log}"
 

@@ -94,6 +94,18 @@ def mark_first_use(marker: Path) -> str:
     return str(marker)
 
 
+def mark_selection(marker: Path, scale: str) -> str:
+    """Write the selected scale into `marker` unless it says so already, and return its path.
+
+    An input of the tables: with another scale it is newer than they are, so that they ask for that scale's records.
+    Missing records alone would not make Snakemake render a table that is there.
+    """
+    if not marker.exists() or marker.read_text(encoding="utf-8") != scale:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.write_text(scale, encoding="utf-8")
+    return str(marker)
+
+
 def has_gpu() -> bool:
     """Whether this machine has an NVIDIA GPU, told without importing torch."""
     return any(Path("/dev").glob("nvidia[0-9]*"))

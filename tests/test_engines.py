@@ -108,6 +108,7 @@ def test_snakemake_reruns_what_an_edit_can_change_and_nothing_else(snakemake_tre
 def test_another_scale_asks_for_its_own_runs(snakemake_tree: Path) -> None:
     planned = jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n", "--config", "scale=paper"))
     os.utime(snakemake_tree / "work/first-use-paper", (0, 0))  # as if it had been planned before the table was there
+    assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n")) == []  # the scale of before is still measured
     assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n", "--config", "scale=paper")) == planned
     assert [job for job in planned if job.startswith("train")] == [
         f"train {c}" for c in sorted(TABLES["table1"].configs)
