@@ -5,6 +5,7 @@ Nothing here imports more than the reader's name; the work is in the modules tha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Source(ABC):
     """What every data set says of itself."""
 
     title: str
@@ -34,12 +35,13 @@ class Source:
         return "fetched" if self.files else "yours"
 
     @property
+    @abstractmethod
     def protocol(self) -> str:
         """How pictures become arrays; two protocols are two data sets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, request: Request) -> Content:
-        raise NotImplementedError
+        """What the source holds, ready to be written."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,10 @@ def _fid(title: str, extractor: str) -> Metric:
     )
 
 
+def _kid(title: str, extractor: str) -> Metric:
+    return Metric(title=title, better="lower", protocol=_KERNEL, extractor=extractor, reals="features", compute=_kernel)
+
+
 def _neighbours(name: str, extractor: str, compute: Callable[[Sample, Sample], float]) -> Metric:
     return Metric(
         title=f"{name} in {extractor} features",
@@ -96,14 +100,7 @@ METRICS: Mapping[str, Metric] = {
     "fid": _fid("FID, the papers' protocol (legacy_tensorflow)", "inception-tensorflow"),
     "fid-clean": _fid("FID, clean-fid's resizing (clean)", "inception-clean"),
     "fid-pytorch": _fid("FID, pytorch-fid's network and resizing (legacy_pytorch)", "inception-pytorch"),
-    "kid": Metric(
-        title="KID",
-        better="lower",
-        protocol=_KERNEL,
-        extractor="inception-tensorflow",
-        reals="features",
-        compute=_kernel,
-    ),
+    "kid": _kid("KID", "inception-tensorflow"),
     "inception-score": Metric(
         title="Inception Score",
         better="higher",
@@ -116,14 +113,7 @@ METRICS: Mapping[str, Metric] = {
     "precision": _neighbours("precision", "vgg16", _precision),
     "recall": _neighbours("recall", "vgg16", _recall),
     "lite1-frechet": _fid("Frechet distance in EfficientNet-lite1 features (not FID)", "efficientnet-lite1"),
-    "lite1-kid": Metric(
-        title="kernel distance in EfficientNet-lite1 features (not KID)",
-        better="lower",
-        protocol=_KERNEL,
-        extractor="efficientnet-lite1",
-        reals="features",
-        compute=_kernel,
-    ),
+    "lite1-kid": _kid("kernel distance in EfficientNet-lite1 features (not KID)", "efficientnet-lite1"),
     "lite1-precision": _neighbours("precision", "efficientnet-lite1", _precision),
     "lite1-recall": _neighbours("recall", "efficientnet-lite1", _recall),
     "digit-frechet": _fid("Frechet distance in digit-classifier features (not FID)", "digits"),
