@@ -6,7 +6,10 @@ BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 STAMP := $(VENV)/.synced
 
-.PHONY: help setup table1 tables test lint bench lock clean
+# What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
+SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurmd
+
+.PHONY: help system setup table1 tables test lint bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,6 +25,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "building DeepSpeed's extension for CPUs (once, about a minute)"
 	@$(BIN)/python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
 	@touch $@
+
+system:  ## install the Debian packages that some tests need (as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES)
 
 table1: setup  ## Table 1 at smoke scale: train, evaluate, print
 	snakemake --cores all results/table1.md

@@ -36,6 +36,15 @@ def pytest_configure() -> None:
     torch.set_num_threads(1)  # small tensors: a second thread only waits
 
 
+def need(*programs: str) -> None:
+    """Skip the test where one of these is not on PATH (`make system` installs them); fail where nothing may be."""
+    missing = [program for program in programs if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+    if missing and os.environ.get("R3GAN_SKIP_NOTHING"):
+        pytest.fail(f"not on PATH: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not on PATH: {', '.join(missing)}")
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Of a process that uses the code in `folder` and the tools beside this interpreter."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
