@@ -5,7 +5,7 @@ rule evaluate:
         "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
         "runs/{scale}/{dataset}/{config}/seed{seed}/loss.csv",
         "data/{dataset}/images.npy",
-        lambda wildcards: STUDY.find_run(wildcards).classifier_files,
+        lambda wildcards: STUDY.find_evaluated(wildcards).classifier_files,
         FIRST_USE,
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/metrics.json",
@@ -19,7 +19,7 @@ rule evaluate:
         gpu=GPUS,
     params:
         code=fingerprint.code("evaluate"),
-        options=lambda wildcards: STUDY.find_run(wildcards).evaluation_options,
+        options=lambda wildcards: STUDY.find_evaluated(wildcards).evaluation_options,
         threads=lambda wildcards: STUDY.find_run(wildcards).threads,
     shell:
         "r3gan evaluate {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"

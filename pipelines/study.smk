@@ -8,6 +8,7 @@ from r3gan import fingerprint
 from r3gan.configs import find_config
 from r3gan.tables import (
     TABLES,
+    AblationTable,
     ComparisonTable,
     ConvergenceTable,
     LossFigure,
@@ -53,6 +54,7 @@ wildcard_constraints:
     table="|".join(names_of(Table)),
     speed_table="|".join(names_of(SpeedTable)),
     comparison="|".join(names_of(ComparisonTable)),
+    ablation_table="|".join(names_of(AblationTable)),
     convergence_table="|".join(names_of(ConvergenceTable)),
     figure="|".join(names_of(ParameterFigure, LossFigure)),
     preset_table="|".join(names_of(PresetTable)),
