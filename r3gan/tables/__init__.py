@@ -320,3 +320,8 @@ def find_table(name: str) -> AnyTable:
     if name not in TABLES:
         raise unknown("table", name, TABLES)
     return TABLES[name]
+
+
+def tables_of_cells() -> list[str]:
+    """The tables that are made of numbers with a verdict each; figures are drawn from them."""
+    return [name for name, table in TABLES.items() if not isinstance(table, ParameterFigure | LossFigure)]

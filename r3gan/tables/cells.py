@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -61,6 +61,7 @@ class Cell:
     verdict: str = ""
     reason: str = ""  # what the verdict leaves to say
     band: Interval | None = None
+    metric: str = ""  # what ours is, where it may drift: an entry of DRIFT
     conditions: str = ""  # under which ours was measured: equal ones make two of our numbers comparable
     weights: tuple[str, ...] = ()  # what was measured: beginnings of the generators' sha256, one a seed
     records: tuple[str, ...] = ()  # files below results/
@@ -128,6 +129,7 @@ def measured(cell: Cell, metric: str, records: Sequence[Record], against: Agains
         n=len(values) or failed,
         seeds=tuple(record["seed"] for record in records),
         outcome="Fail" if failed else "trained" if values else NOT_MEASURED,
+        metric=metric,
         conditions=conditions(records[0], found[0] if found else None),
         weights=tuple(record["generator_sha256"][:12] for record in records if "generator_sha256" in record),
         records=tuple(f"{record['training']['run']}/metrics.json" for record in records),
@@ -204,9 +206,14 @@ def tally(cells: Iterable[Cell]) -> Mapping[str, int]:
 
 
 def write_cells(results: Path, name: str, title: str, cells: Sequence[Cell], **more: Any) -> None:
-    """Write <name>.json, with `more` beside the cells; what a cell leaves at its default is not written."""
-    plain = [{k: v for k, v in asdict(cell).items() if v != DEFAULTS.get(k, MISSING)} for cell in cells]
+    """Write <name>.json, with `more` beside the cells."""
+    plain = [as_json(cell) for cell in cells]
     write_json(results / f"{name}.json", {"schema": SCHEMA, "table": name, "title": title, "cells": plain, **more})
+
+
+def as_json(cell: Cell) -> dict[str, Any]:
+    """What the cell does not leave at its default."""
+    return {name: value for name, value in asdict(cell).items() if value != DEFAULTS[name]}
 
 
 def as_csv(cells: Iterable[Cell]) -> str:

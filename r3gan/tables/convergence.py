@@ -110,7 +110,7 @@ def published_cells(
 def judged_ratio(cell: Cell, table: str, ratio: float | None) -> Cell:
     """The cell with a speed-up in the place of the FID; None where the target was not reached."""
     printed = float(cell.published or "")
-    cell = replace(cell, reproduced=ratio, untrained=None)
+    cell = replace(cell, reproduced=ratio, untrained=None, metric="")
     if cell.verdict == NOT_COMPARABLE:
         return cell
     if ratio is None:
@@ -139,7 +139,7 @@ def own_cells(name: str, table: ConvergenceTable, scale: str, records: Mapping[s
         if "kimg" in row:
             text = "" if row["reached"] else f"> {row['kimg']:g}"
             reached = row["kimg"] if row["reached"] else None
-            found.append(replace(best, quantity=f"kimg to target, {metric}", reproduced=reached, text=text))
+            found.append(replace(best, quantity=f"kimg to target, {metric}", reproduced=reached, text=text, metric=""))
     return found
 
 

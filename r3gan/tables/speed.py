@@ -80,6 +80,7 @@ def cells_of(name: str, module: str, line: dict[str, Any]) -> list[Cell]:
             reproduced=value,
             n=line["rounds"],
             outcome="measured",
+            metric="ms" if quantity.endswith("ms") else "",
             conditions=line["hardware"],
             records=(f"benchmarks/{line['hardware']}/{module}.json",),
         )

@@ -12,16 +12,16 @@ INCONCLUSIVE = "inconclusive"
 NOT_COMPARABLE = "not comparable"
 NOT_RUN = "not run"
 NOT_MEASURED = "not measured"  # trained, but the metric was not asked for
-EXACT = "exact"  # of what has no uncertainty: counts and hyperparameters
+EXACT = "exact"  # of what has no uncertainty: counts, hyperparameters, proofs
 DIFFERS = "differs"
 # Every verdict with what it means, in the order in which a reader wants to see them.
 VERDICTS = {
     WORSE: "outside the band, on the bad side, with the whole 95% interval (a single run: with its value)",
-    DIFFERS: "a count or a hyperparameter that is not the published one",
+    DIFFERS: "a count, a hyperparameter or a proof's statement that is not as published",
     BETTER: "outside the band, on the good side: worth a second look too",
     INCONCLUSIVE: "the 95% interval over the seeds reaches over an edge of the band",
     REPRODUCED: "inside the band",
-    EXACT: "equal at every printed digit",
+    EXACT: "a count, a hyperparameter or a proof's statement as published, at every printed digit",
     NOT_COMPARABLE: "measured under other conditions than the published number; the reason says which",
     NOT_MEASURED: "trained, but this metric was not asked for",
     NOT_RUN: "nobody has run it in this tree yet",
