@@ -74,7 +74,7 @@ def convergence_files(study: Study, name: str) -> list[str]:
         f"results/{folder}/{record}.json"
         for record, runs in records.items()
         for folder, run in runs.items()
-        if run.config in entry.configs and run.dataset in entry.datasets
+        if run.config in entry.configs and run.dataset in entry.trained_on
     ]
 
 

@@ -34,25 +34,34 @@ def record(config: str, values: list[float], device: str = "a processor") -> dic
         for i, value in enumerate(values, start=1)
     ]
     return {
+        "schema": 1, "scale": "smoke", "dataset": "stackedmnist5k-16", "outcome": "trained",
         "config": config, "seed": 1, "interval_kimg": 2.0, "points": points,
-        "metrics": {METRIC: {"n_fake": 100}}, "data": {"dataset": "d", "sha256": "s", "count": 50},
-        "training": {"run": config, "provenance": stamp},
+        "metrics": {METRIC: {"n_fake": 100, "protocol": "p"}}, "data": {"dataset": "d", "sha256": "s", "count": 50},
+        "training": {"run": config, "recipe": {"batch": 8, "total_kimg": 6.0}, "provenance": stamp},
     }  # fmt: skip
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     runs = tuple(
-        StudyRun(key=c, config=c, dataset="d", seed=1, total_kimg=6, threads=1, evaluation={"metrics": [METRIC]})
+        StudyRun(
+            key=c,
+            config=c,
+            dataset="stackedmnist5k-16",
+            seed=1,
+            total_kimg=6,
+            threads=1,
+            evaluation={"metrics": [METRIC]},
+        )
         for c in CURVES
     )
     for config, values in CURVES.items():
-        path = tmp_path / "smoke/d" / config / "seed1/convergence.json"
+        path = tmp_path / "smoke/stackedmnist5k-16" / config / "seed1/convergence.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(record(config, values)))
     converging = Convergence(snapshot_kimg=2, evaluation={"metrics": [METRIC]}, runs=runs)
     return Study(
-        scale="smoke", datasets=("d",), classifiers=(), launch={}, tables=(), runs=(), convergence=converging
+        scale="smoke", datasets=("stackedmnist5k-16",), classifiers=(), launch={}, tables=(), runs=(), convergence=converging
     )  # fmt: skip
 
 
@@ -85,7 +94,7 @@ def test_the_page_says_what_was_not_reached_and_who_looks_through_imagenet(study
 
 
 def test_times_on_other_hardware_are_not_compared(study: Study, tmp_path: Path) -> None:
-    path = tmp_path / "smoke/d/projected-fastgan/seed1/convergence.json"
+    path = tmp_path / "smoke/stackedmnist5k-16/projected-fastgan/seed1/convergence.json"
     path.write_text(json.dumps(record("projected-fastgan", CURVES["projected-fastgan"], device="another")))
     row = written(tmp_path, study)["projected-fastgan"]
     assert row["speedup_images"] == "3.0"

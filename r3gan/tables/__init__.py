@@ -17,7 +17,7 @@ class Table:
     configs: tuple[str, ...]
     counted_at: str  # data set at whose paper size the networks are counted
     published_metric: str
-    metrics: tuple[str, ...]  # ours, the first of which is set beside the published one
+    metrics: tuple[str, ...]  # in order; of those measured at a scale the first is set beside the published one
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,10 +122,12 @@ class ConvergenceTable:
     title: str
     published: str
     also: tuple[str, ...]  # further tables of published.csv that belong to it
+    ours: Mapping[str, str]  # published system -> configuration
+    datasets: Mapping[str, str]  # as published -> ours, those that are
+    speed_dataset: str  # on which the published speed-ups were measured, as published
     baseline: str
     configs: tuple[str, ...]
-    datasets: tuple[str, ...]  # the paper's, then what stands for it at smaller scales
-    stem: str
+    trained_on: tuple[str, ...]  # at the scales, the paper's first
     notes: tuple[str, ...] = ()
 
     @property
@@ -139,6 +141,7 @@ class PublishedColumn:
 
     title: str
     published: str
+    quantity: str
     rows: Mapping[str, str]  # configuration -> published row
 
 
@@ -149,7 +152,7 @@ class AblationTable:
     title: str
     baseline: str
     configs: tuple[str, ...]
-    datasets: tuple[str, ...]  # the paper's, then what stands for it at smaller scales
+    trained_on: tuple[str, ...]  # at the scales, the paper's first
     counted_at: str  # data set at whose paper size the networks are counted
     published: tuple[PublishedColumn, ...]
     notes: tuple[str, ...] = ()
@@ -206,7 +209,7 @@ TABLES: Mapping[str, AnyTable] = {
         configs=("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted"),
         counted_at="ffhq-256",
         published_metric="fid",
-        metrics=("digit-frechet", "modes", "kl"),
+        metrics=("fid", "digit-frechet", "modes", "kl", "recall"),
         notes=(
             'The paper prints "Well-behaved Loss 12.46" between B and C: it is the heading of C, not a run.',
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
@@ -253,6 +256,15 @@ TABLES: Mapping[str, AnyTable] = {
         title="Table 4: convergence speed of Projected GAN",
         published="table4",
         also=("table4-features", "table4-ablation", "table4-reruns"),
+        ours={"Projected GAN*": "projected-fastgan", "StyleGAN2-ADA": "A", "FastGAN": "fastgan"},
+        datasets={
+            "CLEVR": "clevr-256",
+            "FFHQ": "ffhq-256",
+            "Cityscapes": "cityscapes-256",
+            "Bedroom": "lsun-bedroom-256",
+            "Church": "lsun-church-256",
+        },
+        speed_dataset="Church",
         baseline="A",
         configs=(
             "A",
@@ -264,8 +276,7 @@ TABLES: Mapping[str, AnyTable] = {
             "projected-A",
             "projected-E",
         ),
-        datasets=("ffhq-256", "cifar10-unlabelled", "stackedmnist5k-16"),
-        stem="table4",
+        trained_on=("ffhq-256", "cifar10-unlabelled", "stackedmnist5k-16"),
         notes=(
             "* is trained through features that ImageNet taught, as FID's own features were, which flatters it; the "
             "smoke scale measures digits, without ImageNet.",
@@ -291,17 +302,19 @@ TABLES: Mapping[str, AnyTable] = {
             "projected-lite0",
             "projected-random",
         ),
-        datasets=("lsun-church-256", "cifar10-unlabelled", "stackedmnist5k-16"),
+        trained_on=("lsun-church-256", "cifar10-unlabelled", "stackedmnist5k-16"),
         counted_at="lsun-church-256",
         published=(
             PublishedColumn(
                 title="FID published, relative to an RGB discriminator",
                 published="table4-ablation",
+                quantity="relative_fid",
                 rows={"projected-ccm": "CCM only, L1-L4", "projected-fastgan": "CCM + CSM, L1-L4"},
             ),
             PublishedColumn(
                 title="FID published, by feature network",
                 published="table4-features",
+                quantity="fid",
                 rows={"projected-lite0": "lite0", "projected-fastgan": "lite1"},
             ),
         ),
@@ -378,3 +391,8 @@ def find_table(name: str) -> AnyTable:
     if name not in TABLES:
         raise unknown("table", name, TABLES)
     return TABLES[name]
+
+
+def tables_of_cells() -> list[str]:
+    """The tables that are made of numbers with a verdict each; figures are drawn from them."""
+    return [name for name, table in TABLES.items() if not isinstance(table, ParameterFigure | LossFigure)]

@@ -5,48 +5,29 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from r3gan.configs import CONFIGS
 from r3gan.counts import count_discriminator
-from r3gan.files import read_json, write_json, write_text
+from r3gan.files import read_json, write_text
 from r3gan.metrics import find_metric, needs_classifier
 from r3gan.metrics.crossing import values_of
 from r3gan.study import Study
 from r3gan.tables import AblationTable
-from r3gan.tables.convergence import printed, read_scales, title_of
+from r3gan.tables.cells import Against, Cell, measured, write_cells
+from r3gan.tables.convergence import as_measurement, printed, read_scales, title_of
 from r3gan.tables.figures import draw_relative, draw_samples
-from r3gan.tables.records import read_published
+from r3gan.tables.records import Published, read_published
 from r3gan.tables.render import code_line, device_line, extractor_line, grid, number, shared, versions_line
-from r3gan.tables.verdict import NOT_RUN, quality_verdict
+from r3gan.tables.verdict import NOT_COMPARABLE, NOT_RUN, Verdict
 
 Record = dict[str, Any]
-BEST, LAST = "best", "last"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One configuration measured in one way at one scale."""
-
-    scale: str
-    row: str
-    config: str
-    metric: str
-    imagenet: bool  # whether the metric looks through ImageNet's features
-    snapshot: str  # best of the run's, or its last
-    kimg: float
-    value: float
-    relative: float | None  # to the baseline's value, None without one
-    n: int
-    seed: int
-    verdict: str
-
-    @property
-    def measured(self) -> str:
-        """The way of measuring, in words."""
-        return f"{self.metric}{' (ImageNet)' if self.imagenet else ''}, {self.snapshot}"
+BEST, LAST = "best", "last"  # of a run's snapshots
+COLUMNS = (
+    "scale", "row", "config", "metric", "through_imagenet", "snapshot", "kimg", "value", "relative", "n", "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,55 +65,88 @@ def measurements(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float
         best = (min if find_metric(metric).better == "lower" else max)(values)
         found[metric, BEST] = kimg[values.index(best)], best
         found[metric, LAST] = kimg[-1], values[-1]
-    for metric, measured in scale.ends.get(config, {"metrics": {}})["metrics"].items():
-        found[metric, LAST] = kimg[-1], measured["value"]
+    for metric, ended in scale.ends.get(config, {"metrics": {}})["metrics"].items():
+        found[metric, LAST] = kimg[-1], ended["value"]
     return found
 
 
-def rows_of(table: AblationTable, scale: Scale) -> list[Row]:
+def rows_of(table: AblationTable, scale: Scale) -> list[dict[str, Any]]:
     """One entry a configuration and way of measuring, in the order of the table."""
     baseline = measurements(scale, table.baseline) if table.baseline in scale.curves else {}
     rows = []
     for config in table.configs:
         if config not in scale.curves:
             continue
+        record = scale.curves[config]
         for (metric, snapshot), (kimg, value) in measurements(scale, config).items():
-            reference = baseline.get((metric, snapshot))
-            rows.append(
-                Row(
-                    scale=scale.name,
-                    row=title_of(config),
-                    config=config,
-                    metric=metric,
-                    imagenet=not needs_classifier([metric]),
-                    snapshot=snapshot,
-                    kimg=kimg,
-                    value=value,
-                    relative=value / reference[1] if reference else None,
-                    n=1,
-                    seed=scale.curves[config]["seed"],
-                    verdict=verdict_of(table, scale.name, config, metric),
-                )
-            )
+            row: dict[str, Any] = {"scale": scale.name, "row": title_of(config), "config": config}
+            row |= {"metric": metric, "through_imagenet": not needs_classifier([metric]), "snapshot": snapshot}
+            row |= {"kimg": kimg, "value": value, "n": 1, "seed": record["seed"]}
+            if (metric, snapshot) in baseline:
+                row["relative"] = value / baseline[metric, snapshot][1]
+            rows.append(row)
     return rows
 
 
-def verdict_of(table: AblationTable, scale: str, config: str, metric: str) -> str:
-    """What may be said of our number and the published one of the same configuration."""
-    if not any(config in column.rows for column in table.published):
-        return "nothing published"
-    return quality_verdict(scale, "fid", metric)
+def published_of(table: AblationTable, config: str) -> tuple[str, Published] | None:
+    """What is published of a configuration, the FID itself before the relative one, and which of them it is."""
+    for column in sorted(table.published, key=lambda column: column.quantity != "fid"):
+        if config in column.rows:
+            return column.quantity, read_published(column.published)[column.rows[config], column.quantity]
+    return None
 
 
-def rank_correlation(rows: list[Row]) -> tuple[float, str, str, int] | None:
+def cells_of(name: str, table: AblationTable, scales: Iterable[Scale]) -> list[Cell]:
+    """The best of every row at every scale beside what is published, and its last G."""
+    against = Against(table="table4", metric="fid", dataset=table.trained_on[0])
+    found = []
+    for scale in scales:
+        for row in rows_of(table, scale):
+            config, metric, curve = row["config"], row["metric"], scale.curves[row["config"]]
+            cell = Cell(
+                table=name,
+                section="Ours",
+                row=row["row"],
+                config=config,
+                quantity=f"{row['snapshot']} {metric}",
+                scale=scale.name,
+            )
+            if row["snapshot"] == BEST:
+                printed = published_of(table, config)
+                cell = measured(
+                    cell.with_published(printed[1] if printed else None),
+                    metric,
+                    [as_measurement(curve, metric)],
+                    against,
+                )
+                if printed and printed[0] != "fid" and cell.verdict != NOT_COMPARABLE:
+                    cell = cell.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
+                cell = replace(cell, records=(f"{curve['training']['run']}/convergence.json",))
+            elif metric in curve["metrics"]:
+                last = curve | {"metrics": {metric: curve["metrics"][metric] | {"value": row["value"]}}}
+                cell = measured(cell, metric, [last], against)
+                cell = replace(cell, records=(f"{curve['training']['run']}/convergence.json",))
+            else:
+                cell = measured(cell, metric, [scale.ends[config]], against)
+            found.append(cell)
+    run = {cell.config for cell in found}
+    for config in table.configs:
+        if config not in run:
+            printed = published_of(table, config)
+            cell = Cell(table=name, section="Ours", row=title_of(config), config=config, quantity="best fid")
+            found.append(measured(cell.with_published(printed[1] if printed else None), "fid", [], against))
+    return found
+
+
+def rank_correlation(rows: list[dict[str, Any]]) -> tuple[float, str, str, int] | None:
     """Spearman's, of the last G's order by a metric without ImageNet and by one with; None unless there are both."""
     from scipy.stats import spearmanr
 
-    last = [row for row in rows if row.snapshot == LAST]
-    names = [next((row.metric for row in last if row.imagenet == imagenet), None) for imagenet in (False, True)]
+    last = [row for row in rows if row["snapshot"] == LAST]
+    names = [next((row["metric"] for row in last if row["through_imagenet"] == there), None) for there in (False, True)]
     if None in names:
         return None
-    one, other = ({row.config: row.value for row in last if row.metric == name} for name in names)
+    one, other = ({row["config"]: row["value"] for row in last if row["metric"] == name} for name in names)
     common = [config for config in one if config in other]
     if len(common) < 3:
         return None
@@ -157,23 +171,28 @@ def networks_text(table: AblationTable) -> str:
     return text + grid(rows, headers, range(1, len(headers))) + f"\n\nPublished on {protocols}; (quoted): by others."
 
 
-def scale_text(table: AblationTable, scale: Scale, rows: list[Row]) -> str:
+def way_of(row: dict[str, Any]) -> str:
+    """How a row was measured, in words."""
+    return f"{row['metric']}{' (ImageNet)' if row['through_imagenet'] else ''}, {row['snapshot']}"
+
+
+def scale_text(table: AblationTable, scale: Scale, rows: list[dict[str, Any]], verdicts: Mapping[str, str]) -> str:
     """A scale's table, and where its numbers come from."""
-    ways = list(dict.fromkeys((row.metric, row.snapshot, row.measured) for row in rows))
-    by_key = {(row.config, row.metric, row.snapshot): row for row in rows}
-    headers, lines = ["Row"], [[title_of(config)] for config in table.configs]
-    for metric, snapshot, measured in ways:
-        headers += [measured, *(["at kimg"] if snapshot == BEST else []), "relative"]
-        for line, config in zip(lines, table.configs, strict=True):
-            row = by_key.get((config, metric, snapshot))
-            cells = [number(row.value if row else None)]
-            cells += [number(row.kimg if row else None)] if snapshot == BEST else []
-            line += [*cells, f"{row.relative:.2f}" if row and row.relative is not None else "-"]
-    verdicts = {row.config: row.verdict for row in reversed(rows)}
-    lines = [[*line, verdicts.get(config, NOT_RUN)] for line, config in zip(lines, table.configs, strict=True)]
-    titles = [f"- {metric}: {find_metric(metric).title}" for metric in dict.fromkeys(metric for metric, _, _ in ways)]
+    by_key = {(row["config"], way_of(row)): row for row in rows}
+    ways = {way_of(row): row["snapshot"] for row in rows}
+    headers, lines = ["Row"], {config: [title_of(config)] for config in table.configs}
+    for way, snapshot in ways.items():
+        headers += [way, *(["at kimg"] if snapshot == BEST else []), "relative"]
+        for config, line in lines.items():
+            row = by_key.get((config, way), {})
+            line.append(number(row.get("value")))
+            if snapshot == BEST:
+                line.append(number(row.get("kimg")))
+            line.append(f"{row['relative']:.2f}" if "relative" in row else "-")
+    shown = [[*line, verdicts.get(config, NOT_RUN) or "nothing published"] for config, line in lines.items()]
+    titles = [f"- {metric}: {find_metric(metric).title}" for metric in dict.fromkeys(row["metric"] for row in rows)]
     parts = [f"## Ours, {scale.name} scale", "\n".join(titles)]
-    parts.append(grid(lines, [*headers, "Verdict"], range(1, len(headers))))
+    parts.append(grid(shown, [*headers, "Verdict"], range(1, len(headers))))
     if correlation := rank_correlation(rows):
         rho, one, other, count = correlation
         said = f"Spearman rank correlation of the last G's order by {one} and by {other}: {rho:+.2f}"
@@ -185,12 +204,12 @@ def footer(scale: Scale) -> str:
     """Protocol and provenance of a scale's numbers, from its records alone."""
     records = [*scale.curves.values(), *scale.ends.values()]
     stamps = [record["training"]["provenance"] for record in records]
-    measured = [metric for record in records for metric in record["metrics"].values()]
+    ways = [metric for record in records for metric in record["metrics"].values()]
     data = shared(f"{record['data']['dataset']}, {record['data']['count']:,} images" for record in records)
-    samples = shared(f"{metric['n_fake']:,} samples" for metric in measured)
+    samples = shared(f"{metric['n_fake']:,} samples" for metric in ways)
     lines = [
         f"single runs (n = 1), seed {shared(record['seed'] for record in records)}; {data}; {samples}",
-        *dict.fromkeys(f"feature network: {extractor_line(metric)}" for metric in measured),
+        *dict.fromkeys(f"feature network: {extractor_line(metric)}" for metric in ways),
         "device: " + shared(device_line(stamp["device"]) for stamp in stamps),
         "versions: " + shared(versions_line(stamp["versions"]) for stamp in stamps),
         "code: " + shared(code_line(stamp["code"]) for stamp in stamps),
@@ -201,25 +220,27 @@ def footer(scale: Scale) -> str:
 def write_ablation(name: str, table: AblationTable, studies: Iterable[Study], results: Path) -> None:
     """Write <name>.md, .csv, .json, a picture of the relative distances and a sheet of samples."""
     scales = read_ablation(table, studies, results)
-    rows = [row for scale in scales for row in rows_of(table, scale)]
+    rows, cells = [row for scale in scales for row in rows_of(table, scale)], cells_of(name, table, scales)
     panels: dict[str, dict[str, dict[str, float]]] = {}
     for row in rows:
-        if row.relative is not None:
-            panels.setdefault(row.scale, {}).setdefault(row.row, {})[row.measured] = row.relative
+        if "relative" in row:
+            panels.setdefault(row["scale"], {}).setdefault(row["row"], {})[way_of(row)] = row["relative"]
     draw_relative(results / f"{name}.png", panels)
     draw_samples(results / f"{name}-samples.png", samples_of(table, scales, results))
     parts = [f"# {table.title}", networks_text(table)]
-    parts += [scale_text(table, scale, [row for row in rows if row.scale == scale.name]) for scale in scales]
+    for scale in scales:
+        verdicts = {cell.config or "": cell.said for cell in reversed(cells) if cell.scale == scale.name}
+        parts.append(scale_text(table, scale, [row for row in rows if row["scale"] == scale.name], verdicts))
     if scales:
         parts.append(f"![Relative distances]({name}.png)\n\n![Samples of every row]({name}-samples.png)")
     else:
         parts.append(f"## Ours\n\n{NOT_RUN.capitalize()}.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
     out = io.StringIO()
-    writer = csv.DictWriter(out, Row.__dataclass_fields__, lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "rows": [asdict(row) for row in rows]})
+    writer.writerows(rows)
+    write_cells(results, name, table.title, cells, rows=rows)
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
 
