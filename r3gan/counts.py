@@ -19,10 +19,10 @@ def count_parameters(config: Config, dataset: str) -> dict[str, int]:
 
 
 def count_discriminator(config: Config, dataset: str) -> tuple[int, int]:
-    """Parameters that D trains, and those of the networks that it looks through and never trains."""
-    import torch
+    """Parameters that D trains, and those of the networks that it looks through and never trains.
 
-    with torch.device("meta"):
-        network = config.networks.discriminator(SIZES[dataset])
+    It is built for real: there is memory for one D, and on the meta device spectral norm takes seconds.
+    """
+    network = config.networks.discriminator(SIZES[dataset])
     frozen = (p.numel() for net in network.frozen for p in net.parameters())
     return sum(p.numel() for p in network.parameters()), sum(frozen)

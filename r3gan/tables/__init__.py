@@ -31,6 +31,7 @@ class SpeedTable:
 
     title: str
     module: str
+    beside: str = "Textbook"  # what the other side of every ratio is called
     notes: tuple[str, ...] = ()
 
     @property
@@ -367,6 +368,23 @@ TABLES: Mapping[str, AnyTable] = {
             "peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
             "without its lazy penalties.",
+        ),
+    ),
+    "table7-projected": SpeedTable(
+        title="Table 7, Projected GAN: ways to compute what is frozen",
+        module="projected",
+        beside="Plain",
+        notes=(
+            "Medians over rounds in which one way and the plain one take turns on the same weights and batch. Plain: "
+            "NCHW, batch norms on their own, one pass over reals and one over fakes. Ratio: plain over the way.",
+            "features: the projector's maps of reals and fakes, as the D step wants them, without a way back; features "
+            "and back: those of fakes and the gradient of the images, as the G step wants it. A D step's features "
+            "need no gradient and take none on either side. FastGAN has such a network in its D step alone.",
+            "folded: what is frozen is in eval mode, so its batch norms become part of its convolutions. compiled: "
+            "torch.compile of what is frozen, warm; the first step takes a minute more.",
+            "Features of reals are not kept: every image is augmented anew before the projector sees it, so no two "
+            "steps look at the same pixels.",
+            "MiB: tensor memory that a step takes at its highest, above what is held between steps.",
         ),
     ),
     "propositions": PropositionTable(

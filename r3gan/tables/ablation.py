@@ -17,7 +17,7 @@ from r3gan.metrics.crossing import values_of
 from r3gan.study import Study
 from r3gan.tables import AblationTable
 from r3gan.tables.cells import Against, Cell, measured, write_cells
-from r3gan.tables.convergence import as_measurement, printed, read_scales, title_of
+from r3gan.tables.convergence import printed, read_scales, title_of
 from r3gan.tables.figures import draw_relative, draw_samples
 from r3gan.tables.records import Published, read_published
 from r3gan.tables.render import code_line, device_line, extractor_line, grid, number, shared, versions_line
@@ -103,32 +103,18 @@ def cells_of(name: str, table: AblationTable, scales: Iterable[Scale]) -> list[C
     for scale in scales:
         for row in rows_of(table, scale):
             config, metric, curve = row["config"], row["metric"], scale.curves[row["config"]]
-            cell = Cell(
-                table=name,
-                section="Ours",
-                row=row["row"],
-                config=config,
-                quantity=f"{row['snapshot']} {metric}",
-                scale=scale.name,
-            )
-            if row["snapshot"] == BEST:
-                printed = published_of(table, config)
-                cell = measured(
-                    cell.with_published(printed[1] if printed else None),
-                    metric,
-                    [as_measurement(curve, metric)],
-                    against,
-                )
-                if printed and printed[0] != "fid" and cell.verdict != NOT_COMPARABLE:
-                    cell = cell.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
-                cell = replace(cell, records=(f"{curve['training']['run']}/convergence.json",))
-            elif metric in curve["metrics"]:
-                last = curve | {"metrics": {metric: curve["metrics"][metric] | {"value": row["value"]}}}
-                cell = measured(cell, metric, [last], against)
-                cell = replace(cell, records=(f"{curve['training']['run']}/convergence.json",))
-            else:
-                cell = measured(cell, metric, [scale.ends[config]], against)
-            found.append(cell)
+            quantity = f"{row['snapshot']} {metric}"
+            cell = Cell(table=name, section="Ours", row=row["row"], config=config, quantity=quantity, scale=scale.name)
+            if row["snapshot"] == LAST and metric in scale.ends.get(config, {"metrics": {}})["metrics"]:
+                found.append(measured(cell, metric, [scale.ends[config]], against))
+                continue
+            printed = published_of(table, config) if row["snapshot"] == BEST else None
+            cell = cell.with_published(printed[1] if printed else None)
+            point = curve | {"metrics": {metric: curve["metrics"][metric] | {"value": row["value"]}}}
+            cell = measured(cell, metric, [point], against)
+            if printed and printed[0] != "fid" and cell.verdict != NOT_COMPARABLE:
+                cell = cell.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
+            found.append(replace(cell, records=(f"{curve['training']['run']}/convergence.json",)))
     run = {cell.config for cell in found}
     for config in table.configs:
         if config not in run:
