@@ -132,6 +132,7 @@ STUDY_MISTAKES = [
     ("runs:", "runs: [", ("not valid YAML", "smoke.yaml")),
     ("total_kimg: 0.128", "total_kimg: 0", ("runs.", "total_kimg", "0")),
     ("tables: [table1]", "tables: [table8]", ("unknown table 'table8'", "table1")),
+    ("{E-at-end: *E}", "{E-at-end: {<<: *E, seed: 2}}", ("at_end: E-at-end is not among convergence.runs",)),
 ]
 
 
