@@ -37,6 +37,7 @@ rule converge:
         FIRST_USE,
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/convergence.json",
+        "results/{scale}/{dataset}/{config}/seed{seed}/convergence.csv",
     log:
         "work/logs/converge/{scale}/{dataset}/{config}/seed{seed}.log",
     threads: lambda wildcards: workflow.cores if GPUS else STUDY.find_run(wildcards).threads

@@ -11,6 +11,7 @@ from r3gan.counts import count_parameters
 from r3gan.study import Study
 from r3gan.tables import Table
 from r3gan.tables.records import Published, read_published, read_records
+from r3gan.tables.values import named_values
 from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, quality_verdict
 
 
@@ -60,6 +61,7 @@ class Content:
         return {
             "table": self.name,
             "title": self.table.title,
+            "values": named_values((c.scale or "", c.row, c.quantity, c.reproduced) for c in self.cells),
             "cells": [asdict(cell) for cell in self.cells],
             "scales": [
                 {

@@ -18,6 +18,7 @@ from r3gan.study import Study
 from r3gan.tables import Comparison, ComparisonTable
 from r3gan.tables.records import RELEASED, Published, read_published, read_records, read_released
 from r3gan.tables.render import code_line, data_line, device_line, extractor_line, grid, number
+from r3gan.tables.values import named_values
 from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, measured_verdict
 
 HEADERS = {
@@ -233,7 +234,10 @@ def write_comparison(name: str, table: ComparisonTable, studies: Iterable[Study]
     writer = csv.DictWriter(out, [field.name for field in fields(ComparedCell)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(everything)
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "cells": everything})
+    values = named_values(
+        (c.scale, f"{c.section}: {c.row}", c.quantity, c.reproduced) for found in sections.values() for c in found
+    )
+    write_json(results / f"{name}.json", {"table": name, "title": table.title, "values": values, "cells": everything})
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(text) + "\n")
 

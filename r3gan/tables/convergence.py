@@ -17,6 +17,7 @@ from r3gan.tables import ConvergenceTable
 from r3gan.tables.figures import draw_convergence
 from r3gan.tables.records import Published, read_published
 from r3gan.tables.render import code_line, device_line, grid, number, shared, versions_line
+from r3gan.tables.values import named_values
 from r3gan.tables.verdict import NOT_RUN
 
 COLUMNS = (
@@ -158,6 +159,8 @@ def write_convergence_table(name: str, table: ConvergenceTable, studies: Iterabl
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(everything)
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "rows": everything})
+    compared = ("best", "kimg", "speedup_images", "speedup_train_time")
+    values = named_values((row["scale"], row["row"], what, row.get(what)) for row in everything for what in compared)
+    write_json(results / f"{name}.json", {"table": name, "title": table.title, "values": values, "rows": everything})
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
