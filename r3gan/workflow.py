@@ -70,6 +70,20 @@ def convergence_files(study: Study, name: str) -> list[str]:
     return [f"results/{folder}/convergence.json" for folder, run in runs.items() if run.config in entry.configs]
 
 
+def needed_records(study: Study, name: str) -> list[str]:
+    """Records of the study's runs that a table shows, below results/; of those that need no run, none."""
+    match find_table(name):
+        case Table():
+            files = record_files(study, name)
+        case ComparisonTable() | ParameterFigure() | LossFigure():
+            files = comparison_files(study, name, ())
+        case ConvergenceTable():
+            files = convergence_files(study, name)
+        case _:
+            files = []
+    return [file.removeprefix("results/") for file in files]
+
+
 def names_of(*kinds: type) -> list[str]:
     """The tables of these kinds."""
     return [name for name, table in TABLES.items() if isinstance(table, kinds)]
