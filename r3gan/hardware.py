@@ -12,7 +12,7 @@ class Hardware:
     """A GPU, or all cores of a processor; 10^12 multiplications and additions a second, dense."""
 
     title: str
-    fp32_tflops: float
+    fp32_tflops: float  # of a GPU without its tensor cores, though cuDNN may use them in TF32: the cautious one
     bf16_tflops: float | None = None  # None: not used there
     source: str
 

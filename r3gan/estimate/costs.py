@@ -69,7 +69,7 @@ def evaluation_task(run: StudyRun, record: str, devices: int, points: int | None
     `reals` counts the multiply-adds of looking at the real images.
     """
     protocol = protocol_of(run, converging=points is not None)
-    amount = 1 if points is None else points
+    amount = points or 1
     return Task(
         config=run.config,
         dataset=run.dataset,

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from tabulate import tabulate
 
+from r3gan.data.sources import SOURCES
 from r3gan.estimate import Estimate, RunCost, Total
 from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK
 from r3gan.estimate.storage import Item
 from r3gan.hardware import entry_of
 
 # Largest first; the last that an amount reaches is taken.
-TIMES = (("weeks", 168.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))
+TIMES = (("years", 8766.0), ("weeks", 168.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))
 BYTES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 
 
@@ -45,7 +46,7 @@ def aligned(rows: Iterable[list[str]], headers: tuple[str, ...], sides: tuple[st
 
 def row(run: RunCost) -> list[str]:
     """One run's line."""
-    cells = [run.record.partition("/")[2].rpartition("/")[0], "yes" if run.done else "no", f"{run.total_kimg:g}"]
+    cells = [run.record.partition("/")[2].rpartition("/")[0], "yes" if run.done else "no", f"{run.total_kimg:,.10g}"]
     for cost in (run.training, run.evaluation):
         cells += [hours(cost.device_hours), cost.how]
     return cells
@@ -64,9 +65,10 @@ def items(what: str, found: tuple[Item, ...]) -> str:
     lines = [
         [item.name, "size not known" if item.size_bytes is None else scaled(item.size_bytes, BYTES)] for item in found
     ]
-    known = scaled(sum(item.size_bytes or 0 for item in found), BYTES)
-    rest = sum(item.size_bytes is None for item in found)
-    heading = f"{what}: {known}" + (f", and {rest} of unknown size" if rest else "")
+    sizes = [item.size_bytes for item in found if item.size_bytes is not None]
+    parts = [scaled(sum(sizes), BYTES)] if sizes else []
+    parts += [f"{len(found) - len(sizes)} of unknown size"] if len(sizes) < len(found) else []
+    heading = f"{what}: {' and '.join(parts)}"
     return f"{heading}\n{tabulate(lines, tablefmt='plain', colalign=('left', 'right'), disable_numparse=True)}"
 
 
@@ -89,7 +91,7 @@ def notes(found: Estimate) -> Iterator[str]:
     sources = {cost.source for run in found.runs for cost in (run.training, run.evaluation)}
     entry = entry_of(found.hardware)
     if "measured" in sources:
-        yield "measured: seconds of this run's record, else of runs alike on this hardware, else its step's benchmark"
+        yield "measured: by this run's record on this hardware, else by those of other seeds, else by the benchmark"
     if "scaled" in sources:
         yield "scaled: from the measurement on this hardware whose counted work is nearest, by the ratio of the work"
     if "counted" in sources and entry:
@@ -103,7 +105,8 @@ def notes(found: Estimate) -> Iterator[str]:
     if "not known" in sources:
         yield f"not known: nothing was measured on {found.hardware} and its peak is not known; run `make bench` there"
     if found.cores is None:
-        yield f"wall clock: one run at a time, on {found.ranks} GPUs that share training evenly; one evaluates"
+        shared = f", on {found.ranks} GPUs that share training evenly; one evaluates" if found.ranks > 1 else ""
+        yield f"wall clock: one run at a time{shared}"
     else:
         yield f"wall clock: on {found.cores} cores, as many runs side by side as have cores"
     for cost in found.published:
@@ -111,4 +114,6 @@ def notes(found: Estimate) -> Iterator[str]:
             f"published: {cost.row}: {cost.text} ({cost.source}); for {cost.config} at {cost.dataset} that is "
             f"{cost.device_hours:,.0f} GPU-h, {cost.share_of_bf16_peak:.0%} of the bfloat16 peak by our count"
         )
+    for name in sorted({run.dataset for run in found.runs if SOURCES[run.dataset].count is None}):
+        yield f"not in it: looking at the reals of {name}, since it is not known how many there are"
     yield "not in it: preparing data, fitting the digit classifier, augmentation, distances between features"

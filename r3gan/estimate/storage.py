@@ -68,7 +68,9 @@ def disk_items(runs: Sequence[StudyRun], snapshots: Sequence[int], side_by_side:
     largest = heapq.nlargest(side_by_side, (work.checkpoint_bytes for work in works))
     kept = sum(work.g_bytes * count for work, count in zip(works, snapshots, strict=True))
     items = [Item(name=f"data/{name}", size_bytes=array_bytes(SOURCES[name])) for name in datasets_of(runs)]
-    items += [Item(name=f"work/downloads/{item.name}", size_bytes=item.size_bytes) for item in data_downloads(runs)]
+    if fetched := [item.size_bytes for item in data_downloads(runs)]:
+        size = None if None in fetched else sum(filter(None, fetched))
+        items.append(Item(name="work/downloads: data as fetched", size_bytes=size))
     items += [
         Item(name="work/: checkpoints, at most", size_bytes=(KEPT_CHECKPOINTS + 1) * sum(largest)),
         Item(name="runs/: generators", size_bytes=sum(work.g_bytes for work in works)),

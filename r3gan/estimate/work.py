@@ -34,7 +34,7 @@ class Work:
     g_macs: float  # a forward pass of G
     d_macs: float  # a forward pass of D, what it looks through included
     train_macs: float  # a D step and a G step, penalties and lazy steps included
-    mixed_precision: bool  # whether the family knows bfloat16
+    mixed_precision: bool  # whether both networks know bfloat16
     g_params: int
     d_params: int
     g_bytes: int  # a file with its parameters and buffers
@@ -98,7 +98,7 @@ def count_work(config_name: str, dataset: str) -> Work:
         g_macs=g_macs / BATCH,
         d_macs=d_macs / BATCH,
         train_macs=steps / BATCH,
-        mixed_precision=generator.mixed_precision,
+        mixed_precision=generator.mixed_precision and discriminator.mixed_precision,
         g_params=sum(p.numel() for p in generator.parameters()),
         d_params=sum(p.numel() for p in discriminator.parameters()),
         g_bytes=state_bytes(generator),
