@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
@@ -12,6 +13,8 @@ from r3gan.tables import (
     ConvergenceTable,
     LossFigure,
     ParameterFigure,
+    PresetTable,
+    PropositionTable,
     SpeedTable,
     Table,
     find_table,
@@ -79,8 +82,10 @@ def needed_records(study: Study, name: str) -> list[str]:
             files = comparison_files(study, name, ())
         case ConvergenceTable():
             files = convergence_files(study, name)
-        case _:
+        case SpeedTable() | PresetTable() | PropositionTable():
             files = []
+        case other:
+            assert_never(other)
     return [file.removeprefix("results/") for file in files]
 
 
