@@ -7,9 +7,10 @@ import io
 from pathlib import Path
 from typing import Any
 
-from r3gan.files import read_json, write_json, write_text
+from r3gan.files import read_json, write_text
 from r3gan.hardware import entry_of, folder_name
 from r3gan.tables import SpeedTable
+from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.render import code_line, device_line, grid, number, versions_line
 
 # Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
@@ -53,9 +54,37 @@ def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
     if not machines:
         parts.append("Nothing has been measured yet: run `make bench`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "measured": lines})
+    write_cells(
+        results,
+        name,
+        table.title,
+        [cell for line in lines for cell in cells_of(name, table.module, line)],
+        measured=lines,
+    )
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
+
+
+def cells_of(name: str, module: str, line: dict[str, Any]) -> list[Cell]:
+    """Our milliseconds, and how many times as long the textbook's step takes; the machine is the cells' section."""
+    row = f"{line['config']}, {line['size']}, batch {line['batch']}"
+    quantities = {f"{line['step']} ms": line["ours_ms"], f"{line['step']} ratio": line["ratio"]}
+    return [
+        Cell(
+            table=name,
+            section=line["hardware"],
+            row=row,
+            config=line["config"],
+            quantity=quantity,
+            reproduced=value,
+            n=line["rounds"],
+            outcome="measured",
+            metric="ms" if quantity.endswith("ms") else "",
+            conditions=line["hardware"],
+            records=(f"benchmarks/{line['hardware']}/{module}.json",),
+        )
+        for quantity, value in quantities.items()
+    ]
 
 
 def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:
