@@ -95,9 +95,8 @@ def notes(found: Estimate) -> Iterator[str]:
     if "scaled" in sources:
         yield "scaled: from the measurement on this hardware whose counted work is nearest, by the ratio of the work"
     if "counted" in sources and entry:
-        peaks = [f"float32 {entry.fp32_tflops:g}"] + [f"bfloat16 {entry.bf16_tflops:g}"] * (
-            entry.bf16_tflops is not None
-        )
+        peaks = [f"float32 {entry.fp32_tflops:g}"]
+        peaks += [] if entry.bf16_tflops is None else [f"bfloat16 {entry.bf16_tflops:g}"]
         yield (
             f"counted: convolutions and matrix products of the networks, at {ASSUMED_SHARE_OF_PEAK:.0%} (assumed, not "
             f"measured) of the peak of {' and '.join(peaks)} TFLOP/s ({entry.source})"
