@@ -273,8 +273,10 @@ def test_dvc_takes_over_the_part_that_snakemake_made(snakemake_tree: Path) -> No
     # Git brought these two, and Snakemake would leave them as they are; it did not make them.
     assert {"preset_table", "proposition_table", *CONVERGING_STAGES, DVC[-1]} <= left
     assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n")) == []
+    assert dvc_stages(run_in(snakemake_tree, "dvc", "repro", "evaluate@A", "evaluate@E-inverted")) == set()
     # DVC's tables depend on the whole folder of records.
-    assert dvc_stages(run_in(snakemake_tree, *DVC, "--dry")) == {*CONVERGING_STAGES, DVC[-1]}
+    status = succeed(snakemake_tree, "dvc", "status", "--json", "--with-deps", DVC[-1])
+    assert json.loads(status.stdout).keys() == {*CONVERGING_STAGES, DVC[-1]}
 
 
 def test_dvc_refuses_while_snakemake_works_and_not_after_it_was_killed(snakemake_tree: Path) -> None:
@@ -323,7 +325,7 @@ def test_snakemake_refuses_while_dvc_works_and_not_after_it_was_killed(
     [
         ("dvc", "Snakemake has made nothing here that is up to date; start it with `snakemake --cores all`"),
         ("snakemake", "DVC has made nothing here that is up to date; start it with `dvc repro`"),
-        ("make", "unknown engine 'make'; allowed: dvc, snakemake"),
+        ("airflow", "unknown engine 'airflow'; allowed: dvc, snakemake"),
     ],
 )
 def test_nothing_is_handed_over_where_nothing_was_made(tmp_path: Path, engine: str, said: str) -> None:
