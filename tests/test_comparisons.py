@@ -11,6 +11,7 @@ from r3gan.tables import TABLES, ComparisonTable, LossFigure, ParameterFigure
 from r3gan.tables.comparison import cells, read_everything, write_comparison
 from r3gan.tables.drawn import parameters_against_fid, write_loss_figure, write_parameter_figure
 from r3gan.tables.records import read_published
+from r3gan.tables.render import reproduced
 
 TABLE2, TABLE3, TABLE5 = TABLES["table2"], TABLES["table3"], TABLES["table5"]
 FIGURE1, FIGURE6 = TABLES["figure1"], TABLES["figure6"]
@@ -32,7 +33,9 @@ def study(scale: str, *runs: tuple[str, str]) -> Study:
     return Study(scale=scale, datasets=("cifar10",), classifiers=(), launch={}, tables=("table3",), runs=lines)
 
 
-def write_record(results: Path, run: str, outcome: str = "trained", **values: float) -> None:
+def write_record(
+    results: Path, run: str, outcome: str = "trained", kimg: float = 2.0, samples: int = 50_000, **values: float
+) -> None:
     """A record as `r3gan evaluate` writes it, with a loss curve."""
     scale, dataset, config, seed = run.split("/")
     folder = results / run
@@ -40,22 +43,30 @@ def write_record(results: Path, run: str, outcome: str = "trained", **values: fl
     fail = {"fail_step": 7, "fail_reason": "loss_g is nan"} if outcome == "Fail" else {}
     stamp = {"device": {"name": "a processor", "count": 1}, "code": {"commit": "c" * 40, "dirty": False}}
     training = {"run": run, "images_seen": 2000, "provenance": stamp} | fail
+    training["recipe"] = {"batch": 8, "total_kimg": kimg}
     metrics = {
         name: {
-            "value": value, "n_fake": 100, "snapshot": "last", "features": "pool3",
+            "value": value, "n_fake": samples, "protocol": "p", "snapshot": "last", "features": "pool3",
             "extractor": {"name": "a network", "sha256": "e" * 64},
         }
         for name, value in values.items()
     }  # fmt: skip
-    record = {"scale": scale, "dataset": dataset, "config": config, "seed": int(seed[4:]), "outcome": outcome}
+    record = {
+        "schema": 2,
+        "scale": scale,
+        "dataset": dataset,
+        "config": config,
+        "seed": int(seed[4:]),
+        "outcome": outcome,
+    }
     record |= {"metrics": metrics, "training": training, "provenance": stamp}
     record["data"] = {"dataset": dataset, "count": 50, "digit_pool": 7, "protocol": "padded", "sha256": "d" * 64}
     (folder / "metrics.json").write_text(json.dumps(record))
     (folder / "loss.csv").write_text("kimg,loss_g\n1,0.5\n2,50\n")
 
 
-def write_fid(results: Path, scale: str, value: float) -> None:
-    write_record(results, f"{scale}/cifar10/E/seed0", fid=value)
+def write_fid(results: Path, scale: str, value: float, kimg: float = 2.0) -> None:
+    write_record(results, f"{scale}/cifar10/E/seed0", kimg=kimg, fid=value)
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table5"])
@@ -81,16 +92,20 @@ def test_counted_parameters_get_a_verdict(tmp_path: Path) -> None:
 
 
 def test_a_measured_fid_is_shown_at_its_scale(tmp_path: Path) -> None:
-    write_fid(tmp_path, "smoke", 123.4)
-    write_comparison("table3", TABLE3, [study("smoke")], tmp_path)
-    assert "not comparable: smoke scale" in (tmp_path / "table3.md").read_text()
-    write_fid(tmp_path, "paper", 2.01)
-    records = read_everything([study("smoke"), study("paper")], tmp_path)
-    ours = [c for c in cells(TABLE3.sections[0], records) if (c.row, c.quantity) == ("R3GAN Config E", "fid")]
-    assert [(c.scale, c.reproduced, c.n, c.verdict) for c in ours] == [
-        ("smoke", 123.4, 1, "not comparable: smoke scale"),
-        ("paper", 2.01, 1, "measured at the paper's scale"),
+    write_fid(tmp_path, "mini", 12.3)
+    write_comparison("table3", TABLE3, [study("mini")], tmp_path)
+    text = (tmp_path / "table3.md").read_text()
+    assert "FID not comparable: 2 of 250,000 kimg, Recall not measured; parameters exact" in text
+    assert "Reproduced fid: within a factor of 1.06 or 0.1 either way: EDM's" in text
+    write_fid(tmp_path, "paper", 2.01, kimg=250_000)
+    records = read_everything([study("mini"), study("paper")], tmp_path)
+    ours = [c for c in cells("table3", TABLE3.sections[0], records) if (c.row, c.quantity) == ("R3GAN Config E", "fid")]
+    assert [(c.scale, c.reproduced, c.n, c.said) for c in ours] == [
+        ("mini", 12.3, 1, "not comparable: 2 of 250,000 kimg"),
+        ("paper", 2.01, 1, "reproduced: single run"),
     ]
+    assert ours[1].band == pytest.approx((1.96 / 1.06, 1.96 * 1.06))  # either is more than 0.1
+    assert ours[1].records == ("paper/cifar10/E/seed0/metrics.json",)
 
 
 def test_the_authors_checkpoint_has_a_column_of_its_own(tmp_path: Path) -> None:
@@ -102,7 +117,7 @@ def test_the_authors_checkpoint_has_a_column_of_its_own(tmp_path: Path) -> None:
     columns = [cell.strip() for cell in header.split("|")]
     shown = dict(zip(columns, (cell.strip() for cell in row.split("|")), strict=True))
     assert (shown["FID"], shown["FID released"], shown["Recall released"]) == ("1.96", "1.97", "0.56")
-    assert shown["Verdict"] == "measured on the authors' checkpoint; parameters exact"
+    assert shown["Verdict"] == "reproduced: the authors' checkpoint, single run; parameters exact"
 
 
 def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
@@ -118,8 +133,8 @@ def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
     assert "2 kimg, Fail at step 7: loss_g is nan" in text
     assert f"- data: stackedmnist5k-16, 50 images, from 7 digits; padded; sha256 {'d' * 64}" in text
     assert text.count("- feature network: a network: pool3") == 1
-    rows = {c.row: c for c in cells(section, read_everything([study("smoke", *runs)], tmp_path)) if c.scale}
-    assert {row for row, c in rows.items() if c.shown == "Fail"} == {"GAN+R1"}
+    rows = {c.row: c for c in cells("table2", section, read_everything([study("smoke", *runs)], tmp_path)) if c.scale}
+    assert {row for row, c in rows.items() if reproduced(c) == "Fail"} == {"GAN+R1"}
 
 
 def test_a_run_at_the_papers_scale_is_judged_by_whether_it_fails(tmp_path: Path) -> None:
@@ -127,14 +142,15 @@ def test_a_run_at_the_papers_scale_is_judged_by_whether_it_fails(tmp_path: Path)
     runs = [(config, "stackedmnist") for config in section.ours.values()]
     for (config, dataset), outcome in zip(runs, ("trained", "Fail", "trained", "Fail"), strict=True):
         values = {} if outcome == "Fail" else {"modes": 1000.0, "kl": 0.1}
-        write_record(tmp_path, f"paper/{dataset}/{config}/seed0", outcome, **values)
-    found = cells(section, read_everything([study("paper", *runs)], tmp_path))
-    assert {c.row: c.verdict for c in found if c.quantity == "modes"} == {
-        "RpGAN+R1+R2": "measured at the paper's scale",
-        "GAN+R1+R2": "fails, published does not",
-        "RpGAN+R1": "published fails, ours does not",
-        "GAN+R1": "fails as published",
+        write_record(tmp_path, f"paper/{dataset}/{config}/seed0", outcome, kimg=10_000, **values)
+    found = cells("table2", section, read_everything([study("paper", *runs)], tmp_path))
+    assert {c.row: c.said for c in found if c.quantity == "modes"} == {
+        "RpGAN+R1+R2": "reproduced: single run",
+        "GAN+R1+R2": "worse: fails, published does not",
+        "RpGAN+R1": "better: published fails, ours does not",
+        "GAN+R1": "reproduced: fails as published",
     }
+    assert {c.said for c in found if c.quantity == "kl" and c.row == "RpGAN+R1+R2"} == {"worse: single run"}
 
 
 def test_the_loss_figure_draws_every_objective_and_marks_what_failed(tmp_path: Path) -> None:
@@ -150,7 +166,7 @@ def test_the_loss_figure_draws_every_objective_and_marks_what_failed(tmp_path: P
 
 
 def test_the_figure_draws_what_is_known_and_names_the_rest(tmp_path: Path) -> None:
-    points, missing = parameters_against_fid(cells(FIGURE6.of, {}))
+    points, missing = parameters_against_fid(cells("figure6", FIGURE6.of, {}))
     assert points["R3GAN Config E"] == (pytest.approx(20.782 + 21.281), 1.96)
     assert points["StyleGAN-XL*"] == (18 + 125, 1.85)
     assert "BigGAN" in missing
@@ -168,6 +184,6 @@ def test_the_figure_draws_what_is_known_and_names_the_rest(tmp_path: Path) -> No
 
 def test_a_row_without_parameters_has_no_point() -> None:
     nothing = replace(FIGURE6.of, published="table5-ffhq256")
-    points, missing = parameters_against_fid(cells(nothing, {}))
+    points, missing = parameters_against_fid(cells("figure6", nothing, {}))
     assert points == {}
     assert "StyleGAN2" in missing

@@ -34,9 +34,10 @@ def record(config: str, values: list[float], device: str = "a processor") -> dic
         for i, value in enumerate(values, start=1)
     ]
     return {
+        "schema": 1, "scale": "smoke", "dataset": "d", "outcome": "trained",
         "config": config, "seed": 1, "interval_kimg": 2.0, "points": points,
-        "metrics": {METRIC: {"n_fake": 100}}, "data": {"dataset": "d", "sha256": "s", "count": 50},
-        "training": {"run": config, "provenance": stamp},
+        "metrics": {METRIC: {"n_fake": 100, "protocol": "p"}}, "data": {"dataset": "d", "sha256": "s", "count": 50},
+        "training": {"run": config, "recipe": {"batch": 8, "total_kimg": 6.0}, "provenance": stamp},
     }  # fmt: skip
 
 

@@ -14,10 +14,10 @@ assert isinstance(TABLE6, PresetTable)
 
 
 def test_every_cell_is_the_published_one() -> None:
-    found = cells(TABLE6)
+    found = cells("table6", TABLE6)
     assert len(found) == 6 * (len(QUANTITIES) + 2)
-    assert {cell["verdict"] for cell in found if cell["quantity"] != "GPUs"} == {"exact"}
-    assert {cell["verdict"] for cell in found if cell["quantity"] == "GPUs"} == {"not ours"}
+    assert {cell.verdict for cell in found if cell.quantity != "GPUs"} == {"exact"}
+    assert {cell.verdict for cell in found if cell.quantity == "GPUs"} == {""}
 
 
 def test_a_changed_recipe_shows_both_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from r3gan.tables import TABLES
 from r3gan.tables.build import build
 from r3gan.tables.records import PUBLISHED_CSV, read_published
 from r3gan.tables.render import number, write_table
-from r3gan.tables.verdict import count_verdict, quality_verdict
+from r3gan.tables.verdict import judge_count
 from r3gan.tables.write import WRITERS
 
 ROWS = TABLES["table1"].configs
@@ -57,9 +57,11 @@ def write_record(results: Path, study: Study, folder: str, values: dict[str, flo
         for name, v in values.items()
     }
     record = {
-        "scale": "smoke", "dataset": run.dataset, "config": run.config, "seed": run.seed, "outcome": outcome,
+        "schema": 2, "scale": "smoke", "dataset": run.dataset, "config": run.config, "seed": run.seed,
+        "outcome": outcome,
         "metrics": metrics, "data": {"dataset": run.dataset, "sha256": "d" * 64, "count": 50},
-        "training": {"run": folder, "images_seen": 1000, "seconds": 10.0, "recipe": {"batch": 8}, "provenance": stamp},
+        "training": {"run": folder, "images_seen": 1000, "seconds": 10.0, "provenance": stamp,
+                     "recipe": {"batch": 8, "total_kimg": 1.0}},
         "provenance": stamp,
     }  # fmt: skip
     (results / folder).mkdir(parents=True)
@@ -69,7 +71,7 @@ def write_record(results: Path, study: Study, folder: str, values: dict[str, flo
 
 
 def rendered(results: Path, study: Study) -> str:
-    write_table(build("table1", TABLES["table1"], [study], results), results)
+    write_table(build("table1", TABLES["table1"], [study], results), results, results)
     return (results / "table1.md").read_text()
 
 
@@ -93,7 +95,7 @@ def test_reproduced_numbers_stand_beside_published_ones_with_n_seed_and_verdict(
     line = next(line for line in text.splitlines() if line.startswith("| A StyleGAN2") and "not comparable" in line)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
-        "A StyleGAN2", "7.516", "8,000", "800", "500", "1.5", "1 (single run)", "0", "not comparable: smoke scale"
+        "A StyleGAN2", "7.516", "8,000", "800", "500", "1.5", "1 (single run)", "0", "not comparable: another metric"
     ]  # fmt: skip
     assert "Spearman rank correlation" in text
     assert "sha256 " + "d" * 64 in text
@@ -116,8 +118,9 @@ def test_seeds_give_mean_and_standard_deviation_and_strays_are_left_out(tmp_path
 
 
 def test_a_diverged_run_shows_fail_and_a_missing_one_not_run(tmp_path: Path) -> None:
-    study = make_study(configs=("A", "B"))
+    study = make_study(configs=("A", "B", "C-r2"))
     write_record(tmp_path, study, "smoke/stackedmnist5k-16/B/seed0", {}, outcome="Fail")
+    write_record(tmp_path, study, "smoke/stackedmnist5k-16/C-r2/seed0", {"digit-frechet": 5.0, "modes": 3, "kl": 1.0})
     text = rendered(tmp_path, study)
     b = next(line for line in text.splitlines() if line.startswith("| B Stripped") and "12.46" in line)
     assert b.count("Fail") == 3
@@ -153,13 +156,7 @@ def test_rendering_is_a_function_of_the_records(tmp_path: Path) -> None:
     [("24.767", 24_767_458, "exact"), ("18.890", 18_890_453, "exact"), ("24.767", 24_767_600, "differs")],
 )
 def test_counts_are_exact_at_the_printed_digits(printed: str, counted: int, verdict: str) -> None:
-    assert count_verdict(printed, counted) == verdict
-
-
-def test_nothing_but_the_paper_scale_may_be_comparable() -> None:
-    assert quality_verdict("smoke", "fid", "digit-frechet") == "not comparable: smoke scale"
-    assert quality_verdict("mini", "fid", "fid") == "not comparable: mini scale"
-    assert quality_verdict("paper", "fid", "digit-frechet") == "not comparable: another metric"
+    assert judge_count(printed, counted).word == verdict
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from r3gan import __version__
-from r3gan.cli import evaluate, look, stages, train
+from r3gan.cli import estimate, evaluate, look, report, stages, train
 from r3gan.cli.arguments import Function, Parser
 from r3gan.errors import UserError
 
@@ -41,13 +41,13 @@ def build_parser() -> Parser:
         sub.set_defaults(function=function)
         return sub
 
-    for module in (look, train, evaluate, stages):
+    for module in (look, estimate, train, evaluate, stages, report):
         module.add_commands(command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; 0 done, 2 a mistake that the user can mend, 75 stopped and saved, 130 interrupted."""
+    """Run the command; 0 done, 1 and 3 from `compare`, 2 the user's mistake, 75 stopped and saved, 130 interrupted."""
     arguments = build_parser().parse_args(argv)
     try:
         return arguments.function(arguments) or 0

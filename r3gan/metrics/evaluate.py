@@ -20,7 +20,7 @@ from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
 from r3gan.interfaces import GeneratorNetwork
-from r3gan.metrics import find_metric
+from r3gan.metrics import RECORD_SCHEMA, find_metric
 from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
 from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
@@ -154,7 +154,7 @@ def evaluate(
     load_network(run_folder / "generator.safetensors", generator, hint)
     draws = [draw(seed, f"draw {seed}") for seed in range(plan.draws)] if measured else []
     record = {
-        "schema": 2,
+        "schema": RECORD_SCHEMA,
         **{key: training[key] for key in ("scale", "dataset", "config", "seed", "outcome")},
         "metrics": {
             name: metric_record(plan, name, untrained, draws, dataset, networks, files)

@@ -17,7 +17,7 @@ class Table:
     configs: tuple[str, ...]
     counted_at: str  # data set at whose paper size the networks are counted
     published_metric: str
-    metrics: tuple[str, ...]  # ours, the first of which is set beside the published one
+    metrics: tuple[str, ...]  # in order; of those measured at a scale the first is set beside the published one
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,9 +122,11 @@ class ConvergenceTable:
     title: str
     published: str
     also: tuple[str, ...]  # further tables of published.csv that belong to it
+    ours: Mapping[str, str]  # published system -> configuration
+    datasets: Mapping[str, str]  # as published -> ours, those that are
+    speed_dataset: str  # on which the published speed-ups were measured, as published
     baseline: str
     configs: tuple[str, ...]
-    stem: str
     notes: tuple[str, ...] = ()
 
     @property
@@ -178,7 +180,7 @@ TABLES: Mapping[str, AnyTable] = {
         configs=("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted"),
         counted_at="ffhq-256",
         published_metric="fid",
-        metrics=("digit-frechet", "modes", "kl"),
+        metrics=("fid", "digit-frechet", "modes", "kl", "recall"),
         notes=(
             'The paper prints "Well-behaved Loss 12.46" between B and C: it is the heading of C, not a run.',
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
@@ -225,6 +227,15 @@ TABLES: Mapping[str, AnyTable] = {
         title="Table 4: convergence speed of Projected GAN",
         published="table4",
         also=("table4-features", "table4-ablation", "table4-reruns"),
+        ours={"Projected GAN*": "projected-fastgan", "StyleGAN2-ADA": "A", "FastGAN": "fastgan"},
+        datasets={
+            "CLEVR": "clevr-256",
+            "FFHQ": "ffhq-256",
+            "Cityscapes": "cityscapes-256",
+            "Bedroom": "lsun-bedroom-256",
+            "Church": "lsun-church-256",
+        },
+        speed_dataset="Church",
         baseline="A",
         configs=(
             "A",
@@ -236,7 +247,6 @@ TABLES: Mapping[str, AnyTable] = {
             "projected-A",
             "projected-E",
         ),
-        stem="table4",
         notes=(
             "* is trained through features that ImageNet taught, as FID's own features were, which flatters it; the "
             "smoke scale measures digits, without ImageNet.",
@@ -310,3 +320,8 @@ def find_table(name: str) -> AnyTable:
     if name not in TABLES:
         raise unknown("table", name, TABLES)
     return TABLES[name]
+
+
+def tables_of_cells() -> list[str]:
+    """The tables that are made of numbers with a verdict each; figures are drawn from them."""
+    return [name for name, table in TABLES.items() if not isinstance(table, ParameterFigure | LossFigure)]

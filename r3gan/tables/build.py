@@ -1,40 +1,15 @@
-"""The `table` stage: cells of a table from counts, published numbers and records; one shape for every table."""
+"""The `table` stage: cells of a quality table from counts, published numbers and records, with their provenance."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from r3gan.configs import CONFIGS
-from r3gan.counts import count_parameters
 from r3gan.study import Study
 from r3gan.tables import Table
+from r3gan.tables.cells import COUNTED, Against, Cell, counted, measured
 from r3gan.tables.records import Published, read_published, read_records
-from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, quality_verdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A published number beside ours, with what decides whether they agree."""
-
-    row: str
-    config: str
-    quantity: str
-    published: str | None
-    published_unit: str = ""
-    published_source: str | None = None
-    published_status: str | None = None
-    scale: str | None = None  # None: no training involved
-    reproduced: float | None = None
-    spread: float | None = None  # standard deviation over training seeds
-    interval: tuple[float, float] | None = None  # 95% t-interval of the mean over training seeds
-    draws: int = 0  # of samples, for each seed
-    untrained: float | None = None
-    n: int = 0
-    seeds: tuple[int, ...] = ()
-    outcome: str = NOT_RUN
-    verdict: str = NOT_RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +18,7 @@ class ScaleResult:
 
     scale: str
     records: dict[str, list[dict[str, Any]]]
+    metrics: tuple[str, ...]  # those measured there, the first of which is set beside the published one
     rank_correlation: float | None
     rank_rows: int
 
@@ -56,11 +32,9 @@ class Content:
     cells: tuple[Cell, ...]
     scales: tuple[ScaleResult, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
+        """What a table's JSON holds beside its cells."""
         return {
-            "table": self.name,
-            "title": self.table.title,
-            "cells": [asdict(cell) for cell in self.cells],
             "scales": [
                 {
                     "scale": s.scale,
@@ -92,95 +66,46 @@ def provenance_of(record: dict[str, Any]) -> dict[str, Any]:
 def build(name: str, table: Table, studies: Iterable[Study], results: Path) -> Content:
     """All cells: counts of every row, then every metric at every scale that has records."""
     published = read_published(table.published)
-    cells = [cell for config in table.configs for cell in count_cells(table, config, published)]
+    cells = [count_cell(name, table, config, quantity, published) for config in table.configs for quantity in COUNTED]
+    against = Against(table=table.published, metric=table.published_metric, dataset=table.counted_at)
     scales = []
     for study in studies:
         records = read_records(study, results)
         records = {config: records[config] for config in table.configs if config in records}
         if not records:
             continue
-        quality = [
-            quality_cell(table, config, metric, study.scale, records.get(config, []), published)
-            for config in table.configs
-            for metric in table.metrics
-        ]
+        metrics = measured_metrics(table, [record for found in records.values() for record in found])
+        quality = []
+        for config in table.configs:
+            title = CONFIGS[config].title
+            for metric in metrics:
+                cell = Cell(table=name, row=title, config=config, quantity=metric, scale=study.scale)
+                if metric == metrics[0]:
+                    cell = cell.with_published(published.get((title, table.published_metric)))
+                quality.append(measured(cell, metric, records.get(config, []), against))
         cells += quality
-        correlation, rows = rank_correlation([c for c in quality if c.quantity == table.metrics[0]])
-        scales.append(ScaleResult(scale=study.scale, records=records, rank_correlation=correlation, rank_rows=rows))
+        correlation, rows = rank_correlation([cell for cell in quality if cell.quantity == metrics[0]])
+        scales.append(
+            ScaleResult(
+                scale=study.scale, records=records, metrics=metrics, rank_correlation=correlation, rank_rows=rows
+            )
+        )
     return Content(name=name, table=table, cells=tuple(cells), scales=tuple(scales))
 
 
-def count_cells(table: Table, config: str, published: dict[tuple[str, str], Published]) -> list[Cell]:
-    """Counted parameters of G and D beside the printed ones."""
-    title = CONFIGS[config].title
-    cells = []
-    for quantity, count in count_parameters(CONFIGS[config], table.counted_at).items():
-        printed = published[title, quantity]
-        cells.append(
-            Cell(
-                row=title,
-                config=config,
-                quantity=quantity,
-                published=printed.text,
-                published_unit=printed.unit,
-                published_source=printed.source,
-                published_status=printed.status,
-                reproduced=count,
-                n=1,
-                outcome="counted",
-                verdict=count_verdict(printed.text, count),
-            )
-        )
-    return cells
-
-
-def quality_cell(
-    table: Table,
-    config: str,
-    metric: str,
-    scale: str,
-    records: Sequence[dict[str, Any]],
-    published: dict[tuple[str, str], Published],
+def count_cell(
+    name: str, table: Table, config: str, quantity: str, published: dict[tuple[str, str], Published]
 ) -> Cell:
-    """Mean of a metric over the seeds of one row at one scale, beside the published metric."""
+    """Counted parameters of G or D beside the printed ones."""
     title = CONFIGS[config].title
-    beside = published.get((title, table.published_metric)) if metric == table.metrics[0] else None
-    measured = [r["metrics"][metric] for r in records if metric in r["metrics"]]
-    values = [m["value"] for m in measured]
-    failed = any(r["outcome"] == "Fail" for r in records)
-    return Cell(
-        row=title,
-        config=config,
-        quantity=metric,
-        published=beside.text if beside else None,
-        published_unit=beside.unit if beside else "",
-        published_source=beside.source if beside else None,
-        published_status=beside.status if beside else None,
-        scale=scale,
-        reproduced=fmean(values) if values else None,
-        spread=stdev(values) if len(values) > 1 else None,
-        interval=t_interval(values),
-        draws=len(measured[0]["draws"]) if measured else 0,
-        untrained=fmean(m["untrained"] for m in measured) if measured else None,
-        n=len(values),
-        seeds=tuple(r["seed"] for r in records),
-        outcome="Fail" if failed else "trained" if values else NOT_MEASURED if records else NOT_RUN,
-        verdict=quality_verdict(scale, table.published_metric, metric)
-        if values or failed
-        else NOT_MEASURED
-        if records
-        else NOT_RUN,
-    )
+    cell = Cell(table=name, row=title, quantity=quantity).with_published(published[title, quantity])
+    return counted(cell, config, table.counted_at)
 
 
-def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
-    """Student's interval of the mean of independent values; None for fewer than two, or where they are all equal."""
-    from scipy.stats import t
-
-    if len(values) < 2 or stdev(values) == 0:
-        return None
-    low, high = t.interval(confidence, len(values) - 1, loc=fmean(values), scale=stdev(values) / len(values) ** 0.5)
-    return float(low), float(high)
+def measured_metrics(table: Table, records: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Those of the table's metrics that any record has, in the table's order; the first of all if none has any."""
+    found = tuple(metric for metric in table.metrics if any(metric in record["metrics"] for record in records))
+    return found or table.metrics[:1]
 
 
 def rank_correlation(cells: Sequence[Cell]) -> tuple[float | None, int]:

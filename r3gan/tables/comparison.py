@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
-from r3gan.configs import CONFIGS
-from r3gan.counts import count_parameters
-from r3gan.files import write_json, write_text
+from r3gan.files import write_text
 from r3gan.metrics import find_metric
 from r3gan.study import Study
 from r3gan.tables import Comparison, ComparisonTable
-from r3gan.tables.records import RELEASED, Published, read_published, read_records, read_released
-from r3gan.tables.render import code_line, data_line, device_line, extractor_line, grid, number
-from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN, count_verdict, measured_verdict
+from r3gan.tables.cells import COUNTED, Against, Cell, as_csv, counted, measured, write_cells
+from r3gan.tables.records import RELEASED, read_published, read_records, read_released
+from r3gan.tables.render import (
+    band_notes,
+    code_line,
+    data_line,
+    device_line,
+    extractor_line,
+    grid,
+    reproduced,
+)
+from r3gan.tables.verdict import NOT_RUN
 
 HEADERS = {
     "fid": "FID", "modes": "Modes", "kl": "KL", "nfe": "NFE", "recall": "Recall", "g_params": "G, M", "d_params": "D, M"
 }  # fmt: skip
-COUNTED = ("g_params", "d_params")
 Records = Mapping[str, Mapping[str, list[dict[str, Any]]]]  # scale -> configuration -> records
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComparedCell:
-    """A published number of one system, and ours at one scale where the system is ours."""
-
-    section: str
-    row: str
-    quantity: str
-    published: str
-    unit: str
-    reproduced: float | None = None
-    spread: float | None = None  # standard deviation over training seeds
-    scale: str = ""
-    n: int = 0
-    outcome: str = ""
-    verdict: str = ""
-    source: str
-    status: str
-
-    @property
-    def shown(self) -> str:
-        """Our number for people."""
-        if self.outcome in ("Fail", NOT_RUN, NOT_MEASURED):
-            return self.outcome
-        return number(self.reproduced) + (f" +- {number(self.spread, 2)}" if self.spread is not None else "")
 
 
 def read_everything(studies: Iterable[Study], results: Path) -> Records:
@@ -60,69 +37,40 @@ def read_everything(studies: Iterable[Study], results: Path) -> Records:
     return {scale: records for scale, records in found.items() if records}
 
 
-def cells(section: Comparison, records: Records) -> list[ComparedCell]:
+def cells(table: str, section: Comparison, records: Records) -> list[Cell]:
     """One cell a published number; for a row that is ours one for each scale that has records of it."""
     found = []
     for (row, quantity), printed in read_published(section.published).items():
-        cell = ComparedCell(
-            section=section.title,
-            row=row,
-            quantity=quantity,
-            published=printed.text,
-            unit=printed.unit,
-            source=printed.source,
-            status=printed.status,
-        )
+        cell = Cell(table=table, section=section.title, row=row, quantity=quantity).with_published(printed)
         config = section.ours.get(row)
         if config and quantity in COUNTED:
-            found.append(counted(cell, count_parameters(CONFIGS[config], section.datasets[0])[quantity]))
+            found.append(counted(cell, config, section.datasets[0]))
         elif config and quantity in section.metrics:
-            found += measured(cell, section, config, records) or [with_(cell, outcome=NOT_RUN, verdict=NOT_RUN)]
+            found += at_every_scale(replace(cell, config=config), section, records)
         else:
             found.append(cell)
     return found
 
 
-def with_(cell: ComparedCell, **ours: Any) -> ComparedCell:
-    return ComparedCell(**(asdict(cell) | ours))
-
-
-def counted(cell: ComparedCell, count: int) -> ComparedCell:
-    return with_(cell, reproduced=count, n=1, outcome="counted", verdict=count_verdict(cell.published, count))
-
-
-def measured(cell: ComparedCell, section: Comparison, config: str, records: Records) -> list[ComparedCell]:
-    """The cell at every scale at which the configuration was run on one of the section's data sets."""
+def at_every_scale(cell: Cell, section: Comparison, records: Records) -> list[Cell]:
+    """The cell at every scale at which its configuration was run on one of the section's data sets, or not run."""
+    assert cell.config is not None
+    against = Against(table=section.published, metric=cell.quantity, dataset=section.datasets[0])
     found = []
     for scale, by_config in records.items():
-        runs = [record for record in by_config.get(config, []) if record["dataset"] in section.datasets]
-        if not runs:
-            continue
-        metric = section.metrics[cell.quantity]
-        values = [run["metrics"][metric]["value"] for run in runs if metric in run["metrics"]]
-        failed = any(run["outcome"] == "Fail" for run in runs)
-        outcome = "Fail" if failed else "measured" if values else NOT_MEASURED
-        found.append(
-            with_(
-                cell,
-                reproduced=fmean(values) if values else None,
-                spread=stdev(values) if len(values) > 1 else None,
-                scale=scale,
-                n=len(runs),
-                outcome=outcome,
-                verdict=NOT_MEASURED if outcome == NOT_MEASURED else measured_verdict(scale, outcome, cell.published),
-            )
-        )
-    return found
+        runs = [record for record in by_config.get(cell.config, []) if record["dataset"] in section.datasets]
+        if runs:
+            found.append(measured(replace(cell, scale=scale), section.metrics[cell.quantity], runs, against))
+    return found or [measured(cell, section.metrics[cell.quantity], [], against)]
 
 
-def order_in_words(section: Comparison, found: list[ComparedCell]) -> str:
+def order_in_words(section: Comparison, found: list[Cell]) -> str:
     """One quantity of all our rows, published and at every scale, and which of them fail."""
     quantity, rows = section.ordered, list(section.ours)
-    printed = {cell.row: cell.published for cell in found if cell.quantity == quantity}
+    printed = {cell.row: cell.published or "-" for cell in found if cell.quantity == quantity}
     columns = {"published": printed}
     for scale in scales_of(found):
-        columns[scale] = {c.row: c.shown for c in found if c.quantity == quantity and c.scale == scale}
+        columns[scale] = {c.row: reproduced(c) for c in found if c.quantity == quantity and c.scale == scale}
     said = []
     for name, shown in columns.items():
         fails = [row for row in rows if shown.get(row) == "Fail"]
@@ -132,32 +80,37 @@ def order_in_words(section: Comparison, found: list[ComparedCell]) -> str:
     return f"{HEADERS[quantity or '']} of {' / '.join(rows)}: {'; '.join(said)}."
 
 
-def scales_of(found: list[ComparedCell]) -> list[str]:
+def scales_of(found: list[Cell]) -> list[str]:
     """Scales at which something was measured, in the order of the records."""
     return list(dict.fromkeys(cell.scale for cell in found if cell.scale))
 
 
-def verdict_of(row: list[ComparedCell], metrics: Mapping[str, str]) -> str:
-    """The verdicts of one of our rows: one for all metrics where they agree; those on counts last."""
-    said: dict[str, list[str]] = {}
-    for cell in row:
-        if cell.verdict and cell.quantity in metrics and HEADERS[cell.quantity] not in said.get(cell.verdict, []):
-            said.setdefault(cell.verdict, []).append(HEADERS[cell.quantity])
-    alike = len({tuple(quantities) for quantities in said.values()}) == 1
-    parts = [verdict if alike else f"{' and '.join(quantities)} {verdict}" for verdict, quantities in said.items()]
+def verdict_of(row: list[Cell], metrics: Mapping[str, str]) -> str:
+    """The verdicts of one of our rows, scale by scale; one for all metrics where they agree; those on counts last."""
+    judged = [cell for cell in row if cell.verdict and cell.quantity in metrics]
+    scales = list(dict.fromkeys(cell.scale for cell in judged))
+    parts = []
+    for scale in scales:
+        said: dict[str, list[str]] = {}
+        for cell in judged:
+            if cell.scale == scale:
+                said.setdefault(cell.said, []).append(HEADERS[cell.quantity])
+        one = len(said) == 1
+        words = ", ".join(verdict if one else f"{' and '.join(names)} {verdict}" for verdict, names in said.items())
+        parts.append(f"{scale} {words}" if len(scales) > 1 else words)
     counts = dict.fromkeys(c.verdict for c in row if c.quantity in COUNTED and c.verdict)
     return "; ".join([*parts, *([f"parameters {' and '.join(counts)}"] if counts else [])])
 
 
-def standing(cell: ComparedCell | None, metric: str) -> float:
+def standing(cell: Cell | None, metric: str) -> float:
     """What a published number counts in the order of rows, the best first and a missing one last."""
-    value = None if cell is None else published_value(cell.published)
+    value = None if cell is None else published_value(cell)
     if value is None:
         return float("inf")
     return -value if find_metric(metric).better == "higher" else value
 
 
-def section_text(section: Comparison, found: list[ComparedCell]) -> str:
+def section_text(section: Comparison, found: list[Cell]) -> str:
     """The section as a table, best published number first."""
     quantities = [name for name in HEADERS if any(cell.quantity == name for cell in found)]
     printed = {(cell.row, cell.quantity): cell for cell in found}
@@ -168,12 +121,12 @@ def section_text(section: Comparison, found: list[ComparedCell]) -> str:
 
     def published(name: str, quantity: str) -> str:
         cell = printed.get((name, quantity))
-        return "-" if cell is None else cell.published + ("" if cell.status == "paper" else " (derived)")
+        return "-" if cell is None else f"{cell.published}" + ("" if cell.status == "paper" else " (derived)")
 
     rows = []
     for name in names:
         row = [cell for cell in found if cell.row == name]
-        at_scale = {(cell.scale, cell.quantity): cell.shown for cell in row}
+        at_scale = {(cell.scale, cell.quantity): reproduced(cell) for cell in row}
         ours = [at_scale.get(key, "") for key in scales]
         rows.append([name, *(published(name, q) for q in quantities), *ours, verdict_of(row, section.metrics)])
     headers = [
@@ -223,21 +176,21 @@ def provenance_text(table: ComparisonTable, records: Records) -> str:
 def write_comparison(name: str, table: ComparisonTable, studies: Iterable[Study], results: Path) -> None:
     """Write <name>.md, .csv and .json into `results`."""
     records = read_everything(studies, results)
-    sections = {section.title: cells(section, records) for section in table.sections}
-    everything = [asdict(cell) for found in sections.values() for cell in found]
+    sections = {section.title: cells(name, section, records) for section in table.sections}
+    everything = [cell for found in sections.values() for cell in found]
     text = [f"# {table.title}"]
     text += [section_text(section, sections[section.title]) for section in table.sections]
-    text.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
+    bands = band_notes((metric, section.published) for section in table.sections for metric in section.metrics)
+    text.append("## Notes\n\n" + "\n".join(f"- {note}" for note in (*table.notes, *bands)))
     text.append(f"## Runs of ours\n\n{provenance_text(table, records)}")
-    out = io.StringIO()
-    writer = csv.DictWriter(out, [field.name for field in fields(ComparedCell)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(everything)
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "cells": everything})
-    write_text(results / f"{name}.csv", out.getvalue())
+    write_cells(results, name, table.title, everything)
+    write_text(results / f"{name}.csv", as_csv(everything))
     write_text(results / f"{name}.md", "\n\n".join(text) + "\n")
 
 
-def published_value(text: str) -> float | None:
-    """The number that is printed; None for "Fail"."""
-    return Published(text=text, unit="", protocol="", source="", status="").value
+def published_value(cell: Cell) -> float | None:
+    """The number that is printed; None for "Fail", and where nothing is."""
+    try:
+        return float(cell.published or "")
+    except ValueError:
+        return None

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from r3gan.configs import CONFIGS
-from r3gan.files import write_json, write_text
+from r3gan.files import write_text
 from r3gan.metrics import find_metric
 from r3gan.metrics.crossing import Comparison, compare, read_convergence, values_of
 from r3gan.study import Study
 from r3gan.tables import ConvergenceTable
+from r3gan.tables.bands import BANDS, find_band
+from r3gan.tables.cells import Against, Cell, measured, write_cells
 from r3gan.tables.figures import draw_convergence
 from r3gan.tables.records import Published, read_published
-from r3gan.tables.render import code_line, device_line, grid, number, shared, versions_line
-from r3gan.tables.verdict import NOT_RUN
+from r3gan.tables.render import band_notes, code_line, device_line, grid, number, shared, versions_line
+from r3gan.tables.verdict import NOT_COMPARABLE, NOT_RUN, WORSE, Verdict, judge_value
 
 COLUMNS = (
     "scale", "row", "config", "metric", "best", "best_kimg", "reached", "kimg", "train_seconds", "total_seconds",
@@ -67,13 +70,88 @@ def crossing_of(found: Comparison, is_baseline: bool) -> dict[str, Any]:
     return numbers
 
 
+def cells_of(name: str, table: ConvergenceTable, scales: Mapping[str, Mapping[str, Record]]) -> list[Cell]:
+    """Published numbers of systems that are ours, at scales with that data set; then what ours did at every scale."""
+    found = []
+    for (row, quantity), printed in read_published(table.published).items():
+        method, _, dataset = row.partition(" / ")
+        config, dataset = table.ours.get(method), table.datasets.get(dataset or table.speed_dataset, "")
+        cell = Cell(table=name, section="Published", row=row, quantity=quantity).with_published(printed)
+        if config and dataset and quantity in BANDS:
+            found += published_cells(replace(cell, config=config), table, dataset, scales)
+        else:
+            found.append(cell)
+    for scale, records in scales.items():
+        found += own_cells(name, table, scale, records)
+    return found
+
+
+def published_cells(
+    cell: Cell, table: ConvergenceTable, dataset: str, scales: Mapping[str, Mapping[str, Record]]
+) -> list[Cell]:
+    """The cell at every scale whose runs have the published data set and FID; not run if there is none."""
+    against = Against(table=table.published, metric="fid", dataset=dataset)
+    found = []
+    for scale, records in scales.items():
+        runs = {config: r for config, r in records.items() if r["dataset"] == dataset and "fid" in r["metrics"]}
+        if cell.config not in runs:
+            continue
+        here, record = replace(cell, scale=scale), runs[cell.config]
+        best = measured(here, "fid", [as_measurement(record, "fid")], against)
+        if cell.quantity == "fid":
+            found.append(best)
+        elif table.baseline in runs:
+            ratio = next(r for r in rows_of(table, scale, runs) if r["config"] == cell.config and r["metric"] == "fid")
+            name = {"speedup_images": "speedup_images", "speedup_wallclock": "speedup_train_time"}[cell.quantity]
+            found.append(judged_ratio(best, table.published, ratio.get(name)))
+    return found or [measured(cell, "fid", [], against)]
+
+
+def judged_ratio(cell: Cell, table: str, ratio: float | None) -> Cell:
+    """The cell with a speed-up in the place of the FID; None where the target was not reached."""
+    printed = float(cell.published or "")
+    cell = replace(cell, reproduced=ratio, untrained=None, metric="")
+    if cell.verdict == NOT_COMPARABLE:
+        return cell
+    if ratio is None:
+        return replace(cell, text="target not reached").judged(Verdict(word=WORSE, reason="target not reached"))
+    band = find_band(cell.quantity, table).around(printed)
+    return replace(cell, band=band).judged(judge_value(ratio, None, band, "higher"))
+
+
+def as_measurement(record: Record, metric: str) -> Record:
+    """A convergence record in the shape of an evaluation's, with the best of its points."""
+    values = values_of(record, metric)
+    best = min(values) if find_metric(metric).better == "lower" else max(values)
+    return record | {"metrics": {metric: record["metrics"][metric] | {"value": best}}}
+
+
+def own_cells(name: str, table: ConvergenceTable, scale: str, records: Mapping[str, Record]) -> list[Cell]:
+    """Each configuration's best, and how many kimg it took to the baseline's."""
+    found = []
+    for row in rows_of(table, scale, records):
+        config, metric = row["config"], row["metric"]
+        against = Against(table=table.published, metric=metric, dataset=records[config]["dataset"])
+        cell = Cell(table=name, section="Ours", row=row["row"], config=config, quantity=f"best {metric}", scale=scale)
+        best = measured(cell, metric, [as_measurement(records[config], metric)], against)
+        best = replace(best, records=(f"{records[config]['training']['run']}/convergence.json",))
+        found.append(best)
+        if "kimg" in row:
+            text = "" if row["reached"] else f"> {row['kimg']:g}"
+            reached = row["kimg"] if row["reached"] else None
+            found.append(replace(best, quantity=f"kimg to target, {metric}", reproduced=reached, text=text, metric=""))
+    return found
+
+
 def title_of(config: str) -> str:
     """The configuration's title, with a star where its training looks through ImageNet's features."""
     networks = CONFIGS[config].networks
     return CONFIGS[config].title + ("*" if getattr(networks, "leaks_imagenet", False) else "")
 
 
-def scale_text(table: ConvergenceTable, scale: str, rows: list[dict[str, Any]], records: Mapping[str, Record]) -> str:
+def scale_text(
+    name: str, table: ConvergenceTable, scale: str, rows: list[dict[str, Any]], records: Mapping[str, Record]
+) -> str:
     """A scale's table, its picture, and where the numbers come from."""
     parts = [f"## Ours, {scale} scale"]
     for metric in dict.fromkeys(row["metric"] for row in rows):
@@ -93,7 +171,7 @@ def scale_text(table: ConvergenceTable, scale: str, rows: list[dict[str, Any]], 
         said = f"{find_metric(metric).title}; target {number(target)}, the best of {title_of(table.baseline)}"
         said += f", measured every {lines[0].get('interval_kimg', 0):g} kimg."
         parts.append(f"{said}\n\n" + grid(shown, headers, right=range(1, len(headers))))
-    parts.append(f"![Convergence at {scale} scale]({table.stem}-{scale}-convergence.png)")
+    parts.append(f"![Convergence at {scale} scale]({name}-{scale}-convergence.png)")
     stamps = [record["training"]["provenance"] for record in records.values()]
     data = shared(f"{r['data']['dataset']}, {r['data']['count']:,} images" for r in records.values())
     how = shared(f"{m['n_fake']:,} samples a point" for r in records.values() for m in r["metrics"].values())
@@ -150,14 +228,15 @@ def write_convergence_table(name: str, table: ConvergenceTable, studies: Iterabl
         curves = {title_of(config): record["points"] for config, record in records.items()}
         metric = rows[0]["metric"]
         draw_convergence(results / f"{name}-{scale}-convergence.png", curves, metric, rows[0].get("target"))
-        parts.append(scale_text(table, scale, rows, records))
+        parts.append(scale_text(name, table, scale, rows, records))
     if not scales:
         parts.append(f"## Ours\n\n{NOT_RUN.capitalize()}.")
-    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
+    bands = band_notes((quantity, table.published) for quantity in ("fid", "speedup_images", "speedup_wallclock"))
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in (*table.notes, *bands)))
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(everything)
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "rows": everything})
+    write_cells(results, name, table.title, cells_of(name, table, scales), rows=everything)
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")

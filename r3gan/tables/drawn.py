@@ -12,18 +12,19 @@ from r3gan.counts import count_parameters
 from r3gan.files import write_text
 from r3gan.study import Study
 from r3gan.tables import LossFigure, ParameterFigure
-from r3gan.tables.comparison import ComparedCell, cells, published_value, read_everything
+from r3gan.tables.cells import Cell
+from r3gan.tables.comparison import cells, published_value, read_everything
 from r3gan.tables.figures import draw_losses, draw_parameters_against_fid, read_curve
 from r3gan.tables.render import grid, number
 
 METRIC = "fid"
 
 
-def parameters_against_fid(found: list[ComparedCell]) -> tuple[dict[str, tuple[float, float]], list[str]]:
+def parameters_against_fid(found: list[Cell]) -> tuple[dict[str, tuple[float, float]], list[str]]:
     """Published points (millions of parameters of G and D together, FID), and the rows that lack a coordinate."""
     values: dict[str, dict[str, float]] = {}
     for cell in found:
-        if (printed := published_value(cell.published)) is not None:
+        if (printed := published_value(cell)) is not None:
             values.setdefault(cell.row, {})[cell.quantity] = printed
     needed = {"g_params", "d_params", METRIC}
     points = {row: (v["g_params"] + v["d_params"], v[METRIC]) for row, v in values.items() if needed <= v.keys()}
@@ -46,7 +47,7 @@ def write_page(
 
 def write_parameter_figure(name: str, figure: ParameterFigure, studies: Iterable[Study], results: Path) -> None:
     """Write <name>.png, .svg, .csv and .md, which says what could not be drawn."""
-    found = cells(figure.of, read_everything(studies, results))
+    found = cells(name, figure.of, read_everything(studies, results))
     points, missing = parameters_against_fid(found)
     ours = {}
     for cell in found:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from r3gan.configs import CONFIGS, SIZES, Recipe
 from r3gan.counts import count_parameters
-from r3gan.files import write_json, write_text
+from r3gan.files import write_text
 from r3gan.models.families import R3GAN, Size
 from r3gan.schedules import Ramp
 from r3gan.tables import PresetTable
+from r3gan.tables.cells import Cell, as_csv, write_cells
 from r3gan.tables.records import read_published
 from r3gan.tables.render import grid
+from r3gan.tables.verdict import DIFFERS, EXACT, Verdict
 
 NOT_OURS = "-"  # a published fact of a run, not of a configuration
 
@@ -70,57 +70,50 @@ def equal(published: str, ours: str) -> bool:
     return list(map(float, theirs)) == list(map(float, mine)) if theirs or mine else published == ours
 
 
-def cells(table: PresetTable) -> list[dict[str, Any]]:
-    """One entry a quantity and data set: published, ours, verdict."""
+def cells(name: str, table: PresetTable) -> list[Cell]:
+    """One cell a quantity and data set, which is the cell's section."""
     published = read_published(table.published)
     found = []
     config = CONFIGS[table.config]
-    for dataset in config.paper_sizes():
+    for dataset in dict.fromkeys(dataset for dataset, _ in published):  # in the paper's order
         recipe = config.recipe(dataset)
         counts = count_parameters(CONFIGS[table.config], dataset)
-        ours = {name: value(recipe, SIZES[dataset]) for name, value in QUANTITIES.items()}
+        ours = {quantity: value(recipe, SIZES[dataset]) for quantity, value in QUANTITIES.items()}
         ours |= {"G parameters": str(counts["g_params"]), "D parameters": str(counts["d_params"])}
         for quantity, value in ours.items():
-            printed = published[dataset, quantity]
-            verdict = "not ours" if value == NOT_OURS else "exact" if equal(printed.text, value) else "differs"
-            found.append(
-                {
-                    "quantity": quantity,
-                    "dataset": dataset,
-                    "published": printed.text,
-                    "ours": value,
-                    "verdict": verdict,
-                    "source": printed.source,
-                    "status": printed.status,
-                }
-            )
+            cell = Cell(table=name, section=dataset, row=CONFIGS[table.config].title, quantity=quantity)
+            cell = cell.with_published(published[dataset, quantity])
+            found.append(cell if value == NOT_OURS else set_beside(cell, value))
     return found
 
 
-def shown(cell: dict[str, Any]) -> str:
+def set_beside(cell: Cell, value: str) -> Cell:
+    """The cell with our value."""
+    assert cell.published is not None
+    verdict = Verdict(word=EXACT if equal(cell.published, value) else DIFFERS)
+    return replace(cell, text=value, n=1, outcome="read from CONFIGS").judged(verdict)
+
+
+def shown(cell: Cell) -> str:
     """Ours where it is the published value, both where it is not, the published one where there is none of ours."""
-    if cell["verdict"] == "not ours":
-        return str(cell["published"])
-    text = f"{int(cell['ours']):,}" if cell["quantity"].endswith("parameters") else str(cell["ours"])
-    return text if cell["verdict"] == "exact" else f"{text} (published {cell['published']})"
+    if not cell.outcome:
+        return str(cell.published)
+    text = f"{int(cell.text):,}" if cell.quantity.endswith("parameters") else cell.text
+    return text if cell.verdict == EXACT else f"{text} (published {cell.published})"
 
 
 def write_presets(name: str, table: PresetTable, results: Path) -> None:
     """Write <name>.md, .csv and .json into `results`."""
-    found = cells(table)
-    datasets = list(dict.fromkeys(cell["dataset"] for cell in found))
+    found = cells(name, table)
+    datasets = list(dict.fromkeys(cell.section for cell in found))
     rows = []
-    for quantity in dict.fromkeys(cell["quantity"] for cell in found):
-        of_row = [cell for cell in found if cell["quantity"] == quantity]
-        exact = sum(cell["verdict"] == "exact" for cell in of_row)
-        verdict = "published only" if of_row[0]["verdict"] == "not ours" else f"{exact} of {len(of_row)} exact"
+    for quantity in dict.fromkeys(cell.quantity for cell in found):
+        of_row = [cell for cell in found if cell.quantity == quantity]
+        exact = sum(cell.verdict == EXACT for cell in of_row)
+        verdict = f"{exact} of {len(of_row)} exact" if of_row[0].outcome else "published only"
         rows.append([quantity, *map(shown, of_row), verdict])
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
     notes = "## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes)
     text = [f"# {table.title}", grid(rows, ["Hyperparameter", *datasets, "Verdict"], right=()), notes]
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "cells": found})
-    write_text(results / f"{name}.csv", out.getvalue())
+    write_cells(results, name, table.title, found)
+    write_text(results / f"{name}.csv", as_csv(found))
     write_text(results / f"{name}.md", "\n\n".join(text) + "\n")

@@ -18,13 +18,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from r3gan.files import write_json, write_text
+from r3gan.files import write_text
 from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.losses import OBJECTIVES
 from r3gan.penalties import double_backward
 from r3gan.tables import PropositionTable
+from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.figures import draw_trajectories
 from r3gan.tables.render import grid
+from r3gan.tables.verdict import DIFFERS, EXACT
 
 TOLERANCE = 1e-9  # between an eigenvalue computed and its closed form
 STEP_SIZE = 0.2
@@ -148,8 +150,26 @@ def study() -> Iterator[dict[str, Any]]:
             "largest_error": error,
             "ends": ends,
             "paths": paths,
-            "verdict": "reproduced" if holds else "not reproduced",
+            "converged": all(seen),
+            "verdict": EXACT if holds else DIFFERS,
         }
+
+
+def cell_of(name: str, found: dict[str, Any]) -> Cell:
+    """Whether a setting converges, as proved and as computed."""
+    words = {True: "converges", False: "does not converge"}
+    return Cell(
+        table=name,
+        row=f"{found['name']}, data at {found['data']:g}",
+        quantity=f"Proposition {found['proposition']}",
+        published=words[found["converges"]],
+        source="arXiv 2501.05441, section 2",
+        status="paper",
+        text=words[found["converged"]],
+        n=1,
+        outcome="computed",
+        verdict=found["verdict"],
+    )
 
 
 def complex_text(value: list[float]) -> str:
@@ -161,6 +181,7 @@ def write_propositions(name: str, table: PropositionTable, results: Path) -> Non
     """Write <name>.md, .csv, .json and the picture of the trajectories into `results`."""
     found = list(study())
     draw_trajectories(results / f"{name}.png", found)
+    headers = ["Setting", "Proposition", "Eigenvalues computed", "Closed form", "At once", "In turns", "Verdict"]
     rows = [
         [
             f"{r['name']}, data at {r['data']:g}",
@@ -173,7 +194,6 @@ def write_propositions(name: str, table: PropositionTable, results: Path) -> Non
         ]
         for r in found
     ]
-    headers = ["Setting", "Proposition", "Eigenvalues computed", "Closed form", "At once", "In turns", "Verdict"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([h.lower().replace(" ", "_") for h in headers])
@@ -187,6 +207,7 @@ def write_propositions(name: str, table: PropositionTable, results: Path) -> Non
         "## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes),
     ]
     without_paths = [{key: value for key, value in r.items() if key != "paths"} for r in found]
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "settings": without_paths})
+    cells = [cell_of(name, r) for r in found]
+    write_cells(results, name, table.title, cells, settings=without_paths)
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(text) + "\n")

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from r3gan.errors import UserError
 from r3gan.files import read_json
+from r3gan.metrics import RECORD_SCHEMA
 from r3gan.study import Study
 
 PUBLISHED_CSV = Path(__file__).with_name("published.csv")
@@ -55,8 +57,16 @@ def read_records(study: Study, results: Path) -> dict[str, list[dict[str, Any]]]
     for folder, run in study.folders.items():
         path = results / folder / "metrics.json"
         if path.exists():
-            found.setdefault(run.config, []).append(read_json(path, "run `r3gan evaluate` again"))
+            found.setdefault(run.config, []).append(read_record(path))
     return found
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What `r3gan evaluate` wrote; UserError if that was another version's shape."""
+    record = read_json(path, "run `r3gan evaluate` again")
+    if record.get("schema") != RECORD_SCHEMA:
+        raise UserError(f"{path} is a record of schema {record.get('schema')}, this version reads {RECORD_SCHEMA}")
+    return record
 
 
 RELEASED = "released"  # the scale of runs that were imported from the authors' snapshots
@@ -66,6 +76,6 @@ def read_released(results: Path) -> dict[str, list[dict[str, Any]]]:
     """Records of imported snapshots, by configuration."""
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted((results / RELEASED).glob("*/*/seed*/metrics.json")):
-        record = read_json(path, "run `r3gan evaluate` again")
+        record = read_record(path)
         found.setdefault(record["config"], []).append(record)
     return found

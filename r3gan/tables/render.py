@@ -1,7 +1,5 @@
 """A table's files: Markdown that aligns as plain text, CSV with a line a cell, JSON with everything."""
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,16 +7,13 @@ from typing import Any
 from tabulate import tabulate
 
 from r3gan.configs import CONFIGS
-from r3gan.files import write_json, write_text
+from r3gan.files import write_text
 from r3gan.metrics import find_metric
-from r3gan.tables.build import Cell, Content, ScaleResult
+from r3gan.tables.bands import find_band
+from r3gan.tables.build import Content, ScaleResult
+from r3gan.tables.cells import Cell, as_csv, write_cells
 from r3gan.tables.figures import draw_curves, draw_samples
 from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN
-
-CSV_COLUMNS = (
-    "row", "config", "quantity", "published", "published_unit", "scale", "reproduced", "spread", "untrained", "n",
-    "seeds", "outcome", "verdict", "published_source", "published_status",
-)  # fmt: skip
 
 
 def write_table(content: Content, results: Path, out: Path) -> None:
@@ -30,7 +25,7 @@ def write_table(content: Content, results: Path, out: Path) -> None:
         draw_samples(out / f"{stem}-samples.png", samples_of(scale, results))
         draw_curves(out / f"{stem}-curves.png", curves_of(scale, results))
         pictures.append((scale.scale, stem))
-    write_json(out / f"{name}.json", content.as_json())
+    write_cells(out, name, content.table.title, content.cells, **content.provenance())
     write_text(out / f"{name}.csv", as_csv(content.cells))
     write_text(out / f"{name}.md", as_markdown(content, pictures))
 
@@ -44,16 +39,6 @@ def samples_of(scale: ScaleResult, results: Path) -> dict[str, Path]:
 def curves_of(scale: ScaleResult, results: Path) -> dict[str, Path]:
     first = {config: records[0]["training"]["run"] for config, records in scale.records.items()}
     return {CONFIGS[config].title: results / run / "loss.csv" for config, run in first.items()}
-
-
-def as_csv(cells: Iterable[Cell]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for cell in cells:
-        row = [getattr(cell, column) for column in CSV_COLUMNS]
-        writer.writerow(" ".join(map(str, v)) if isinstance(v, tuple) else "" if v is None else v for v in row)
-    return out.getvalue()
 
 
 def grid(rows: list[list[str]], headers: list[str], right: Iterable[int]) -> str:
@@ -81,6 +66,12 @@ def reproduced(cell: Cell) -> str:
     return number(cell.reproduced) + spread + interval
 
 
+def band_notes(quantities: Iterable[tuple[str, str]]) -> list[str]:
+    """The bands of (quantity, table of published.csv), as lines of a table's notes."""
+    lines = [f"Reproduced {name}: within {find_band(name, table)}." for name, table in quantities]
+    return list(dict.fromkeys(lines))
+
+
 def as_markdown(content: Content, pictures: list[tuple[str, str]]) -> str:
     parts = [f"# {content.table.title}", counts_section(content)]
     for scale, (_, stem) in zip(content.scales, pictures, strict=True):
@@ -91,7 +82,8 @@ def as_markdown(content: Content, pictures: list[tuple[str, str]]) -> str:
         )
     if not content.scales:
         parts.append("No run has been recorded yet.")
-    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in content.table.notes))
+    bands = band_notes([(content.table.published_metric, content.table.published)])
+    parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in (*content.table.notes, *bands)))
     parts += [footer(scale) for scale in content.scales]
     return "\n\n".join(parts) + "\n"
 
@@ -116,18 +108,18 @@ def quality_section(content: Content, scale: ScaleResult) -> str:
     cells = {(c.config, c.quantity): c for c in content.cells if c.scale == scale.scale}
     rows = []
     for config in table.configs:
-        main = cells[config, table.metrics[0]]
-        others = [reproduced(cells[config, metric]) for metric in table.metrics[1:]]
+        main = cells[config, scale.metrics[0]]
+        others = [reproduced(cells[config, metric]) for metric in scale.metrics[1:]]
         n = "-" if not main.n else "1 (single run)" if main.n == 1 else str(main.n)
         seeds = " ".join(map(str, main.seeds)) or "-"
         rows.append(
-            [main.row, main.published or "-", number(main.untrained), reproduced(main), *others, n, seeds, main.verdict]
+            [main.row, main.published or "-", number(main.untrained), reproduced(main), *others, n, seeds, main.said]
         )
     headers = ["Configuration", f"{table.published_metric.upper()} published", "Untrained", "Trained"]
-    headers += [*list(table.metrics[1:]), "n", "Seed", "Verdict"]
-    right = range(1, 4 + len(table.metrics) - 1)
+    headers += [*scale.metrics[1:], "n", "Seed", "Verdict"]
+    right = range(1, 4 + len(scale.metrics) - 1)
     text = f"## Quality, {scale.scale} scale\n\n"
-    text += f"Untrained and Trained: {find_metric(table.metrics[0]).title}.\n\n" + grid(rows, headers, right)
+    text += f"Untrained and Trained: {find_metric(scale.metrics[0]).title}.\n\n" + grid(rows, headers, right)
     if scale.rank_correlation is not None:
         text += (
             f"\n\nSpearman rank correlation of our order with the published one: {scale.rank_correlation:+.2f} "

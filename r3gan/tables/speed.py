@@ -7,12 +7,12 @@ import io
 from pathlib import Path
 from typing import Any
 
-from r3gan.files import read_json, write_json, write_text
+from r3gan.files import read_json, write_text
+from r3gan.hardware import entry_of, folder_name
 from r3gan.tables import SpeedTable
+from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.render import code_line, device_line, grid, number, versions_line
 
-# Dense bfloat16 peak of a GPU in 10^12 multiply-adds and additions a second (vendors' data sheets), by name.
-BF16_PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0}
 # Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
 FORWARDS = {"D step": 13, "G step": 6, "iteration": 19}
 COLUMNS = (
@@ -29,11 +29,11 @@ def read_benchmarks(module: str, results: Path) -> dict[str, dict[str, Any]]:
 
 def bf16_peak_share(entry: dict[str, Any], device: str) -> float | None:
     """Least work a second over the device's bfloat16 peak; None where one of them is not known."""
-    peaks = [peak for name, peak in BF16_PEAK_TFLOPS.items() if name in device]
-    if not peaks or not entry["gmac_per_image"]:
+    known = entry_of(folder_name(device))
+    if known is None or known.bf16_tflops is None or not entry["gmac_per_image"]:
         return None
     flop_per_image = 2e9 * entry["gmac_per_image"] * FORWARDS[entry["step"]]
-    return float(entry["img_per_s"] * flop_per_image / (peaks[0] * 1e12))
+    return float(entry["img_per_s"] * flop_per_image / (known.bf16_tflops * 1e12))
 
 
 def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
@@ -54,9 +54,37 @@ def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
     if not machines:
         parts.append("Nothing has been measured yet: run `make bench`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
-    write_json(results / f"{name}.json", {"table": name, "title": table.title, "measured": lines})
+    write_cells(
+        results,
+        name,
+        table.title,
+        [cell for line in lines for cell in cells_of(name, table.module, line)],
+        measured=lines,
+    )
     write_text(results / f"{name}.csv", out.getvalue())
     write_text(results / f"{name}.md", "\n\n".join(parts) + "\n")
+
+
+def cells_of(name: str, module: str, line: dict[str, Any]) -> list[Cell]:
+    """Our milliseconds, and how many times as long the textbook's step takes; the machine is the cells' section."""
+    row = f"{line['config']}, {line['size']}, batch {line['batch']}"
+    quantities = {f"{line['step']} ms": line["ours_ms"], f"{line['step']} ratio": line["ratio"]}
+    return [
+        Cell(
+            table=name,
+            section=line["hardware"],
+            row=row,
+            config=line["config"],
+            quantity=quantity,
+            reproduced=value,
+            n=line["rounds"],
+            outcome="measured",
+            metric="ms" if quantity.endswith("ms") else "",
+            conditions=line["hardware"],
+            records=(f"benchmarks/{line['hardware']}/{module}.json",),
+        )
+        for quantity, value in quantities.items()
+    ]
 
 
 def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:

@@ -1,29 +1,66 @@
-"""Verdicts: what may be said of a published number and ours. Nothing that was not measured gets one."""
+"""What may be said of a published number and ours. Nothing that was not measured gets a verdict that sounds like it."""
 
-Verdict = str
-NOT_RUN: Verdict = "not run"
-NOT_MEASURED: Verdict = "not measured"  # trained, but the metric was not asked for
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+REPRODUCED = "reproduced"
+BETTER = "better"
+WORSE = "worse"
+INCONCLUSIVE = "inconclusive"
+NOT_COMPARABLE = "not comparable"
+NOT_RUN = "not run"
+NOT_MEASURED = "not measured"  # trained, but the metric was not asked for
+EXACT = "exact"  # of what has no uncertainty: counts, hyperparameters, proofs
+DIFFERS = "differs"
+# Every verdict with what it means, in the order in which a reader wants to see them.
+VERDICTS = {
+    WORSE: "outside the band, on the bad side, with the whole 95% interval (a single run: with its value)",
+    DIFFERS: "a count, a hyperparameter or a proof's statement that is not as published",
+    BETTER: "outside the band, on the good side: worth a second look too",
+    INCONCLUSIVE: "the 95% interval over the seeds reaches over an edge of the band",
+    REPRODUCED: "inside the band",
+    EXACT: "a count, a hyperparameter or a proof's statement as published, at every printed digit",
+    NOT_COMPARABLE: "measured under other conditions than the published number; the reason says which",
+    NOT_MEASURED: "trained, but this metric was not asked for",
+    NOT_RUN: "nobody has run it in this tree yet",
+}
+REGRESSIONS = (WORSE, DIFFERS)
+MISSING = (NOT_MEASURED, NOT_RUN)
+Better = Literal["lower", "higher"]
+Interval = tuple[float, float]
 
 
-def count_verdict(published_millions: str, counted: int) -> Verdict:
-    """Say "exact" if the count, rounded to the printed digits, is what is printed."""
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A word of VERDICTS, and what a reader should know beside it."""
+
+    word: str
+    reason: str = ""
+
+
+def judge_count(published_millions: str, counted: int) -> Verdict:
+    """Exact if the count, rounded to the printed digits, is what is printed."""
     digits = len(published_millions.partition(".")[2])
-    return "exact" if f"{counted / 1e6:.{digits}f}" == published_millions else "differs"
+    return Verdict(word=EXACT if f"{counted / 1e6:.{digits}f}" == published_millions else DIFFERS)
 
 
-def quality_verdict(scale: str, published_metric: str, our_metric: str) -> Verdict:
-    """Whether our number may be set against the published one at all: other metric or scale, not comparable."""
-    if scale != "paper":
-        return f"not comparable: {scale} scale"
-    return "not comparable: another metric" if our_metric != published_metric else "inconclusive"
+def judge_failure(published_fails: bool, failed: int, runs: int) -> Verdict:
+    """What it says that `failed` of `runs` runs diverged, where published ones did or did not; failed is not 0."""
+    if failed < runs:
+        return Verdict(word=INCONCLUSIVE, reason=f"{failed} of {runs} runs fail")
+    if published_fails:
+        return Verdict(word=REPRODUCED, reason="fails as published")
+    return Verdict(word=WORSE, reason="fails, published does not")
 
 
-def measured_verdict(scale: str, outcome: str, published: str) -> Verdict:
-    """What a number measured at a scale says of the published one of the same quantity."""
-    if scale == "released":
-        return "measured on the authors' checkpoint"
-    if scale != "paper":
-        return f"not comparable: {scale} scale"
-    if outcome == "Fail":
-        return "fails as published" if published == "Fail" else "fails, published does not"
-    return "published fails, ours does not" if published == "Fail" else "measured at the paper's scale"
+def judge_value(value: float, interval: Interval | None, band: Interval, better: Better) -> Verdict:
+    """Where our mean and its interval over seeds (None: a single run, or no spread) lie beside the band."""
+    low, high = interval or (value, value)
+    reason = "" if interval else "single run"
+    if band[0] <= low and high <= band[1]:
+        return Verdict(word=REPRODUCED, reason=reason)
+    if low <= band[1] and high >= band[0]:
+        return Verdict(word=INCONCLUSIVE, reason="the interval reaches over the band's edge")
+    return Verdict(word=BETTER if (high < band[0]) == (better == "lower") else WORSE, reason=reason)

@@ -1,0 +1,177 @@
+"""Comparing published against reproduced, and this tree against an earlier one, from the tables' JSON alone."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from r3gan.errors import UserError, unknown
+from r3gan.metrics import METRICS
+from r3gan.tables import tables_of_cells
+from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
+from r3gan.tables.cells import Cell, as_json, read_cells
+from r3gan.tables.verdict import BETTER, MISSING, REGRESSIONS, WORSE, judge_value
+
+Tables = Mapping[str, Sequence[Cell]]
+REGRESSED = "regressed"
+IMPROVED = "improved"
+WITHIN = "within drift"
+GONE = "gone"  # measured in the earlier tree, not in this one
+OTHERWISE = "measured otherwise"  # other data, length of training or protocol: no number moved
+EXIT_REGRESSION, EXIT_INCOMPLETE = 1, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A number of ours in an earlier tree and in this one."""
+
+    earlier: Cell
+    now: Cell | None
+    word: str
+    band: Band | None = None
+
+    @property
+    def moved(self) -> bool:
+        """Whether a reader should look at it."""
+        return self.word != WITHIN
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "change": self.word,
+            "earlier": as_json(self.earlier),
+            "now": as_json(self.now) if self.now else None,
+            "drift": asdict(self.band) if self.band else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a comparison found."""
+
+    tables: Tables
+    missing_tables: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def outside(self) -> list[Cell]:
+        """Cells outside their bands on the bad side."""
+        return [cell for cells in self.tables.values() for cell in cells if cell.verdict in REGRESSIONS]
+
+    @property
+    def regressed(self) -> list[Change]:
+        return [change for change in self.changes if change.word == REGRESSED]
+
+    @property
+    def incomplete(self) -> list[str]:
+        """What is not there: tables, cells that nobody ran, cells that an earlier tree had."""
+        cells = [cell for cells in self.tables.values() for cell in cells if cell.verdict in MISSING]
+        gone = [change.earlier for change in self.changes if change.word == GONE]
+        return [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone))]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tables": {name: [as_json(cell) for cell in cells] for name, cells in self.tables.items()},
+            "outside": [as_json(cell) for cell in self.outside],
+            "changes": [change.as_json() for change in self.changes],
+            "incomplete": self.incomplete,
+        }
+
+    def exit_code(self, strict: bool) -> int:
+        """0 within the bands, 1 a regression, 3 incomplete where that is asked for."""
+        if self.outside or self.regressed:
+            return EXIT_REGRESSION
+        return EXIT_INCOMPLETE if strict and self.incomplete else 0
+
+
+def read_tables(results: Path, names: Sequence[str]) -> dict[str, list[Cell]]:
+    """The cells of those tables that have been written."""
+    return {name: read_cells(results / f"{name}.json") for name in names if (results / f"{name}.json").exists()}
+
+
+def chosen_tables(names: Sequence[str]) -> list[str]:
+    """The tables of `names`, all where it is empty; UserError for one that is not made of numbers."""
+    known = tables_of_cells()
+    for name in names:
+        if name not in known:
+            raise unknown("--table", name, known)
+    return list(dict.fromkeys(names)) or known
+
+
+def compare(results: Path, names: Sequence[str], baseline: str | None) -> Comparison:
+    """Published against reproduced, and where a baseline is named this tree against it."""
+    tables = read_tables(results, names)
+    missing = tuple(name for name in names if name not in tables)
+    if not tables:
+        raise UserError(f"--results {results}: none of these tables is there: {', '.join(names)}")
+    changes = changes_since(earlier_tables(baseline, names), tables) if baseline else ()
+    return Comparison(tables=tables, missing_tables=missing, changes=tuple(changes))
+
+
+def earlier_tables(baseline: str, names: Sequence[str]) -> Tables:
+    """The tables of an earlier tree: a folder of results, a checkout, or a revision of this repository."""
+    folder = Path(baseline)
+    if folder.is_dir():
+        folder = folder / "results" if (folder / "results").is_dir() else folder
+        found: Tables = read_tables(folder, names)
+    else:
+        found = tables_of_revision(baseline, names)
+    if not found:
+        raise UserError(f"--baseline {baseline}: none of these tables is there: {', '.join(names)}")
+    return found
+
+
+def tables_of_revision(revision: str, names: Sequence[str]) -> Tables:
+    """The tables as a git revision has them."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=60)
+        except OSError:
+            raise UserError(f"--baseline {revision} is no folder, and there is no git to look for a revision") from None
+
+    known = git("rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    if known.returncode:
+        raise UserError(f"--baseline {revision} is neither a folder nor a revision of this repository")
+    commit = known.stdout.strip()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            shown = git("show", f"{commit}:./results/{name}.json")
+            if shown.returncode == 0:
+                (Path(folder) / f"{name}.json").write_text(shown.stdout, encoding="utf-8")
+        try:
+            return read_tables(Path(folder), names)
+        except UserError as error:
+            raise UserError(f"--baseline {revision}: {str(error).replace(folder, 'results')}") from None
+
+
+def changes_since(earlier: Tables, now: Tables) -> list[Change]:
+    """Every measured number of ours that an earlier tree had, beside this tree's."""
+    here = {cell.key: cell for cells in now.values() for cell in cells}
+    return [
+        change_of(cell, here.get(cell.key))
+        for name, cells in earlier.items()
+        for cell in cells
+        if name in now and cell.metric and (cell.reproduced is not None or cell.outcome == "Fail")
+    ]
+
+
+def change_of(earlier: Cell, now: Cell | None) -> Change:
+    """Whether a number moved by more than it does from one run of the same to the next."""
+    if now is None or (now.reproduced is None and now.outcome != "Fail"):
+        return Change(earlier=earlier, now=None, word=GONE)
+    if now.conditions != earlier.conditions or now.metric != earlier.metric:
+        return Change(earlier=earlier, now=now, word=OTHERWISE)
+    if "Fail" in (now.outcome, earlier.outcome):
+        word = WITHIN if now.outcome == earlier.outcome else REGRESSED if now.outcome == "Fail" else IMPROVED
+        return Change(earlier=earlier, now=now, word=word)
+    assert now.reproduced is not None
+    assert earlier.reproduced is not None
+    band = SAME_WEIGHTS if now.weights and now.weights == earlier.weights else find_drift(now.metric)
+    better = METRICS[now.metric].better if now.metric in METRICS else "lower"
+    verdict = judge_value(now.reproduced, now.interval, band.around(earlier.reproduced), better)
+    word = {WORSE: REGRESSED, BETTER: IMPROVED}.get(verdict.word, WITHIN)
+    return Change(earlier=earlier, now=now, word=word, band=band)

@@ -1,0 +1,36 @@
+"""FORMATS: one entry a file of the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from r3gan.errors import UserError
+from r3gan.files import write_text
+from r3gan.report.content import Content, gather
+from r3gan.report.formats import badge, junit, machine, summary
+
+FORMATS: Mapping[str, Callable[[Content], str]] = {
+    "report.md": summary,
+    "report.json": machine,
+    "report.xml": junit,
+    "badge.json": badge,
+}
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def write_report(results: Path, baseline: str | None = None) -> list[Path]:
+    """Write every format beside the tables, and the summary to the file that a CI job names; the files written."""
+    content = gather(results, baseline)
+    written = []
+    for name, render in FORMATS.items():
+        write_text(results / name, render(content))
+        written.append(results / name)
+    if job := os.environ.get(STEP_SUMMARY):
+        try:
+            with Path(job).open("a", encoding="utf-8") as file:
+                file.write(summary(content))
+        except OSError as error:
+            raise UserError(f"{STEP_SUMMARY}={job} cannot be written ({error.strerror})") from None
+    return written
