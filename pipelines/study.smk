@@ -52,7 +52,8 @@ if "SLURM_JOB_ID" in os.environ:
     )
 
 
-container: "docker://python:3.11-slim"
+# Only with `--sdm apptainer`; docs/scaling.md builds it.
+container: "r3gan.sif"
 
 
 wildcard_constraints:

@@ -1,4 +1,4 @@
-"""The profile for Slurm on a cluster of one: daemons started here, a job through them, stopped, requeued, finished."""
+"""The profile for Slurm: what it plans; on a cluster of one, started here, a job stopped, requeued and finished."""
 
 import getpass
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from r3gan.tables import TABLES
 from tests.conftest import copy_tree, environment, need
+from tests.test_engines import jobs
 from tests.test_resume import same
 from tests.test_training import SMOKE
 
@@ -125,6 +128,33 @@ def run_daemon(stack: ExitStack, folder: Path, *command: str) -> None:
     daemon = subprocess.Popen(command, stdout=said, stderr=said)
     stack.callback(daemon.wait, timeout=30)
     stack.callback(daemon.terminate)
+
+
+@pytest.mark.parametrize("selected", [(), ("--config", "scale=paper")])
+def test_the_plan_for_the_paper_needs_neither_slurm_nor_gpu(selected: tuple[str, ...], tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree")
+    if selected:  # a login node may have a GPU; that is no reason for anything
+        code = (tree / "r3gan/workflow.py").read_text()
+        assert "return any(Path(" in code
+        (tree / "r3gan/workflow.py").write_text(code.replace("return any(Path(", "return True or any(Path("))
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("bash", "git", "sh", "which"):
+        (tools / tool).symlink_to(shutil.which(tool) or "")
+    planned = subprocess.run(
+        (sys.executable, "-m", "snakemake", "--profile", PROFILE, "-n", "results/paper/table1.md", *selected),
+        cwd=tree,
+        env=environment(tree) | {"PATH": f"{Path(sys.executable).parent}:{tools}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    rows = sorted(TABLES["table1"].configs)
+    expected = ["prepare", *(f"{stage} {row}" for stage in ("evaluate", "train") for row in rows), "table_of_scale"]
+    assert jobs(planned) == sorted(expected)
+    asked = re.findall(r"--launcher torchrun --ranks 8|runtime=1440, .*gpu=8|gpu=1$", planned.stdout, flags=re.M)
+    assert len(asked) == 8 * 3
+    assert planned.stdout.count("slurm_extra=--signal=TERM@120") == 18
 
 
 def start(folder: Path, code: Path, *command: str) -> "subprocess.Popen[bytes]":
