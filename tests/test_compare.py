@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from r3gan.compare import GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, change_of
+from r3gan.configs import CONFIGS
 from r3gan.metrics import METRICS
+from r3gan.study import read_study
 from r3gan.tables import TABLES, ComparisonTable, tables_of_cells
 from r3gan.tables.bands import BANDS, DRIFT, PUBLISHED_SAMPLES, Band, find_band
 from r3gan.tables.cells import Against, Cell, measured, read_cells, t_interval, write_cells
@@ -81,6 +83,14 @@ def test_the_bands_reasons_are_facts() -> None:
     assert published.value is not None
     assert 1.25 < checkpoint.value / published.value < BANDS["fid", "table4"].factor
     assert find_band("fid", "table3").around(1.97)[1] >= 2.08  # EDM, as others measured it
+
+
+def test_the_papers_scale_is_measured_under_the_published_conditions() -> None:
+    study = read_study(REPOSITORY / "pipelines/study/paper.yaml", REPOSITORY / "pipelines/study.schema.yaml")
+    for run in study.runs:
+        assert run.total_kimg >= CONFIGS[run.config].recipe(run.dataset).total_kimg, run.key
+        for metric in run.metrics:
+            assert run.evaluation["samples"] >= PUBLISHED_SAMPLES[metric], run.key
 
 
 def record(value: float, seed: int = 0, **changed: object) -> dict[str, object]:
