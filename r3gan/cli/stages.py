@@ -1,9 +1,9 @@
-"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`."""
+"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`; `hand-over`."""
 
 import argparse
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, positive
+from r3gan.cli.arguments import AddCommand, positive, scale_name
 from r3gan.errors import unknown
 
 
@@ -36,11 +36,19 @@ def add_commands(command: AddCommand) -> None:
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    sub.add_argument(
+        "--scale",
+        type=scale_name,
+        help="only this scale's records, into its folder below --results (default: every scale)",
+    )
     sub.add_argument("--print", action="store_true", dest="show", help="also print the Markdown")
 
     sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
     sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
+
+    sub = command("hand-over", run_hand_over, "let Snakemake or DVC take over what the other has made here")
+    sub.add_argument("engine", metavar="ENGINE", help="who takes over: dvc or snakemake")
 
 
 def run_prepare(arguments: argparse.Namespace) -> None:
@@ -93,8 +101,8 @@ def run_import_released(arguments: argparse.Namespace) -> None:
 def run_table(arguments: argparse.Namespace) -> None:
     from r3gan.tables.write import write
 
-    write(arguments.table, arguments.results)
-    path = arguments.results / f"{arguments.table}.md"
+    folder = write(arguments.table, arguments.results, arguments.scale)
+    path = folder / f"{arguments.table}.md"
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 
 
@@ -106,3 +114,12 @@ def run_fingerprint(arguments: argparse.Namespace) -> None:
     from r3gan.workflow import checked_study
 
     write_text(arguments.out, yaml.safe_dump(of_study(checked_study(arguments.study))))
+
+
+def run_hand_over(arguments: argparse.Namespace) -> None:
+    from r3gan.engines import hand_over
+
+    taken, left = hand_over(arguments.engine)
+    print(f"{arguments.engine} takes over {len(taken)} stages: {', '.join(taken)}")
+    if left:
+        print(f"left to run: {', '.join(left)}")
