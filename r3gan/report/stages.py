@@ -1,0 +1,150 @@
+"""The pipeline as it is wired: stages and what each needs, read from dvc.yaml and, for what DVC does not run, the rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from r3gan.tables.records import RELEASED
+
+# What a rule writes where only the machine that runs it knows the name, so that its output is a mark.
+UNNAMED_OUTPUTS = {"benchmark": ["results/benchmarks"]}
+ANY = "*"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of the pipeline; `reads` and `writes` are paths in which * stands for any name."""
+
+    name: str
+    command: str
+    over: str  # the list of the study that it is run for; empty: once
+    times: int | None  # how often, at the scale that dvc.yaml names
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+def read_stages(folder: Path) -> tuple[Stage, ...]:
+    """The stages of the repository in `folder`, each after those it needs; none where there is no dvc.yaml."""
+    if not (folder / "dvc.yaml").exists():
+        return ()
+    found = dvc_stages(folder)
+    known = {stage.name for stage in found}
+    for path in sorted((folder / "pipelines").glob("*.smk")):
+        found += [rule for rule in rules(path.read_text(encoding="utf-8")) if rule.name not in known]
+    linked = [replace(s, needs=tuple(o.name for o in found if o is not s and feeds(o, s))) for s in found]
+    connected = {name for stage in linked if stage.needs for name in (stage.name, *stage.needs)}
+    return tuple(in_order(stage for stage in linked if stage.name in connected))
+
+
+def dvc_stages(folder: Path) -> list[Stage]:
+    """Those of dvc.yaml but for the one that keeps DVC's own parameters."""
+    content = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))
+    study: dict[str, Any] = {}
+    for path in content.get("vars", ()):
+        study |= yaml.safe_load((folder / path).read_text(encoding="utf-8"))
+    stages = [dvc_stage(name, entry, study) for name, entry in content["stages"].items()]
+    parameters = {path for entry in content["stages"].values() for path in parameter_files(entry.get("do", entry))}
+    return [stage for stage in stages if not parameters.intersection(stage.writes)]
+
+
+def dvc_stage(name: str, entry: Mapping[str, Any], study: Mapping[str, Any]) -> Stage:
+    body, over = entry.get("do", entry), entry.get("foreach")
+    listed = looked_up(over, study) if isinstance(over, str) else over
+    paths = {
+        kind: tuple(
+            wild(path, over) for each in body.get(kind, ()) for path in (each if isinstance(each, dict) else [each])
+        )
+        for kind in ("deps", "outs")
+    }
+    return Stage(
+        name=name,
+        command=command_of(body["cmd"]),
+        over=over.strip("${}") if isinstance(over, str) else "",
+        times=None if listed is None else len(listed),
+        reads=paths["deps"],
+        writes=paths["outs"],
+    )
+
+
+def parameter_files(body: Mapping[str, Any]) -> Iterable[str]:
+    return [path for entry in body.get("params", ()) if isinstance(entry, dict) for path in entry]
+
+
+def looked_up(expression: str, study: Mapping[str, Any]) -> Any:
+    """What ${a.b} is in the study; None where it is nothing."""
+    value: Any = study
+    for key in expression.strip("${}").split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def wild(path: str, over: Any) -> str:
+    """A path whose variables match any name; but a configuration only one of the same list of runs, a scale a scale."""
+    path = path.replace("${item.config}", f"<{str(over).strip('${}')}>")
+    path = re.sub(rf"\$?\{{scale\}}|(?<=/){RELEASED}(?=/)", "<scale>", path)
+    return re.sub(r"\$?\{[^}]*\}", ANY, path)
+
+
+def command_of(line: str) -> str:
+    """Its first words, as far as they are the same for every run of the stage."""
+    return " ".join(word for word in line.split()[:2] if "{" not in word)
+
+
+def rules(text: str) -> list[Stage]:
+    """The rules of a Snakefile whose inputs are named as they stand there."""
+    found = []
+    for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", text, flags=re.MULTILINE):
+        blocks = {kind: block_of(body, kind) for kind in ("input", "output", "shell")}
+        reads, writes = ([wild(path, None) for path in blocks[kind]] for kind in ("input", "output"))
+        writes = UNNAMED_OUTPUTS.get(name, writes)
+        command = command_of(" ".join(blocks["shell"]))
+        found.append(Stage(name=name, command=command, over="", times=None, reads=tuple(reads), writes=tuple(writes)))
+    return found
+
+
+def block_of(body: str, name: str) -> list[str]:
+    """The strings under `name:` in a rule."""
+    block = re.search(rf"^    {name}:\n((?:        .*\n|\n)*)", body + "\n", flags=re.MULTILINE)
+    return re.findall(r'"([^"]*)"', block[1]) if block else []
+
+
+def feeds(first: Stage, second: Stage) -> bool:
+    """Whether something that the first writes is, or lies in, something that the second reads."""
+    return any(matches(written, read) for written in first.writes for read in second.reads)
+
+
+def matches(written: str, read: str) -> bool:
+    """Whether a path is, or lies in, what is read; a name that may be any is that of a folder, if it comes last."""
+    theirs, ours = written.split("/"), read.split("/")
+    least = len(ours) + (ours[-1] == ANY)
+    return least <= len(theirs) and all(a == b or ANY in (a, b) for a, b in zip(theirs, ours, strict=False))
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    """Each stage after those it needs, else as they come."""
+    left, done = list(stages), list[Stage]()
+    while left:
+        ready = [stage for stage in left if not any(other.name in stage.needs for other in left)]
+        if not ready:
+            raise ValueError(f"the stages {', '.join(stage.name for stage in left)} need each other")
+        done += ready
+        left = [stage for stage in left if stage not in ready]
+    return done
+
+
+def layers(stages: Iterable[Stage]) -> list[list[Stage]]:
+    """Columns: a stage stands right of the last that it needs."""
+    depth: dict[str, int] = {}
+    columns: list[list[Stage]] = []
+    for stage in stages:
+        depth[stage.name] = max((depth[name] + 1 for name in stage.needs), default=0)
+        columns += [[] for _ in range(depth[stage.name] + 1 - len(columns))]
+        columns[depth[stage.name]].append(stage)
+    return columns
