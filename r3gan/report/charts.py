@@ -140,7 +140,6 @@ def line_chart(
     if target and everything:
         place = to_y(target[1])
         add(root, "line", class_="target", x1=LEFT, x2=size[0] - RIGHT, y1=place, y2=place)
-        add(root, "text", target[0], class_="label", x=size[0] - RIGHT - 2, y=place - 4, text_anchor="end")
     for index, (each, points) in enumerate(zip(series, shown, strict=True)):
         group = add(root, "g", class_=colour(index))
         path = " ".join(f"{to_x(a):.1f},{to_y(b):.1f}" for a, b in points)

@@ -10,7 +10,7 @@ from r3gan.tables import TABLES, ComparisonTable, ConvergenceTable, PresetTable,
 from r3gan.tables.cells import COUNTED, Cell
 from r3gan.tables.comparison import HEADERS
 
-PUBLISHED, OURS, BOTH = "published", "ours", "both"
+PUBLISHED, OURS, VERDICT, BOTH = "published", "ours", "verdict", "both"
 SPEED_UPS = {
     "images_to_target": "Images to target",
     "speedup_images": "Speed-up, images",
@@ -25,7 +25,7 @@ class Slot:
 
     group: str  # the heading over one or more columns
     label: str  # the column's own heading
-    side: str  # PUBLISHED, OURS or BOTH
+    side: str  # PUBLISHED, OURS, VERDICT or BOTH
     cell: Cell
 
 
@@ -99,7 +99,7 @@ def group_of(cell: Cell) -> str:
 
 
 def slots_of(cell: Cell, group: str) -> list[Slot]:
-    """The published side of a cell and ours, as far as they are there."""
+    """The published side of a cell, ours and the verdict, as far as they are there."""
     found = []
     if cell.published is not None:
         found.append(Slot(group=group, label="published", side=PUBLISHED, cell=cell))
@@ -108,6 +108,8 @@ def slots_of(cell: Cell, group: str) -> list[Slot]:
         made = {"counted": "counted", "computed": "computed", "measured": "", "read from CONFIGS": ""}
         label = f"{cell.scale}{another}" if cell.scale else made.get(cell.outcome, "ours")
         found.append(Slot(group=group, label=label, side=OURS, cell=cell))
+        if cell.verdict:
+            found.append(Slot(group=group, label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
     return found
 
 

@@ -179,7 +179,10 @@ def headline(content: Content) -> str:
     outside, regressed = len(content.comparison.outside), len(content.comparison.regressed)
     said = [f"{outside} number{'s lie' if outside > 1 else ' lies'} outside the band"] if outside else []
     said += [f"{regressed} regressed since {content.baseline}"] if regressed else []
-    return f"{' and '.join(said)}." if said else "Nothing is outside its band."
+    if said:
+        return f"{' and '.join(said)}."
+    judged = any(cell.verdict in JUDGED for table in content.tables for cell in table.cells)
+    return "Nothing is outside its band." if judged else "No published result has been put to the test at its own scale."
 
 
 def trust(cells: Iterable[Cell]) -> list[str]:
@@ -194,12 +197,10 @@ def trust(cells: Iterable[Cell]) -> list[str]:
     ]
     if judged:
         said.append(f"{counts.get(REPRODUCED, 0)} of {judged} trained results taken as published lie in their bands.")
-    else:
-        said.append("No result of training has been measured under the published conditions yet.")
     if apart:
-        said.append(f"{apart} were measured under other conditions and say nothing about the published number.")
+        said.append(f"{apart} results were measured under other conditions, and say little about the published number.")
     if lost:
-        said.append(f"{lost} have not been run.")
+        said.append(f"{lost} results have not been run, or not been measured.")
     return said
 
 

@@ -17,6 +17,7 @@ from r3gan.report.charts import Axis, Series, bar_chart, line_chart, scatter_cha
 from r3gan.report.content import Content, TableContent
 from r3gan.tables import TABLES, ConvergenceTable, LossFigure, ParameterFigure
 from r3gan.tables.cells import Cell
+from r3gan.tables.render import number
 
 # Pictures of a table that the page draws itself, from the same records.
 DRAWN_HERE = ("-samples", "-curves", "-convergence")
@@ -111,8 +112,8 @@ def points_of(curve: dict[str, list[float]], column: str) -> tuple[tuple[float, 
 
 
 def loss_figures(table: TableContent, content: Content) -> list[Figure]:
-    """Losses of D and G of every row's first seed, a small chart each."""
-    charts = []
+    """Losses of D and G of every row's first seed, a small chart each, scale by scale."""
+    scales: dict[str, list[tuple[str, Markup]]] = {}
     for path, cell in first_records(table, content).items():
         record = content.records[path]
         curve = content.losses.get(record["training"]["run"])
@@ -122,10 +123,12 @@ def loss_figures(table: TableContent, content: Content) -> list[Figure]:
         columns = (("loss_d", "D loss"), ("loss_g", "G loss"))
         series = [Series(label=label, points=points_of(curve, name), failed=failed) for name, label in columns]
         x, y = Axis(label="thousands of images"), Axis(label="loss")
-        charts.append((named(cell), line_chart(f"Losses of {named(cell)}", series, x, y, size=(300, 190))))
-    if not charts:
-        return []
-    return [Figure(title="Losses", charts=tuple(charts), legend=("D loss", "G loss"), note="First seed of each row.")]
+        chart = line_chart(f"Losses of {named(cell)}", series, x, y, size=(300, 190))
+        scales.setdefault(cell.scale, []).append((cell.row, chart))
+    return [
+        Figure(title=f"Losses, {scale} scale", charts=tuple(charts), legend=("D loss", "G loss"), note="First seeds.")
+        for scale, charts in scales.items()
+    ]
 
 
 def convergence_figures(table: TableContent, content: Content) -> list[Figure]:
@@ -160,7 +163,7 @@ def convergence_figure(table: TableContent, scale: str, metric: str, rows: dict[
         charts=tuple(charts),
         legend=tuple(rows),
         marks=True,
-        note=f"{title}; both axes are logarithmic." + (" Dashed: the best of the baseline." if target else ""),
+        note=f"{title}; both axes are logarithmic." + (f" Dashed: {target[0]}, {number(target[1])}." if target else ""),
     )
 
 
