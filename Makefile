@@ -9,7 +9,7 @@ STAMP := $(VENV)/.synced
 # What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurmd
 
-.PHONY: help system setup table1 tables test lint bench lock clean
+.PHONY: help system setup table1 tables report compare test lint bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,12 @@ table1: setup  ## Table 1 at smoke scale: train, evaluate, print
 
 tables: setup  ## every table at smoke scale
 	snakemake --cores all
+
+report: setup  ## results/report.html and its other formats, from the tables there are
+	r3gan report
+
+compare: setup  ## published against reproduced; BASELINE=REV also against an earlier tree
+	r3gan compare $(if $(BASELINE),--baseline $(BASELINE))
 
 test: setup  ## the whole test suite
 	pytest

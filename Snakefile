@@ -21,3 +21,4 @@ rule all:
             "results/{table}.md",
             table=[*STUDY.tables, *STANDING_TABLES],
         ),
+        "results/report.html",

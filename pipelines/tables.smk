@@ -129,3 +129,21 @@ rule speed_table:
         code=fingerprint.code("speed"),
     shell:
         "r3gan table {wildcards.speed_table} 2>&1 | tee {log}"
+
+
+# All tables on one page, for people and for CI.
+rule report:
+    input:
+        expand("results/{name}.md", name=[*STUDY.tables, *STANDING_TABLES]),
+    output:
+        "results/report.md",
+        "results/report.html",
+        "results/report.json",
+        "results/report.xml",
+        "results/badge.json",
+    log:
+        "work/logs/report.log",
+    params:
+        code=fingerprint.code("report"),
+    shell:
+        "r3gan report 2>&1 | tee {log}"

@@ -33,6 +33,7 @@ STAGES: Mapping[str, str] = {
     "presets": "r3gan.tables.presets",
     "speed": "r3gan.tables.speed",
     "propositions": "r3gan.tables.propositions",
+    "report": "r3gan.report.write",
 }
 # Registries, hashed per entry; and what only words or observes a result.
 BY_ENTRY = frozenset({"r3gan.configs", "r3gan.projected_configs", "r3gan.recipes", "r3gan.data.sources"})
@@ -67,19 +68,33 @@ def _imports(tree: ast.Module) -> set[str]:
     return {name for name in names if name.split(".")[0] == PACKAGE.name and _path_of(name)}
 
 
+@functools.cache
+def _read(module: str) -> tuple[str, frozenset[str]] | None:
+    """The hash of a module's syntax tree (registries: none) and what it imports; None if it counts for nothing."""
+    path = _path_of(module)
+    if module in OBSERVERS or path is None:
+        return None
+    tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
+    digest = "" if module in BY_ENTRY else hashlib.sha256(ast.dump(tree).encode() + _beside(path)).hexdigest()
+    return digest, frozenset(_imports(tree))
+
+
 def modules_of(stage: str) -> dict[str, str]:
-    """The modules a stage imports, directly or not, each with the hash of its syntax tree (registries: none)."""
+    """The modules a stage imports, directly or not, each with its hash."""
     found: dict[str, str] = {}
     waiting = [STAGES[stage]]
     while waiting:
         module = waiting.pop()
-        path = _path_of(module)
-        if module in found or module in OBSERVERS or path is None:
-            continue
-        tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8")))
-        found[module] = "" if module in BY_ENTRY else hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-        waiting += sorted(_imports(tree))
+        if module not in found and (read := _read(module)) is not None:
+            found[module], imports = read
+            waiting += sorted(imports)
     return found
+
+
+def _beside(path: Path) -> bytes:
+    """What a module is written with beside it: page.html.j2 of page.py."""
+    files = sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".py")
+    return b"".join(file.read_bytes() for file in files)
 
 
 def _digest(value: Any) -> str:

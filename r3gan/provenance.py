@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from r3gan.hardware import folder_name
 
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,7 +61,7 @@ def hardware_name(device: str) -> str:
         name = torch.cuda.get_device_name()
     else:
         name = f"{processor_name()} {os.cpu_count()} cores"
-    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+    return folder_name(name)
 
 
 def device_description(device: str, threads: int, count: int = 1) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
 from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
@@ -12,6 +13,8 @@ from r3gan.tables import (
     ConvergenceTable,
     LossFigure,
     ParameterFigure,
+    PresetTable,
+    PropositionTable,
     SpeedTable,
     Table,
     find_table,
@@ -68,6 +71,22 @@ def convergence_files(study: Study, name: str) -> list[str]:
     assert isinstance(entry, ConvergenceTable)
     runs = study.convergence_folders
     return [f"results/{folder}/convergence.json" for folder, run in runs.items() if run.config in entry.configs]
+
+
+def needed_records(study: Study, name: str) -> list[str]:
+    """Records of the study's runs that a table shows, below results/; of those that need no run, none."""
+    match find_table(name):
+        case Table():
+            files = record_files(study, name)
+        case ComparisonTable() | ParameterFigure() | LossFigure():
+            files = comparison_files(study, name, ())
+        case ConvergenceTable():
+            files = convergence_files(study, name)
+        case SpeedTable() | PresetTable() | PropositionTable():
+            files = []
+        case other:
+            assert_never(other)
+    return [file.removeprefix("results/") for file in files]
 
 
 def names_of(*kinds: type) -> list[str]:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from r3gan.study import read_study
 from r3gan.tables import TABLES
@@ -18,7 +19,15 @@ DVC = ("dvc", "repro", "table@table1")
 RULES = ("prepare", "fit", "train", "evaluate", "table")
 # Records lie in one folder a scale, on which DVC's tables depend as a whole.
 CONVERGING = ("train_converging", "converge")
-STANDING = ("speed_table", "proposition_table", "preset_table", "comparison_table", "convergence_table", "figure")
+STANDING = (
+    "speed_table",
+    "proposition_table",
+    "preset_table",
+    "comparison_table",
+    "convergence_table",
+    "figure",
+    "report",
+)
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -162,7 +171,13 @@ def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     assert sorted(json.loads(listed.stdout)) == sorted(shell)
     study = read_study(REPOSITORY / "pipelines/study/smoke.yaml", REPOSITORY / "pipelines/study.schema.yaml")
-    assert len(shell) == len(set(shell)) == 2 + 1 + 2 * len(study.all_runs) + len(TABLES)
+    assert len(shell) == len(set(shell)) == 2 + 1 + 2 * len(study.all_runs) + len(TABLES) + 1
+
+
+def test_the_report_depends_on_every_table() -> None:
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    needed = {Path(path).stem for path in stages["report"]["deps"]}
+    assert needed == set(TABLES)
 
 
 def test_both_engines_train_the_same_weights(

@@ -20,6 +20,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def codes() -> dict[str, str]:
     fingerprint.code.cache_clear()
+    fingerprint._read.cache_clear()
     return {stage: fingerprint.code(stage) for stage in fingerprint.STAGES}
 
 
@@ -61,7 +62,7 @@ def test_an_edit_changes_the_stages_that_import_it(
     changed = {stage for stage in before if before[stage] != after[stage]}
     assert stages <= changed
     # Rendering imports the metrics' registry, the networks it counts, and the losses it differentiates.
-    rendering = {"table", "comparisons", "figures", "convergence", "presets", "speed", "propositions"}
+    rendering = {"table", "comparisons", "figures", "convergence", "presets", "speed", "propositions", "report"}
     assert changed - stages <= rendering
 
 
@@ -83,3 +84,10 @@ def test_stages_are_modules_that_exist_and_parse() -> None:
         assert not any(name.startswith("tests") for name in found)
         assert "r3gan.cli" not in found
     ast.parse(Path(fingerprint.__file__).read_text())
+
+
+def test_what_a_page_is_written_with_counts_too(package: Path) -> None:
+    before = codes()
+    (package / "report/formats.html.j2").write_text("<p>")
+    after = codes()
+    assert {stage for stage in before if before[stage] != after[stage]} == {"report"}

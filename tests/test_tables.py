@@ -57,9 +57,11 @@ def write_record(results: Path, study: Study, folder: str, values: dict[str, flo
         for name, v in values.items()
     }
     record = {
-        "schema": 2, "scale": "smoke", "dataset": run.dataset, "config": run.config, "seed": run.seed, "outcome": outcome,
+        "schema": 2, "scale": "smoke", "dataset": run.dataset, "config": run.config, "seed": run.seed,
+        "outcome": outcome,
         "metrics": metrics, "data": {"dataset": run.dataset, "sha256": "d" * 64, "count": 50},
-        "training": {"run": folder, "images_seen": 1000, "seconds": 10.0, "recipe": {"batch": 8, "total_kimg": 1.0}, "provenance": stamp},
+        "training": {"run": folder, "images_seen": 1000, "seconds": 10.0, "provenance": stamp,
+                     "recipe": {"batch": 8, "total_kimg": 1.0}},
         "provenance": stamp,
     }  # fmt: skip
     (results / folder).mkdir(parents=True)

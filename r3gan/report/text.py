@@ -20,8 +20,8 @@ def status_of(found: Comparison) -> str:
 
 
 def escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Cells that neither end a column nor a line."""
-    return [[" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in rows]
+    """Cells that end neither a column nor a line nor a fold."""
+    return [[" ".join(cell.replace("<", "&lt;").replace("|", "\\|").split()) for cell in row] for row in rows]
 
 
 def tally_table(found: Comparison) -> str:

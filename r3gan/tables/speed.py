@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.files import read_json, write_text
+from r3gan.hardware import entry_of, folder_name
 from r3gan.tables import SpeedTable
 from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.render import code_line, device_line, grid, number, versions_line
 
-# Dense bfloat16 peak of a GPU in 10^12 multiply-adds and additions a second (vendors' data sheets), by name.
-BF16_PEAK_TFLOPS = {"H100": 989.4, "H200": 989.4, "A100": 312.0}
 # Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
 FORWARDS = {"D step": 13, "G step": 6, "iteration": 19}
 COLUMNS = (
@@ -30,11 +29,11 @@ def read_benchmarks(module: str, results: Path) -> dict[str, dict[str, Any]]:
 
 def bf16_peak_share(entry: dict[str, Any], device: str) -> float | None:
     """Least work a second over the device's bfloat16 peak; None where one of them is not known."""
-    peaks = [peak for name, peak in BF16_PEAK_TFLOPS.items() if name in device]
-    if not peaks or not entry["gmac_per_image"]:
+    known = entry_of(folder_name(device))
+    if known is None or known.bf16_tflops is None or not entry["gmac_per_image"]:
         return None
     flop_per_image = 2e9 * entry["gmac_per_image"] * FORWARDS[entry["step"]]
-    return float(entry["img_per_s"] * flop_per_image / (peaks[0] * 1e12))
+    return float(entry["img_per_s"] * flop_per_image / (known.bf16_tflops * 1e12))
 
 
 def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:

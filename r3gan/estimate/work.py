@@ -1,0 +1,159 @@
+"""Counted work: multiply-adds and sizes of any configuration's networks, from the networks and losses themselves.
+
+Training's own losses and penalties run forwards and backwards on the meta device, where tensors have shapes and no
+content, and every convolution and matrix product among them is counted. Results are kept under work/, so that torch is
+imported only for what has not been counted yet.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from r3gan import fingerprint
+from r3gan.configs import SIZES, find_config
+from r3gan.files import sha256, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+CACHE = Path("work/cache/counted")
+BATCH = 8  # images looked at together; Config A's D compares them in groups of 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one image costs a configuration at a data set, in multiply-adds, and how large its networks are."""
+
+    g_macs: float  # a forward pass of G
+    d_macs: float  # a forward pass of D, what it looks through included
+    train_macs: float  # a D step and a G step, penalties and lazy steps included
+    mixed_precision: bool  # whether both networks know bfloat16
+    g_params: int
+    d_params: int
+    g_bytes: int  # a file with its parameters and buffers
+    d_bytes: int
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """G, its moving average, D, and Adam's two moments of each."""
+        return 2 * self.g_bytes + self.d_bytes + 2 * 4 * (self.g_params + self.d_params)
+
+
+@functools.cache
+def work_of(config: str, dataset: str) -> Work:
+    """The work of a configuration at a data set, counted once and kept."""
+    depends_on = [sha256(Path(__file__)), fingerprint.code("train"), fingerprint.recipe(config, dataset)]
+    return Work(**kept(f"{config}-{dataset}", depends_on, lambda: asdict(count_work(config, dataset))))
+
+
+def kept(name: str, depends_on: list[str], count: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `count` found before for the same name and hashes, or finds now."""
+    digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
+    path = CACHE / f"{name}-{digest}.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not counted yet, or cut short by a full disk
+        found = count()
+        write_json(path, found)
+    return found
+
+
+def count_work(config_name: str, dataset: str) -> Work:
+    """Build the networks of a configuration and count one D step and one G step on a few images."""
+    import torch
+
+    from r3gan.training.losses import Batch, Losses
+
+    config, size = find_config(config_name), SIZES[dataset]
+    with torch.device("meta"):
+        generator, discriminator = config.networks.generator(size), config.networks.discriminator(size)
+    generator.to("meta")  # some initialisers draw on the CPU
+    discriminator.to("meta")
+    losses = Losses(config, generator, discriminator, compiled=False)
+    reals = torch.empty(BATCH, size.image_channels, size.resolution, size.resolution, device="meta")
+    z = torch.empty(BATCH, generator.z_dim, device="meta")
+    labels = torch.empty(BATCH, dtype=torch.long, device="meta") if generator.classes else None
+    batch, gamma = Batch(reals=reals, z=z, labels=labels), torch.empty((), device="meta")
+
+    def frozen_d_step() -> Tensor:
+        discriminator.requires_grad_(False)
+        return losses.generator(batch)[0]
+
+    with torch.no_grad():
+        g_macs, d_macs = macs(lambda: generator(z, labels)), macs(lambda: discriminator(reals, labels))
+    steps = macs(lambda: losses.discriminator(batch, gamma)[0].backward())
+    if losses.lazy:
+        steps += macs(lambda: losses.lazy_penalty(batch, 1.0)[0].backward()) / config.penalty_interval
+    steps += macs(lambda: frozen_d_step().backward())
+    if settings := config.path_length:
+        steps += macs(lambda: lazy_path_length(generator, z).backward()) / (settings.interval * settings.batch_shrink)
+    return Work(
+        g_macs=g_macs / BATCH,
+        d_macs=d_macs / BATCH,
+        train_macs=steps / BATCH,
+        mixed_precision=generator.mixed_precision and discriminator.mixed_precision,
+        g_params=sum(p.numel() for p in generator.parameters()),
+        d_params=sum(p.numel() for p in discriminator.parameters()),
+        g_bytes=state_bytes(generator),
+        d_bytes=state_bytes(discriminator),
+    )
+
+
+def lazy_path_length(generator: Any, z: Tensor) -> Tensor:
+    """Config A's path length penalty on a whole batch, as the loss of a step of its own."""
+    from r3gan.penalties import path_length_penalty, path_lengths
+
+    ws = generator.latents(z)
+    lengths = path_lengths(generator.synthesis(ws), ws)
+    return path_length_penalty(lengths, lengths.new_empty(()))[0].mean()
+
+
+def state_bytes(network: nn.Module) -> int:
+    """Of a file with all its parameters and buffers, but for a header of a few kilobytes."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
+def macs(run: Callable[[], object]) -> float:
+    """Multiply-adds of all convolutions and matrix products while `run` does its work on the meta device.
+
+    Resampling does not count: it is less than a tenth, and as which products it is computed is a matter of speed.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    from r3gan.models import layers
+
+    def resized(rows: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+        return interpolate(x, size=(len(rows), len(columns)))
+
+    class Counting(TorchDispatchMode):
+        found = 0.0
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            out = func(*args, **(kwargs or {}))
+            operation = func.overloadpacket
+            if operation is torch.ops.aten.convolution_backward:  # torch's own formula takes grouped ones for dense
+                self.found += convolution_backward_macs(*args)
+            elif operation in flop_registry:
+                self.found += flop_registry[operation](*args, **(kwargs or {}), out_val=out) / 2
+            return out
+
+    with mock.patch.object(layers, "apply_both_axes", resized), Counting() as counting:
+        run()
+    return counting.found
+
+
+def convolution_backward_macs(gradient: Tensor, x: Tensor, weight: Tensor, *rest: Any) -> float:
+    """Each gradient that is asked for, of the input and of the weight, takes the products of the forward pass."""
+    *_, transposed, _, _, (wants_x, wants_weight, _) = rest
+    outer = x if transposed else gradient
+    return (wants_x + wants_weight) * outer.numel() * weight[0].numel()

@@ -1,0 +1,313 @@
+"""Estimates of cost: against hand computation, against what is on record, and over every table and scale."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.cases import CASES
+from r3gan import estimate as package
+from r3gan.cli import main
+from r3gan.configs import CONFIGS
+from r3gan.data.loader import open_dataset
+from r3gan.estimate import RunCost, estimate, known_hardware, total
+from r3gan.estimate.costs import Cost, cost_of, training_task
+from r3gan.estimate.features import ARCHITECTURES, feature_work
+from r3gan.estimate.show import text
+from r3gan.estimate.throughput import read_training
+from r3gan.estimate.work import count_work, work_of
+from r3gan.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
+from r3gan.metrics.extractors import EXTRACTORS
+from r3gan.study import Study, read_all_studies, read_study
+from r3gan.tables import TABLES
+from r3gan.training import checkpoint
+from r3gan.training.run import Run
+from r3gan.training.state import build_state
+from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from r3gan.weights import save_network
+from tests.conftest import REPOSITORY, Command, environment
+
+STUDIES = {study.scale: study for study in read_all_studies(REPOSITORY / "pipelines/study")}
+RESULTS = REPOSITORY / "results"
+H100 = {"type": "cuda", "name": "NVIDIA H100 80GB HBM3", "count": 4}
+MADE_UP = """\
+scale: paper
+datasets: [ffhq-256, cifar10, ffhq-64]
+classifiers: []
+launch: {launcher: torchrun, ranks: 8}
+evaluations:
+  fid: &fid {metrics: [fid, recall], samples: 50000}
+tables: []
+runs:
+  A: {config: A, dataset: ffhq-256, seed: 0, total_kimg: 5000, threads: 8, evaluation: *fid}
+  E: {config: E, dataset: cifar10, seed: 0, total_kimg: 250000, threads: 8, evaluation: *fid}
+  E-64: {config: E, dataset: ffhq-64, seed: 0, total_kimg: 1000, threads: 8, evaluation: *fid}
+"""
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> Study:
+    path = tmp_path / "paper.yaml"
+    path.write_text(MADE_UP)
+    return read_study(path, REPOSITORY / "pipelines/study.schema.yaml")
+
+
+def write_record(results: Path, run: str, images: int, seconds: float, device: dict[str, Any] = H100) -> None:
+    """A record of a run that was trained on `device` in so many seconds and evaluated on one GPU in ten minutes."""
+    _, dataset, config, _ = run.split("/")
+    metric = {"n_fake": 50_000, "drawing_seeds": [0]}
+    training = {"outcome": "trained", "images_seen": images, "seconds": seconds, "provenance": {"device": device}}
+    record = {
+        "config": config, "dataset": dataset, "metrics": {"fid": metric, "recall": metric}, "seconds": 600.0,
+        "training": training, "provenance": {"device": device | {"count": 1}},
+    }  # fmt: skip
+    (results / run).mkdir(parents=True)
+    (results / run / "metrics.json").write_text(json.dumps(record))
+
+
+# Forward passes of G and D in a D step and a G step. E: 13 and 6 of about equal networks. B: D's step has G once, D at
+# the fakes with both gradients (3), at the reals also the input gradient and its backward (6); G's step has G with its
+# gradients (3), D and its input gradient (2). C + R2: six at either side, and D at the reals in G's step.
+PASSES = {"E": (4, 15), "B": (4, 11), "C-rpgan": (4, 12), "C-r2": (4, 15)}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.gmac_per_image], ids=lambda case: case.size)
+def test_counted_work_is_that_of_the_benchmarks(case: Any) -> None:
+    work = work_of(case.config, case.size)
+    assert case.gmac_per_image is not None
+    assert round(work.g_macs / 1e9, 2) == case.gmac_per_image
+    assert work.d_macs == pytest.approx(work.g_macs, rel=1e-3)
+    assert work.train_macs == pytest.approx(19 * work.g_macs, rel=1e-3)
+
+
+@pytest.mark.parametrize("config", PASSES)
+def test_a_training_image_costs_the_passes_of_its_losses(config: str) -> None:
+    work, (of_g, of_d) = work_of(config, "ffhq-256"), PASSES[config]
+    # The first layer needs no gradient at the images: a little less than whole passes.
+    assert work.train_macs == pytest.approx(of_g * work.g_macs + of_d * work.d_macs, rel=1e-3)
+
+
+def test_dcgan_is_counted_as_by_hand() -> None:
+    # 4x4 transposed convolutions 100 -> 512 at 1 px, 512 -> 256 at 4, 256 -> 128 at 8, 128 -> 3 at 16.
+    by_hand = 16 * (100 * 512 + 512 * 256 * 16 + 256 * 128 * 64 + 128 * 3 * 256)
+    assert count_work("dcgan", "stackedmnist").g_macs == by_hand
+
+
+def test_feature_networks_cost_what_is_known_of_them() -> None:
+    assert feature_work("inception-tensorflow", 32, 3).macs == pytest.approx(5.71e9, rel=1e-2)
+    vgg16 = feature_work("vgg16", 32, 3)
+    assert vgg16.macs == pytest.approx(15.47e9, rel=1e-2)
+    assert vgg16.features == 4096
+    # Per channel: 9 products for 1 -> 32 at 16 px, 32 -> 64 at 8, 64 -> 64 at 4; ten logits from 64 at 4 px.
+    digits = feature_work("digits", 16, 3)
+    assert digits.macs == 3 * (9 * (32 * 256 + 32 * 64 * 64 + 64 * 64 * 16) + 10 * 64 * 16)
+    assert digits.features == 3 * 64
+    assert set(ARCHITECTURES) == set(EXTRACTORS)
+
+
+def test_sizes_of_checkpoints_and_generators_are_those_of_the_files(prepared: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(prepared / "data/stackedmnist5k-16")
+    config = CONFIGS["E-inverted"]
+    run = Run(
+        scale="own", config_name="E-inverted", config=config, recipe=config.recipe(dataset.name), dataset=dataset.name,
+        seed=0,
+    )  # fmt: skip
+    state = build_state(run, dataset, torch.device("cpu"))
+    hyper = Hyper.at(run.recipe, 0)
+    discriminator_step(run, state, hyper)  # Adam has its moments from its first step on
+    generator_step(run, state, hyper)
+    checkpoint.save(tmp_path, state, {}, keep=2)
+    save_network(tmp_path / "generator.safetensors", state.ema)
+    work = work_of("E-inverted", dataset.name)
+    (saved,) = tmp_path.glob(checkpoint.PATTERN)
+    header = 40_000  # names of tensors
+    assert 0 <= saved.stat().st_size - work.checkpoint_bytes < header
+    assert 0 <= (tmp_path / "generator.safetensors").stat().st_size - work.g_bytes < header
+
+
+def test_the_nearest_evidence_is_taken_and_computed_as_by_hand(made_up: Study, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write_record(results, "own/cifar10/E/seed5", images=1_000_000, seconds=1000)  # 4,000 GPU seconds
+    write_record(results, "own/ffhq-256/A/seed5", images=1000, seconds=1e6, device=H100 | {"name": "NVIDIA L40"})
+    found = estimate("table3", made_up, "h100", results)
+    (run,) = found.runs
+    assert (run.training.source, run.evaluation.source) == ("measured", "measured")
+    assert run.training.device_hours == pytest.approx(250 * 4000 / 3600)
+    assert run.training.wall_hours == pytest.approx(250 * 4000 / 3600 / 8)
+    assert run.evaluation.device_hours == run.evaluation.wall_hours == pytest.approx(600 / 3600)
+    assert found.left == found.everything
+    assert found.left.wall_hours == pytest.approx((250 * 500 + 600) / 3600)
+    # The same precision at another size: scaled. A is computed in float32, of which nothing is on record: counted.
+    other = next(run for run in estimate("table5", made_up, "h100", results).runs if run.dataset == "ffhq-64")
+    ratio = work_of("E", "ffhq-64").train_macs / work_of("E", "cifar10").train_macs
+    assert other.training.device_hours == pytest.approx(4000 * ratio / 3600)
+    assert other.training.how == f"scaled, {ratio:.3g} x E at cifar10"
+    (a,) = estimate("table1", made_up, "h100", results).runs
+    flop = 5e6 * 2 * work_of("A", "ffhq-256").train_macs
+    assert a.training.source == "counted"
+    assert a.training.device_hours == pytest.approx(flop / (0.4 * 66.9e12) / 3600)
+
+
+def test_a_run_on_record_is_done_and_has_its_own_time(made_up: Study, tmp_path: Path) -> None:
+    write_record(tmp_path, "paper/cifar10/E/seed0", images=250_000_000, seconds=90_000)
+    write_record(tmp_path, "own/cifar10/E/seed5", images=1_000_000, seconds=5000)
+    found = estimate("table3", made_up, "h100", tmp_path)
+    assert found.runs[0].done
+    assert found.runs[0].training.device_hours == pytest.approx(4 * 90_000 / 3600)
+    assert (found.left.runs, found.left.device_hours) == (0, 0)
+    assert found.everything.runs == 1
+    assert estimate("table3", made_up, "a100", tmp_path).runs[0].training.source == "counted"
+
+
+def test_disk_and_downloads_are_those_of_the_registries(made_up: Study, tmp_path: Path) -> None:
+    found = estimate("table3", made_up, "h100", tmp_path)
+    disk = {item.name: item.size_bytes for item in found.disk}
+    assert disk["data/cifar10"] == 50_000 * (3 * 32 * 32 + 8)
+    g, d = 20_781_952, 21_280_512
+    assert disk["work/: checkpoints, at most"] == 3 * 4 * (2 * g + d + 2 * (g + d))  # two kept, one being written
+    assert disk["runs/: generators"] == 4 * g
+    assert disk["work/cache/reference: cifar10 in vgg16 features"] == 8 * 4096 * 4097 + 4 * 4096 * 50_000
+    assert {item.name: item.size_bytes for item in found.downloads} == {
+        "cifar-10-python.tar.gz": 170_498_071,
+        "inception-2015-12-05.pt": None,
+        "vgg16.pt": None,
+    }
+    assert not found.supplied
+    assert "70,000 PNG" in estimate("table1", made_up, "h100", tmp_path).supplied["ffhq-256"]
+
+
+def test_snapshots_for_convergence_are_counted_in_time_and_on_disk(tmp_path: Path) -> None:
+    found = estimate("table4", STUDIES["paper"], "h100", tmp_path)
+    g_bytes = sum(work_of(run.config, run.dataset).g_bytes for run in found.runs)
+    assert {item.name: item.size_bytes for item in found.disk}["runs/: snapshots for convergence"] == 50 * g_bytes
+    # 50 points of 50,000 samples, through G, Inception and EfficientNet-lite1; the first run also sees the reals.
+    a, e = found.runs[:2]
+    looked = feature_work("inception-tensorflow", 256, 3).macs + feature_work("efficientnet-lite1", 256, 3).macs
+    macs = 50 * 50_000 * (work_of("A", "ffhq-256").g_macs + looked) + 70_000 * looked
+    assert a.evaluation.device_hours == pytest.approx(2 * macs / (0.4 * 66.9e12) / 3600)
+    macs = 50 * 50_000 * (work_of("E-inverted", "ffhq-256").g_macs + looked)
+    assert e.evaluation.device_hours == pytest.approx(2 * macs / (0.4 * 66.9e12) / 3600)
+
+
+def test_published_cost_stands_beside_the_counted_work(tmp_path: Path) -> None:
+    (cifar10,) = estimate("table3", STUDIES["paper"], "l40", tmp_path).published
+    assert (cifar10.text, cifar10.device_hours) == ("4 days", 768)
+    # 250 M images of 133.4 G multiply-adds over 768 hours of 181 TFLOP/s.
+    assert cifar10.share_of_bf16_peak == pytest.approx(250e6 * 2 * 133.4e9 / (768 * 3600 * 181e12), rel=1e-3)
+    assert not estimate("table2", STUDIES["mini"], "l40", tmp_path).published  # a tenth of the images
+
+
+def run_of(training_hours: float, devices: int) -> RunCost:
+    cost = Cost(device_hours=training_hours * devices, devices=devices, source="counted", how="")
+    nothing = Cost(device_hours=0.0, devices=1, source="counted", how="")
+    return RunCost(
+        record="", key="", config="", dataset="", seed=0, total_kimg=1, done=False, training=cost, evaluation=nothing
+    )
+
+
+def test_wall_clock_is_one_run_at_a_time_on_gpus_and_side_by_side_on_cores() -> None:
+    runs = [run_of(3, 1), run_of(2, 1), run_of(2, 1)]
+    assert total(runs, cores=None).wall_hours == 7
+    assert total(runs, cores=2).wall_hours == 4  # 3 beside 2 + 2
+    assert total([run_of(3, 1), run_of(2, 2), run_of(1, 1)], cores=2).wall_hours == 6  # both cores wait for the second
+    assert total(runs, cores=2).device_hours == 7
+
+
+def test_smoke_is_foretold_from_other_configurations_within_a_factor_of_three() -> None:
+    """Leaving out every record of a run's own configuration; with them it is exact."""
+    study, measured = STUDIES["smoke"], read_training(RESULTS)
+    ratios = {}
+    for folder, run in study.folders.items():
+        record = f"{folder}/metrics.json"
+        seconds = json.loads((RESULTS / record).read_text())["training"]["seconds"]
+        hardware = next(m.hardware for m in measured if m.origin == record)
+        task = training_task(run, record, devices=1)
+        exact = cost_of(task, hardware, measured).wall_hours
+        assert exact == pytest.approx(seconds / 3600, rel=1e-3)
+        foretold = cost_of(task, hardware, [m for m in measured if m.config != run.config])
+        assert foretold.source == "scaled"
+        assert foretold.wall_hours is not None
+        ratios[run.key] = foretold.wall_hours / exact
+    assert all(1 / 3 < ratio < 3 for ratio in ratios.values()), ratios
+    assert len(ratios) > 10
+
+
+@pytest.mark.parametrize("scale", STUDIES)
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_at_every_scale_has_an_answer_on_every_hardware(table: str, scale: str) -> None:
+    for hardware in known_hardware(RESULTS):
+        found = estimate(table, STUDIES[scale], hardware, RESULTS)
+        json.dumps(asdict(found), allow_nan=False)
+        shown = text(found)
+        for run in found.runs:
+            assert (run.device_hours or 0) > 0
+            assert run.training.source in ("measured", "scaled", "counted")
+            assert run.config in shown
+        for item in (*found.disk, *found.downloads):
+            assert item.size_bytes is None or item.size_bytes > 0
+            assert item.name in shown
+        assert found.everything.runs == len(found.runs)
+        assert found.left.runs == sum(not run.done for run in found.runs)
+        assert bool(found.runs) != ("no run of this scale is needed for it" in shown)
+
+
+def test_an_unknown_machine_gets_sizes_but_no_invented_time(
+    made_up: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "this_machine", lambda: "some-processor-4-cores")
+    found = estimate("table3", made_up, "some-processor-4-cores", tmp_path)
+    assert found.runs[0].device_hours is None
+    assert (found.left.device_hours, found.left.not_known) == (0, 1)
+    assert "run `make bench` there" in text(found)
+    assert found.disk
+
+
+def test_a_device_is_known_by_its_whole_name_or_by_a_word_of_it() -> None:
+    assert entry_of(folder_name("NVIDIA H100 80GB HBM3")) is HARDWARE["h100"]
+    assert entry_of(folder_name("NVIDIA L40S")) is None
+    assert not stands_for("amd-epyc-2-cores", folder_name("AMD EPYC 7763 64-Core Processor, 2 cores"))
+    assert cores_of(folder_name("AMD EPYC 7763 64-Core Processor, 16 cores")) == 16
+    assert cores_of("nvidia-h100-80gb-hbm3") is None
+
+
+def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan: Command) -> None:
+    arguments = ("estimate", "table3", "--scale", "paper", "--hardware", "l40")
+    done = r3gan(*arguments, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    for part in ("table3 at scale paper on 8 x l40 (NVIDIA L40)", "counted, 6.67e+19 FLOP in bf16", "40% (assumed"):
+        assert part in done.stdout
+    for part in ("downloads: 170 MB and 2 of unknown size", "vgg16.pt", "size not known", "13% of the bfloat16 peak"):
+        assert part in done.stdout
+    found = json.loads(r3gan(*arguments, "--json", cwd=REPOSITORY).stdout)
+    assert found["runs"][0]["training"]["source"] == "counted"
+    assert found["everything"]["device_hours"] == pytest.approx(6.67e19 / (0.4 * 181e12) / 3600, rel=1e-2)
+    code = f"import sys; from r3gan.cli import main; main({arguments!r}); assert 'torch' not in sys.modules"
+    again = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(REPOSITORY))
+    assert again.returncode == 0
+
+
+MISTAKES = [
+    (("estimate", "table9"), ("unknown table 'table9'", "table1")),
+    (("estimate", "table1", "--scale", "huge"), ("study file pipelines/study/huge.yaml", "mini, paper, smoke")),
+    (("estimate", "table1", "--hardware", "l4"), ("unknown --hardware 'l4'", "did you mean l40", "amd-epyc-2-cores")),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[m[0][-1] for m in MISTAKES])
+def test_a_mistake_gets_one_sentence_and_exit_code_2(
+    arguments: tuple[str, ...],
+    said: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1
+    assert all(part in captured.err for part in said)

@@ -1,0 +1,88 @@
+"""What README and docs/ say is true: commands parse, files and entries are there, the shown table is the record's."""
+
+import importlib
+import re
+import shlex
+
+import pytest
+
+from r3gan.cli import build_parser
+from r3gan.study import read_all_studies
+from r3gan.tables import TABLES
+from r3gan.tables.verdict import VERDICTS
+from tests.conftest import REPOSITORY
+
+PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))))
+TEXT = {page: (REPOSITORY / page).read_text() for page in PAGES}
+README = TEXT["README.md"]
+
+
+def commands(text: str) -> list[str]:
+    """Lines of fenced or indented code without their comments."""
+    fenced = [line for block in re.findall(r"^```\n(.*?)^```", text, flags=re.M | re.S) for line in block.splitlines()]
+    indented = re.findall(r"^    (\S.*)$", re.sub(r"^```\n.*?^```", "", text, flags=re.M | re.S), flags=re.M)
+    return [re.split("  #| > ", line)[0].strip() for line in (*fenced, *indented)]
+
+
+COMMANDS = [(page, line) for page, text in TEXT.items() for line in commands(text)]
+
+
+@pytest.mark.parametrize(
+    "line", sorted({line for _, line in COMMANDS if re.match(r"(torchrun .* -m )?r3gan ", line) and " | " not in line})
+)
+def test_every_command_shown_is_understood(line: str) -> None:
+    words = shlex.split(line)
+    words = words[words.index("r3gan") + 1 :]
+    if words == ["--help"]:
+        return
+    arguments = build_parser().parse_args(words)
+    assert callable(arguments.function)
+
+
+def test_every_make_target_and_table_named_is_there() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (REPOSITORY / "Makefile").read_text(), flags=re.M))
+    named = {word for text in TEXT.values() for word in re.findall(r"(?:^|`)make ([a-z0-9]+)", text, flags=re.M)}
+    assert {"table1", "report", "tables", "bench", "test", "lint"} <= named <= targets
+    scales = {study.scale for study in read_all_studies(REPOSITORY / "pipelines/study")}
+    wanted = [word for _, line in COMMANDS for word in line.split() if word.startswith("results/") and ".md" in word]
+    assert wanted
+    for word in wanted:
+        *scale, name = word.removeprefix("results/").removesuffix(".md").split("/")
+        assert name in TABLES
+        assert set(scale) <= scales
+    assert all(f"results/{name}.md" in README for name in TABLES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    folder = (REPOSITORY / page).parent
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", TEXT[page]):
+        assert (folder / target).exists(), target
+
+
+def test_every_entry_of_the_adding_table_is_a_registry() -> None:
+    named = re.findall(r"`([A-Z]+)` in `((?:r3gan|benchmarks)/[\w/]+)\.py`", README.split("## Adding to it")[1])
+    assert len(named) == 12
+    for registry, path in named:
+        module = path.removesuffix("/__init__").replace("/", ".")
+        assert len(getattr(importlib.import_module(module), registry)) > 1, registry
+
+
+def test_the_table_shown_is_the_one_on_record() -> None:
+    table = (REPOSITORY / "results/table1.md").read_text()
+    shown = [line for line in README.split("What comes out is")[1].split("with a sheet")[0].splitlines() if "|" in line]
+    assert len(shown) == 2 + len(TABLES["table1"].configs)  # type: ignore[union-attr]
+    assert "\n".join(shown) in table
+
+
+def test_every_verdict_is_explained() -> None:
+    part = README.split("## How to read a verdict")[1].split("## ")[0]
+    assert {word for word in VERDICTS if word not in part} == {"not measured"}
+
+
+def test_every_stage_is_a_command() -> None:
+    part = README.split("both engines only wire them together")[1].split("## ")[0]
+    stages = re.findall(r"^\| `([a-z]+)`", part, flags=re.M)
+    known = build_parser().format_help()
+    assert len(stages) == 8
+    assert [stage for stage in stages if f"    {stage} " not in known] == ["benchmark"]  # pytest is that one's command
