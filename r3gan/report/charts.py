@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours from the page: lines, points and bars. Text is text, and every mark has a title."""
+"""Charts as SVG in the page's colours: lines, points and bars. Text is text, and every mark has a title."""
 
 from __future__ import annotations
 
@@ -200,16 +200,15 @@ def scatter_chart(
 
 
 def bar_chart(title: str, names: tuple[str, str], rows: Sequence[tuple[str, float, float]], unit: str) -> Markup:
-    """Two bars a row, one below the other, each with its number; the row's name above them."""
+    """Two bars a row, one below the other, each with its number; the row's name above them, the longer bar full."""
     width, row_height = 380.0, 44.0
     said = "; ".join(f"{row}: {names[0]} {number(a, 3)}, {names[1]} {number(b, 3)} {unit}" for row, a, b in rows)
     root = svg(title, said, width, row_height * len(rows) + 4)
-    longest = max((value for _, *pair in rows for value in pair), default=1.0)
     for i, (row, *pair) in enumerate(rows):
         top = i * row_height
         add(root, "text", row, class_="name", x=0, y=top + 12)
         for j, value in enumerate(pair):
-            length = value / longest * (width - 70)
+            length = value / (max(pair) or 1.0) * (width - 70)
             group = add(root, "g", class_=colour(j))
             add(group, "rect", class_="bar", x=0, y=top + 17 + 11 * j, width=length, height=9)
             add(root, "text", f"{number(value, 3)} {unit}", class_="tick", x=length + 5, y=top + 25 + 11 * j)

@@ -10,6 +10,7 @@ from typing import Any
 
 from r3gan.compare import Comparison, compare
 from r3gan.files import read_json
+from r3gan.report.costs import Costs, read_costs
 from r3gan.report.stages import Stage, read_stages
 from r3gan.tables import TABLES, tables_of_cells
 from r3gan.tables.cells import Cell
@@ -46,6 +47,7 @@ class Content:
     benchmarks: dict[str, dict[str, Any]]  # likewise, whether a table shows them or not
     losses: dict[str, dict[str, list[float]]]  # columns of loss.csv, by run
     samples: dict[str, Path]  # by run
+    costs: Costs | None  # of what has not been run
     stages: tuple[Stage, ...]  # of the pipeline in the working directory, if there is one
 
 
@@ -68,9 +70,12 @@ def gather(results: Path, baseline: str | None = None) -> Content:
         baseline=baseline,
         tables=tables,
         records=records,
-        benchmarks={path.relative_to(results).as_posix(): read_json(path, "run `make bench` again") for path in measured},
+        benchmarks={
+            path.relative_to(results).as_posix(): read_json(path, "run `make bench` again") for path in measured
+        },
         losses={run: read_curve(path) for run in runs if (path := results / run / "loss.csv").exists()},
         samples={run: path for run in runs if (path := results / run / "samples.png").exists()},
+        costs=read_costs(results),
         stages=read_stages(Path()),
     )
 

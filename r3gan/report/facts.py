@@ -117,24 +117,25 @@ def run_facts(record: dict[str, Any], metric: str = "") -> list[Fact]:
     found = provenance_of(record)
     code = found["code"]
     state = " with uncommitted changes" if code["dirty"] else ", nothing uncommitted"
-    facts = [*fact("Run", found.get("run"), code=True), *fact("Outcome", found.get("outcome"))]
-    facts += fact("Failed", found.get("fail"))
     measurement = record.get("metrics", {}).get(metric)
-    if measurement is not None:
-        facts += fact("Protocol", protocol_of(measurement))
-        facts += fact("Feature network", extractor_line(measurement))
-    facts += fact("Data", found.get("data"))
-    if "images_seen" in found:
-        facts += fact("Images seen", f"{found['images_seen']:,}")
-        facts += fact("Training", f"{found['train_seconds']:,} s")
-    facts += fact("Device", device_line(found["device"]))
-    facts += fact("Commit", f"{code['commit']}{state}" if code["commit"] else "none")
-    facts += fact("Trained by" if "evaluated_by" in found else "Measured by", found["command"], code=True)
-    facts += fact("Evaluated by", found.get("evaluated_by"), code=True)
-    facts += fact("Date", found["date"])
-    facts += fact("Versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items()))
-    facts += fact("Chosen by us, since unpublished", ", ".join(found.get("unpublished", ())))
-    return facts
+    seen, seconds = found.get("images_seen"), found.get("train_seconds")
+    return [
+        *fact("Run", found.get("run"), code=True),
+        *fact("Outcome", found.get("outcome")),
+        *fact("Failed", found.get("fail")),
+        *fact("Trained by" if "evaluated_by" in found else "Measured by", found["command"], code=True),
+        *fact("Evaluated by", found.get("evaluated_by"), code=True),
+        *fact("Commit", f"{code['commit']}{state}" if code["commit"] else "none"),
+        *fact("Data", found.get("data")),
+        *fact("Images seen", None if seen is None else f"{seen:,}"),
+        *fact("Training", None if seconds is None else f"{seconds:,} s"),
+        *fact("Device", device_line(found["device"])),
+        *(fact("Protocol", protocol_of(measurement)) if measurement else []),
+        *(fact("Feature network", extractor_line(measurement)) if measurement else []),
+        *fact("Date", found["date"]),
+        *fact("Versions", ", ".join(f"{name} {version}" for name, version in found["versions"].items())),
+        *fact("Chosen by us, since unpublished", ", ".join(found.get("unpublished", ()))),
+    ]
 
 
 def protocol_of(measurement: dict[str, Any]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from r3gan.tables import TABLES, ComparisonTable, ConvergenceTable, PresetTable, Table
-from r3gan.tables.cells import COUNTED, Cell
+from r3gan.tables import TABLES, ComparisonTable, ConvergenceTable, PresetTable, PropositionTable, Table
+from r3gan.tables.cells import COUNTED, Cell, tally
 from r3gan.tables.comparison import HEADERS
 
 PUBLISHED, OURS, VERDICT, BOTH = "published", "ours", "verdict", "both"
@@ -16,7 +16,9 @@ SPEED_UPS = {
     "speedup_images": "Speed-up, images",
     "speedup_wallclock": "Speed-up, time",
 }
-TITLES = HEADERS | SPEED_UPS | {"g_params": "G parameters", "d_params": "D parameters", "digit-frechet": "Digit Frechet"}
+TITLES = (
+    HEADERS | SPEED_UPS | {"g_params": "G parameters", "d_params": "D parameters", "digit-frechet": "Digit Frechet"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,16 @@ class Panel:
         """Whether the columns have headings of their own."""
         return any(label for _, label in self.columns)
 
+    @property
+    def tallied(self) -> bool:
+        """Whether the verdicts of a row are summed up at its end, since its places show only what stands out."""
+        return any(place is not None and place.side == BOTH for _, places in self.rows for place in places)
+
+
+def row_tally(places: Iterable[Slot | None]) -> Mapping[str, int]:
+    """How often each verdict was given in a row."""
+    return tally(place.cell for place in places if place is not None)
+
 
 def title_of(quantity: str) -> str:
     return TITLES.get(quantity, quantity)
@@ -65,10 +77,13 @@ def panels_of(name: str, cells: Sequence[Cell]) -> list[Panel]:
         first = by_row(f"Parameters at paper size ({table.counted_at})", "Configuration", counted)
         return [first, *([by_row("Quality", "Configuration", measured)] if measured else [])]
     sections = [(section, list(found)) for section, found in groupby(cells, key=lambda cell: cell.section)]
+    if isinstance(table, PropositionTable):
+        lines = [(f"{c.quantity}: {c.row}", slot) for c in cells for slot in slots_of(c, group="")]
+        return [panel("", "Setting", lines)]
     if isinstance(table, ConvergenceTable):
         return [each for section, found in sections for each in convergence_panels(section, found)]
     corner = "Method" if isinstance(table, ComparisonTable) else "Row"
-    return [by_row(section, corner, found) for section, found in sections]
+    return [by_row(section if len(sections) > 1 else "", corner, found) for section, found in sections]
 
 
 def convergence_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:
@@ -104,9 +119,9 @@ def slots_of(cell: Cell, group: str) -> list[Slot]:
     if cell.published is not None:
         found.append(Slot(group=group, label="published", side=PUBLISHED, cell=cell))
     if cell.outcome:
-        another = f", {title_of(cell.quantity)}" if group not in ("", title_of(cell.quantity)) else ""
-        made = {"counted": "counted", "computed": "computed", "measured": "", "read from CONFIGS": ""}
-        label = f"{cell.scale}{another}" if cell.scale else made.get(cell.outcome, "ours")
+        another = f"{title_of(cell.quantity)}, " if group not in ("", title_of(cell.quantity)) else ""
+        made = {"counted": "counted", "computed": "computed", "measured": ""}
+        label = f"{another}{cell.scale}" if cell.scale else made.get(cell.outcome, "ours")
         found.append(Slot(group=group, label=label, side=OURS, cell=cell))
         if cell.verdict:
             found.append(Slot(group=group, label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
@@ -118,11 +133,8 @@ def panel(title: str, corner: str, slots: Sequence[tuple[str, Slot]]) -> Panel:
     groups = list(dict.fromkeys(slot.group for _, slot in slots))
     found = dict.fromkeys((slot.group, slot.label) for _, slot in slots)
     columns = sorted(found, key=lambda column: (groups.index(column[0]), column[1] != "published"))
-    place: Callable[[str], dict[tuple[str, str], Slot]] = lambda row: {
-        (slot.group, slot.label): slot for name, slot in reversed(slots) if name == row
-    }
-    rows = []
-    for row in dict.fromkeys(name for name, _ in slots):
-        placed = place(row)
-        rows.append((row, tuple(placed.get(column) for column in columns)))
-    return Panel(title=title, corner=corner, columns=tuple(columns), rows=tuple(rows))
+    placed: dict[str, dict[tuple[str, str], Slot]] = {}
+    for row, slot in slots:
+        placed.setdefault(row, {}).setdefault((slot.group, slot.label), slot)
+    rows = tuple((row, tuple(found.get(column) for column in columns)) for row, found in placed.items())
+    return Panel(title=title, corner=corner, columns=tuple(columns), rows=rows)

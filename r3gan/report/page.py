@@ -16,7 +16,7 @@ from r3gan.report.charts import SHAPES
 from r3gan.report.content import Content, TableContent
 from r3gan.report.dag import dag_chart
 from r3gan.report.facts import Fact, our_facts, published_facts, quantity_of, run_facts
-from r3gan.report.matrix import Panel, panels_of, title_of
+from r3gan.report.matrix import Panel, panels_of, row_tally, title_of
 from r3gan.report.plots import Figure, Picture, figures_of, pictures_of, samples_of, speed_charts
 from r3gan.report.text import band_text, changes_line, ours
 from r3gan.tables.bands import BANDS, DRIFT
@@ -87,6 +87,7 @@ def page(content: Content) -> str:
         content=content,
         views=views,
         totals=tally(cell for view in views for cell in view.content.cells),
+        titles={view.content.name: view.content.title for view in views},
         given=[word for word in VERDICTS if any(word in view.tally for view in views)],
         headline=headline(content),
         trust=trust([cell for view in views for cell in view.content.cells]),
@@ -109,7 +110,9 @@ def template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = (files("r3gan.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, script = (
+        files("r3gan.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
     environment.globals |= {
         "style": style,
         "script": script,
@@ -120,13 +123,20 @@ def template() -> Any:
         "verdicts": VERDICTS,
         "bands": bands(),
         "drift": DRIFT,
-        "ours": ours,
+        "ours": grouped,
         "band_text": band_text,
         "number": number,
         "title_of": title_of,
+        "row_tally": row_tally,
         "slug": lambda word: word.replace(" ", "-"),
     }
     return environment.get_template("page.html.j2")
+
+
+def grouped(cell: Cell) -> str:
+    """Our number or word; a long whole number that is kept as text in threes, too."""
+    text = ours(cell)
+    return f"{int(text):,}" if text.isdecimal() and len(text) > 4 else text
 
 
 def csp_hash(text: str) -> str:
@@ -145,29 +155,29 @@ def bands() -> list[tuple[str, str]]:
 
 def table_views(content: Content) -> list[TableView]:
     """The tables and figures, their numbers named in the order of the page."""
-    views = []
-    for table in content.tables:
-        views.append(
-            TableView(
-                content=table,
-                panels=panels_of(table.name, table.cells) if table.cells else [],
-                numbers={
-                    cell: number_of(f"{table.name}-{i}", cell, content.records) for i, cell in enumerate(table.cells, 1)
-                },
-                figures=figures_of(table, content),
-                samples=samples_of(table, content),
-                pictures=pictures_of(table),
-                scales=list(dict.fromkeys(cell.scale for cell in table.cells if cell.scale)),
-            )
+    return [
+        TableView(
+            content=table,
+            panels=panels_of(table.name, table.cells) if table.cells else [],
+            numbers={
+                cell: number_of(f"{table.name}-{i}", cell, content.records) for i, cell in enumerate(table.cells, 1)
+            },
+            figures=figures_of(table, content),
+            samples=samples_of(table, content),
+            pictures=pictures_of(table),
+            scales=list(dict.fromkeys(cell.scale for cell in table.cells if cell.scale)),
         )
-    return views
+        for table in content.tables
+    ]
 
 
 def number_of(ident: str, cell: Cell, records: dict[str, dict[str, Any]]) -> Number:
     return Number(
         ident=ident,
         cell=cell,
-        title=", ".join(filter(None, (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale"))),
+        title=", ".join(
+            filter(None, (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale"))
+        ),
         published=published_facts(cell),
         ours=our_facts(cell),
         runs=[(path, run_facts(records[path], cell.metric)) for path in cell.records],
@@ -182,7 +192,9 @@ def headline(content: Content) -> str:
     if said:
         return f"{' and '.join(said)}."
     judged = any(cell.verdict in JUDGED for table in content.tables for cell in table.cells)
-    return "Nothing is outside its band." if judged else "No published result has been put to the test at its own scale."
+    return (
+        "Nothing is outside its band." if judged else "No published result has been put to the test at its own scale."
+    )
 
 
 def trust(cells: Iterable[Cell]) -> list[str]:
@@ -208,12 +220,13 @@ def missing(views: Sequence[TableView]) -> list[tuple[TableView, list[tuple[str,
     """What nobody has run or measured: per table its rows, each with the quantities."""
     found = []
     for view in views:
+        cells = [cell for cell in view.content.cells if cell.verdict in MISSING]
+        several = len({cell.section for cell in cells}) > 1
         rows: dict[str, list[str]] = {}
-        for cell in view.content.cells:
-            if cell.verdict in MISSING:
-                row = f"{cell.row} at {cell.scale} scale" if cell.scale else cell.row
-                section = f"{cell.section}: " if len({c.section for c in view.content.cells}) > 1 else ""
-                rows.setdefault(f"{section}{row}", []).append(title_of(cell.quantity))
+        for cell in cells:
+            row = f"{cell.section}: {cell.row}" if several else cell.row
+            row += f", {cell.scale} scale" if cell.scale else ""
+            rows.setdefault(row, []).append(title_of(cell.quantity))
         if rows:
             found.append((view, list(rows.items())))
     return found

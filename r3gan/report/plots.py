@@ -79,7 +79,7 @@ def parameters_against_fid(table: TableContent) -> Figure:
         groups[mine].append(Series(label=row["from"] if mine else row["system"], points=(point,)))
     x, y = Axis(label="parameters of G and D, millions", log=True), Axis(label="FID")
     chart = scatter_chart(table.title, groups, x, y)
-    legend = ("published", "ours") if groups[1] else ("published",)
+    legend = ("published", "ours") if groups[1] else ()
     return Figure(title="", charts=(("", chart),), legend=legend, marks=True)
 
 

@@ -1,4 +1,4 @@
-"""The pipeline as it is wired: stages and what each needs, read from dvc.yaml and, for what DVC does not run, the rules."""
+"""The pipeline as it is wired: stages and what each needs, from dvc.yaml and, for what DVC does not run, the rules."""
 
 from __future__ import annotations
 
@@ -57,9 +57,13 @@ def dvc_stages(folder: Path) -> list[Stage]:
 def dvc_stage(name: str, entry: Mapping[str, Any], study: Mapping[str, Any]) -> Stage:
     body, over = entry.get("do", entry), entry.get("foreach")
     listed = looked_up(over, study) if isinstance(over, str) else over
+    items = [item for item in listed or () if isinstance(item, str)] if isinstance(listed, list) else []
     paths = {
         kind: tuple(
-            wild(path, over) for each in body.get(kind, ()) for path in (each if isinstance(each, dict) else [each])
+            wild(path.replace("${item}", item), over)
+            for each in body.get(kind, ())
+            for path in (each if isinstance(each, dict) else [each])
+            for item in items or ["${item}"]
         )
         for kind in ("deps", "outs")
     }
@@ -137,14 +141,3 @@ def in_order(stages: Iterable[Stage]) -> list[Stage]:
         done += ready
         left = [stage for stage in left if stage not in ready]
     return done
-
-
-def layers(stages: Iterable[Stage]) -> list[list[Stage]]:
-    """Columns: a stage stands right of the last that it needs."""
-    depth: dict[str, int] = {}
-    columns: list[list[Stage]] = []
-    for stage in stages:
-        depth[stage.name] = max((depth[name] + 1 for name in stage.needs), default=0)
-        columns += [[] for _ in range(depth[stage.name] + 1 - len(columns))]
-        columns[depth[stage.name]].append(stage)
-    return columns
