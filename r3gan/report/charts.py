@@ -44,17 +44,17 @@ class Axis:
 
     def ticks(self, low: float, high: float, most: int = 7) -> list[float]:
         """Round numbers between the limits, and no more than so many."""
-        if not self.log:
-            raw = (high - low) / (most - 1) or 1.0
-            unit = 10.0 ** math.floor(math.log10(raw))
-            step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
-            return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for factors in ((1, 2, 5), (1, 3), (1,)):
-            found = [f * 10.0**d for d in decades for f in factors if low <= f * 10.0**d <= high]
-            if len(found) <= most:
-                break
-        return found[:: -(-len(found) // most)]
+        if self.log and high / low > 4:
+            decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+            for factors in ((1, 2, 5), (1, 3), (1,)):
+                found = [f * 10.0**d for d in decades for f in factors if low <= f * 10.0**d <= high]
+                if len(found) <= most:
+                    break
+            return found[:: -(-len(found) // most)]
+        raw = (high - low) / (most - 1) or 1.0
+        unit = 10.0 ** math.floor(math.log10(raw))
+        step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= raw)
+        return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
     def limits(self, values: Sequence[float]) -> tuple[float, float]:
         """Where the axis begins and ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class TableContent:
     cells: tuple[Cell, ...]  # none: a figure
     pictures: tuple[Path, ...]  # an SVG where there is one of the same name
     rows: tuple[dict[str, str], ...]  # of a figure: its <name>.csv
+    remarks: tuple[str, ...]  # what the table says of itself as a whole
 
     @property
     def is_figure(self) -> bool:
@@ -93,7 +94,18 @@ def table_content(results: Path, name: str, cells: Sequence[Cell]) -> TableConte
         cells=tuple(cells),
         pictures=pictures,
         rows=() if cells else read_rows(results / f"{name}.csv"),
+        remarks=tuple(remarks(results / f"{name}.json")) if cells else (),
     )
+
+
+def remarks(path: Path) -> Iterator[str]:
+    """How the order of rows agrees with the published one, at every scale for which the table says so."""
+    for scale in read_json(path, "run `r3gan table` again").get("scales", ()):
+        if scale["rank_correlation"] is not None:
+            yield (
+                f"Spearman rank correlation of our order with the published one at {scale['scale']} scale: "
+                f"{scale['rank_correlation']:+.2f} ({scale['rank_rows']} rows)."
+            )
 
 
 def read_rows(path: Path) -> tuple[dict[str, str], ...]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from r3gan.report.charts import add, markup, svg
 from r3gan.report.stages import Stage
 
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 146.0, 42.0, 54.0, 16.0, 6.0
+BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 144.0, 42.0, 46.0, 16.0, 2.0
 Place = tuple[float, float]
 Edge = tuple[str, str]
 

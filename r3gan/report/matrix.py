@@ -10,7 +10,7 @@ from r3gan.tables import TABLES, ComparisonTable, ConvergenceTable, PresetTable,
 from r3gan.tables.cells import COUNTED, Cell, tally
 from r3gan.tables.comparison import HEADERS
 
-PUBLISHED, OURS, VERDICT, BOTH = "published", "ours", "verdict", "both"
+PUBLISHED, UNTRAINED, OURS, VERDICT, BOTH = "published", "untrained", "ours", "verdict", "both"
 SPEED_UPS = {
     "images_to_target": "Images to target",
     "speedup_images": "Speed-up, images",
@@ -27,7 +27,7 @@ class Slot:
 
     group: str  # the heading over one or more columns
     label: str  # the column's own heading
-    side: str  # PUBLISHED, OURS, VERDICT or BOTH
+    side: str  # PUBLISHED, UNTRAINED, OURS, VERDICT or BOTH
     cell: Cell
 
 
@@ -122,6 +122,8 @@ def slots_of(cell: Cell, group: str) -> list[Slot]:
         another = f"{title_of(cell.quantity)}, " if group not in ("", title_of(cell.quantity)) else ""
         made = {"counted": "counted", "computed": "computed", "measured": ""}
         label = f"{another}{cell.scale}" if cell.scale else made.get(cell.outcome, "ours")
+        if cell.untrained is not None and cell.published and isinstance(TABLES[cell.table], Table):
+            found.append(Slot(group=group, label=f"untrained, {cell.scale}", side=UNTRAINED, cell=cell))
         found.append(Slot(group=group, label=label, side=OURS, cell=cell))
         if cell.verdict:
             found.append(Slot(group=group, label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
