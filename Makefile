@@ -37,8 +37,8 @@ table1: setup  ## Table 1 at smoke scale: train, evaluate, print
 tables: setup  ## every table at smoke scale
 	snakemake --cores all
 
-report: setup  ## results/report.html and its other formats, from the tables there are
-	r3gan report
+report: setup  ## results/report.html and its other formats, from the tables there are; BASELINE=REV as below
+	r3gan report $(if $(BASELINE),--baseline $(BASELINE))
 
 compare: setup  ## published against reproduced; BASELINE=REV also against an earlier tree
 	r3gan compare $(if $(BASELINE),--baseline $(BASELINE))

@@ -6,7 +6,7 @@ rule benchmark:
     log:
         "work/logs/benchmark/{module}.log",
     # Nothing else runs beside it.
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     params:
         code=fingerprint.code("train"),
     shell:

@@ -5,8 +5,8 @@ rule evaluate:
         "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
         "runs/{scale}/{dataset}/{config}/seed{seed}/loss.csv",
         "data/{dataset}/images.npy",
-        lambda wildcards: STUDY.find_run(wildcards).classifier_files,
-        FIRST_USE,
+        lambda wildcards: run_of(wildcards).classifier_files,
+        lambda wildcards: mark_first_use(wildcards.scale),
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/metrics.json",
         "results/{scale}/{dataset}/{config}/seed{seed}/samples.png",
@@ -14,13 +14,13 @@ rule evaluate:
     log:
         "work/logs/evaluate/{scale}/{dataset}/{config}/seed{seed}.log",
     # A GPU run takes the whole machine; on a CPU several runs share it.
-    threads: lambda wildcards: workflow.cores if GPUS else STUDY.find_run(wildcards).threads
+    threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
     resources:
-        gpu=GPUS,
+        gpu=1,
     params:
         code=fingerprint.code("evaluate"),
-        options=lambda wildcards: STUDY.find_run(wildcards).evaluation_options,
-        threads=lambda wildcards: STUDY.find_run(wildcards).threads,
+        options=lambda wildcards: run_of(wildcards).evaluation_options,
+        threads=lambda wildcards: run_of(wildcards).threads,
     shell:
         "r3gan evaluate {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
         " {params.options}"
@@ -33,19 +33,19 @@ rule converge:
         "runs/{scale}/{dataset}/{config}/seed{seed}/generator.safetensors",
         "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
         "data/{dataset}/images.npy",
-        lambda wildcards: STUDY.find_run(wildcards).classifier_files,
-        FIRST_USE,
+        lambda wildcards: run_of(wildcards).classifier_files,
+        lambda wildcards: mark_first_use(wildcards.scale),
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/convergence.json",
     log:
         "work/logs/converge/{scale}/{dataset}/{config}/seed{seed}.log",
-    threads: lambda wildcards: workflow.cores if GPUS else STUDY.find_run(wildcards).threads
+    threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
     resources:
-        gpu=GPUS,
+        gpu=1,
     params:
         code=fingerprint.code("converge"),
-        options=lambda wildcards: STUDY.find_run(wildcards).evaluation_options,
-        threads=lambda wildcards: STUDY.find_run(wildcards).threads,
+        options=lambda wildcards: run_of(wildcards).evaluation_options,
+        threads=lambda wildcards: run_of(wildcards).threads,
     shell:
         "r3gan converge {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
         " {params.options}"

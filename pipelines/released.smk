@@ -24,9 +24,9 @@ rule evaluate_released:
         "results/released/{released}/E/seed0/samples.png",
     log:
         "work/logs/evaluate/released/{released}.log",
-    threads: workflow.cores
+    threads: lambda wildcards: workflow.cores
     resources:
-        gpu=GPUS,
+        gpu=1,
     params:
         code=fingerprint.code("evaluate"),
     shell:

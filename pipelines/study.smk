@@ -1,4 +1,5 @@
 # The selected study, and what its stages depend on besides files. Nothing here imports torch.
+import os
 import sys
 from pathlib import Path
 
@@ -23,32 +24,44 @@ from r3gan.workflow import (
     comparison_files,
     convergence_files,
     has_gpu,
-    load_study,
+    load_studies,
     mark_first_use,
     mark_selection,
     names_of,
     record_files,
 )
 
-STUDY = load_study(config.get("scale", "smoke"))
-FIRST_USE = mark_first_use(Path(f"work/first-use-{STUDY.scale}"))
+# Runs and records name their scale in their paths; results/<table>.md asks for those of the selected one.
+STUDIES = load_studies(config.get("scale", "smoke"))
+STUDY = STUDIES[config.get("scale", "smoke")]
+study_of = lambda wildcards: STUDIES[wildcards.scale]
+run_of = lambda wildcards: study_of(wildcards).find_run(wildcards)
+FIRST_USE = mark_first_use(STUDY.scale)
 SELECTED = mark_selection(Path("work/selected-scale"), STUDY.scale)
 # Tables that need no run of this study.
 STANDING_TABLES = [name for name in TABLES if name not in names_of(Table)]
-GPUS = 1 if has_gpu() else 0
+# Of the machine that plans; on a cluster the profile sets threads, and jobs ask for GPUs by the resource `gpu`.
+HAS_GPU = has_gpu()
 # Data sets of the authors' snapshots that are to be measured as well.
 RELEASED = [name for name in str(config.get("released", "")).split(",") if name]
 
+# Inside a Slurm job, training that was stopped and has saved requeues the job.
+if "SLURM_JOB_ID" in os.environ:
+    shell.prefix(
+        "set -euo pipefail; . {workflow.basedir:q}/pipelines/profiles/slurm/requeue.sh; "
+    )
 
-container: "docker://python:3.11-slim"
+
+# Only with `--sdm apptainer`; docs/scaling.md builds it.
+container: "r3gan.sif"
 
 
 wildcard_constraints:
     module="[a-z_]+",
-    dataset="|".join(STUDY.datasets),
+    dataset="|".join(name for study in STUDIES.values() for name in study.datasets),
     released="|".join(find_config("E").paper_sizes()),
-    scale=STUDY.scale,
-    config="|".join(run.config for run in STUDY.all_runs),
+    scale="|".join(STUDIES),
+    config="|".join(run.config for study in STUDIES.values() for run in study.all_runs),
     seed=r"\d+",
     table="|".join(names_of(Table)),
     speed_table="|".join(names_of(SpeedTable)),

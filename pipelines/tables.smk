@@ -19,6 +19,26 @@ rule table:
         "r3gan table {wildcards.table} 2>&1 | tee {log}"
 
 
+# The same table with the records of one scale alone, whichever is selected.
+rule table_of_scale:
+    input:
+        lambda wildcards: record_files(study_of(wildcards), wildcards.table),
+        "r3gan/tables/published.csv",
+        lambda wildcards: mark_first_use(wildcards.scale),
+    output:
+        "results/{scale}/{table}.md",
+        "results/{scale}/{table}.csv",
+        "results/{scale}/{table}.json",
+        "results/{scale}/{table}-{scale}-samples.png",
+        "results/{scale}/{table}-{scale}-curves.png",
+    log:
+        "work/logs/table/{scale}/{table}.log",
+    params:
+        code=fingerprint.code("table"),
+    shell:
+        "r3gan table {wildcards.table} --scale {wildcards.scale} 2>&1 | tee {log}"
+
+
 # Published comparisons, and ours where a study's runs are on that data set.
 rule comparison_table:
     input:

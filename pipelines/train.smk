@@ -10,18 +10,19 @@ rule train:
     log:
         "work/logs/train/{scale}/{dataset}/{config}/seed{seed}.log",
     # The study's order, slowest first: with equal priorities the longest run may be left to the end, alone.
-    priority: lambda wildcards: STUDY.priority(wildcards)
+    priority: lambda wildcards: study_of(wildcards).priority(wildcards)
     # A GPU run takes the whole machine; on a CPU several runs share it.
-    threads: lambda wildcards: workflow.cores if GPUS else STUDY.find_run(wildcards).threads
+    threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
+    # What a cluster is asked for; on one machine it limits nothing.
     resources:
-        gpu=GPUS,
+        gpu=lambda wildcards: study_of(wildcards).launch["ranks"],
     params:
         code=fingerprint.code("train"),
         recipe=lambda wildcards: fingerprint.recipe(wildcards.config, wildcards.dataset),
-        total_kimg=lambda wildcards: STUDY.find_run(wildcards).total_kimg,
-        threads=lambda wildcards: STUDY.find_run(wildcards).threads,
-        launch=STUDY.launch_options,
-        snapshots=STUDY.snapshot_option,
+        total_kimg=lambda wildcards: run_of(wildcards).total_kimg,
+        threads=lambda wildcards: run_of(wildcards).threads,
+        launch=lambda wildcards: study_of(wildcards).launch_options,
+        snapshots=lambda wildcards: study_of(wildcards).snapshot_option(wildcards),
     shell:
         "r3gan train --scale {wildcards.scale} --config {wildcards.config} --dataset {wildcards.dataset}"
         " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch}{params.snapshots} 2>&1 | tee {log}"

@@ -32,10 +32,11 @@ def checked_study(path: Path) -> Study:
     return study
 
 
-def load_study(scale: str) -> Study:
-    """The selected study; ends Snakemake with one sentence and exit code 2 if it is unknown or malformed."""
+def load_studies(selected: str) -> dict[str, Study]:
+    """Every study by scale; ends Snakemake with one sentence and exit code 2 if one is malformed or there is none."""
     try:
-        return checked_study(STUDY_FOLDER / f"{scale}.yaml")
+        studies = {selected: checked_study(STUDY_FOLDER / f"{selected}.yaml")}
+        return studies | {path.stem: checked_study(path) for path in sorted(STUDY_FOLDER.glob("*.yaml"))}
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -101,12 +102,13 @@ def benchmark_files(table: str) -> list[str]:
     return sorted(map(str, Path("results/benchmarks").glob(f"*/{entry.module}.json")))
 
 
-def mark_first_use(marker: Path) -> str:
-    """Create `marker` unless it exists, and return it.
+def mark_first_use(scale: str) -> str:
+    """Create a scale's marker under work/ unless it exists, and return its path.
 
     A clone brings published records along, but not the runs they came from; the marker is newer than they are and an
     input of what writes them, so that the first invocation of a scale in a working tree measures everything here.
     """
+    marker = Path(f"work/first-use-{scale}")
     if not marker.exists():
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()

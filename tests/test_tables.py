@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,15 @@ import pytest
 from PIL import Image
 
 from r3gan.configs import CONFIGS
+from r3gan.errors import UserError
 from r3gan.study import Study, StudyRun
 from r3gan.tables import TABLES
 from r3gan.tables.build import build
 from r3gan.tables.records import PUBLISHED_CSV, read_published
 from r3gan.tables.render import number, write_table
 from r3gan.tables.verdict import judge_count
-from r3gan.tables.write import WRITERS
+from r3gan.tables.write import WRITERS, write
+from tests.conftest import REPOSITORY
 
 ROWS = TABLES["table1"].configs
 
@@ -71,7 +75,7 @@ def write_record(results: Path, study: Study, folder: str, values: dict[str, flo
 
 
 def rendered(results: Path, study: Study) -> str:
-    write_table(build("table1", TABLES["table1"], [study], results), results)
+    write_table(build("table1", TABLES["table1"], [study], results), results, results)
     return (results / "table1.md").read_text()
 
 
@@ -103,6 +107,22 @@ def test_reproduced_numbers_stand_beside_published_ones_with_n_seed_and_verdict(
     assert "2026-01-02" in text
     widths = {len(line) for line in text.splitlines() if line.startswith("|") and "FID" not in line}
     assert len(widths) <= 2  # two tables, each aligned
+
+
+def test_a_scale_alone_lies_in_the_scales_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    shutil.copytree("results/smoke", tmp_path / "smoke")
+    assert write("table1", tmp_path, "smoke") == tmp_path / "smoke"
+    text = (tmp_path / "smoke/table1.md").read_text()
+    assert text.count("## Quality") == 1
+    shown = re.findall(r"\]\((.+?)\)", text)
+    assert len(shown) == 2
+    assert all((tmp_path / "smoke" / picture).stat().st_size > 10_000 for picture in shown)
+    write("table1", tmp_path, "paper")
+    assert "No run has been recorded yet." in (tmp_path / "paper/table1.md").read_text()
+    assert not list(tmp_path.glob("*.md"))
+    with pytest.raises(UserError, match="--scale is not possible with table5; it goes with: table1"):
+        write("table5", tmp_path, "smoke")
 
 
 def test_seeds_give_mean_and_standard_deviation_and_strays_are_left_out(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, positive
+from r3gan.cli.arguments import AddCommand, positive, scale_name
 from r3gan.errors import unknown
 
 
@@ -36,6 +36,11 @@ def add_commands(command: AddCommand) -> None:
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    sub.add_argument(
+        "--scale",
+        type=scale_name,
+        help="only this scale's records, into its folder below --results (default: every scale)",
+    )
     sub.add_argument("--print", action="store_true", dest="show", help="also print the Markdown")
 
     sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
@@ -93,8 +98,8 @@ def run_import_released(arguments: argparse.Namespace) -> None:
 def run_table(arguments: argparse.Namespace) -> None:
     from r3gan.tables.write import write
 
-    write(arguments.table, arguments.results)
-    path = arguments.results / f"{arguments.table}.md"
+    folder = write(arguments.table, arguments.results, arguments.scale)
+    path = folder / f"{arguments.table}.md"
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 
 

@@ -16,18 +16,18 @@ from r3gan.tables.figures import draw_curves, draw_samples
 from r3gan.tables.verdict import NOT_MEASURED, NOT_RUN
 
 
-def write_table(content: Content, results: Path) -> None:
-    """Write <name>.md, .csv, .json and the pictures the Markdown shows into `results`."""
+def write_table(content: Content, results: Path, out: Path) -> None:
+    """Write <name>.md, .csv, .json and the pictures the Markdown shows, of runs in `results`, into the folder `out`."""
     name = content.name
     pictures = []
     for scale in content.scales:
         stem = f"{name}-{scale.scale}"
-        draw_samples(results / f"{stem}-samples.png", samples_of(scale, results))
-        draw_curves(results / f"{stem}-curves.png", curves_of(scale, results))
+        draw_samples(out / f"{stem}-samples.png", samples_of(scale, results))
+        draw_curves(out / f"{stem}-curves.png", curves_of(scale, results))
         pictures.append((scale.scale, stem))
-    write_cells(results, name, content.table.title, content.cells, **content.provenance())
-    write_text(results / f"{name}.csv", as_csv(content.cells))
-    write_text(results / f"{name}.md", as_markdown(content, pictures))
+    write_cells(out, name, content.table.title, content.cells, **content.provenance())
+    write_text(out / f"{name}.csv", as_csv(content.cells))
+    write_text(out / f"{name}.md", as_markdown(content, pictures))
 
 
 def samples_of(scale: ScaleResult, results: Path) -> dict[str, Path]:

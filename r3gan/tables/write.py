@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from r3gan.errors import UserError
 from r3gan.tables import (
+    TABLES,
     ComparisonTable,
     ConvergenceTable,
     LossFigure,
@@ -24,7 +26,16 @@ def _quality(name: str, table: Table, results: Path) -> None:
     from r3gan.tables.build import build
     from r3gan.tables.render import write_table
 
-    write_table(build(name, table, read_all_studies(), results), results)
+    write_table(build(name, table, read_all_studies(), results), results, results)
+
+
+def _quality_of_scale(name: str, table: Table, results: Path, scale: str) -> None:
+    from r3gan.study import STUDY_FOLDER, read_study
+    from r3gan.tables.build import build
+    from r3gan.tables.render import write_table
+
+    study = read_study(STUDY_FOLDER / f"{scale}.yaml")
+    write_table(build(name, table, [study], results), results, results / scale)
 
 
 def _comparison(name: str, table: ComparisonTable, results: Path) -> None:
@@ -85,7 +96,17 @@ WRITERS: Mapping[type, Callable[[str, Any, Path], None]] = {
 }
 
 
-def write(name: str, results: Path) -> None:
-    """Write the files of a table by name; UserError if there is none of that name."""
+def write(name: str, results: Path, scale: str | None = None) -> Path:
+    """Write the files of a table by name and return their folder; UserError if there is none of that name.
+
+    With a scale, the table holds that one's records alone and lies in its folder.
+    """
     table = find_table(name)
-    WRITERS[type(table)](name, table, results)
+    if scale is None:
+        WRITERS[type(table)](name, table, results)
+        return results
+    if not isinstance(table, Table):
+        allowed = ", ".join(other for other, entry in TABLES.items() if isinstance(entry, Table))
+        raise UserError(f"--scale is not possible with {name}; it goes with: {allowed}")
+    _quality_of_scale(name, table, results, scale)
+    return results / scale
