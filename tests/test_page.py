@@ -278,7 +278,7 @@ def test_a_published_number_names_its_source_and_its_band(here: Any) -> None:
 
 def test_a_command_is_copied_or_selected(here: Any) -> None:
     _, command = expected_of(RUN)
-    here.get_by_role("button", name=RUN, exact=True).click()
+    here.get_by_role("button", name="E-inverted, seed 0", exact=True).click()
     panel = here.locator("[popover]:popover-open")
     panel.locator("code", has_text=command).locator("+ button").click()
     panel.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()

@@ -95,7 +95,7 @@ def test_stages_are_those_of_both_engines() -> None:
         for path in (REPOSITORY / "pipelines").glob("*.smk")
         for rule in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)
     }
-    assert rules <= set(stages)
+    assert rules - set(stages) == {"table_of_scale"}  # the stage `table` for one scale
     assert set(stages) - rules == {"train_converging"}  # one rule trains both
     assert set(stages["evaluate"].needs) == {"prepare", "fit", "train"}
     assert set(stages["converge"].needs) == {"prepare", "fit", "train_converging"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from r3gan.metrics import METRICS
 from r3gan.tables import TABLES, ComparisonTable, ConvergenceTable, PresetTable, PropositionTable, Table
 from r3gan.tables.cells import COUNTED, Cell, tally
 from r3gan.tables.comparison import HEADERS
@@ -101,8 +102,9 @@ def convergence_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:
 
 
 def by_row(title: str, corner: str, cells: Iterable[Cell]) -> Panel:
-    """A row a row of the table; over its columns the quantity."""
-    return panel(title, corner, [(cell.row, slot) for cell in cells for slot in slots_of(cell, group_of(cell))])
+    """A row a row of the table; over its columns the quantity, what is measured before what is counted or only told."""
+    ordered = sorted(cells, key=lambda cell: cell.quantity not in METRICS)
+    return panel(title, corner, [(cell.row, slot) for cell in ordered for slot in slots_of(cell, group_of(cell))])
 
 
 def group_of(cell: Cell) -> str:

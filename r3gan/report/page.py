@@ -79,6 +79,11 @@ class TableView:
     def tally(self) -> dict[str, int]:
         return dict(tally(self.content.cells))
 
+    @property
+    def ours(self) -> int:
+        """How many numbers of ours there are."""
+        return sum(cell.outcome != "" and cell.verdict not in MISSING for cell in self.content.cells)
+
 
 def page(content: Content) -> str:
     """The page; the same results give the same bytes."""
@@ -245,12 +250,15 @@ def runs_of(content: Content) -> list[dict[str, Any]]:
                 "ident": f"run-{i}",
                 "path": path,
                 "run": training["run"],
+                "name": f"{record['config']}, seed {record['seed']}",
+                "scale": record["scale"],
+                "dataset": record["dataset"],
                 "outcome": record["outcome"],
                 "images": number(seen),
                 "seconds": number(seconds),
                 "rate": number(seen / seconds, 3) if seconds else "-",
                 "device": device_line(training["provenance"]["device"]),
-                "code": code_line(training["provenance"]["code"]),
+                "code": code_line(training["provenance"]["code"]).removeprefix("commit "),
                 "facts": run_facts(record),
             }
         )

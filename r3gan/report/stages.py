@@ -102,21 +102,24 @@ def command_of(line: str) -> str:
 
 
 def rules(text: str) -> list[Stage]:
-    """The rules of a Snakefile whose inputs are named as they stand there."""
+    """The rules of a Snakefile; without those whose inputs are computed, which cannot be read from the text."""
     found = []
     for name, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)*)", text, flags=re.MULTILINE):
         blocks = {kind: block_of(body, kind) for kind in ("input", "output", "shell")}
-        reads, writes = ([wild(path, None) for path in blocks[kind]] for kind in ("input", "output"))
+        if "lambda" in blocks["input"]:
+            continue
+        strings = {kind: re.findall(r'"([^"]*)"', block) for kind, block in blocks.items()}
+        reads, writes = ([wild(path, None) for path in strings[kind]] for kind in ("input", "output"))
         writes = UNNAMED_OUTPUTS.get(name, writes)
-        command = command_of(" ".join(blocks["shell"]))
+        command = command_of(" ".join(strings["shell"]))
         found.append(Stage(name=name, command=command, over="", times=None, reads=tuple(reads), writes=tuple(writes)))
     return found
 
 
-def block_of(body: str, name: str) -> list[str]:
-    """The strings under `name:` in a rule."""
+def block_of(body: str, name: str) -> str:
+    """What stands under `name:` in a rule."""
     block = re.search(rf"^    {name}:\n((?:        .*\n|\n)*)", body + "\n", flags=re.MULTILINE)
-    return re.findall(r'"([^"]*)"', block[1]) if block else []
+    return block[1] if block else ""
 
 
 def feeds(first: Stage, second: Stage) -> bool:
