@@ -14,6 +14,11 @@ include: "pipelines/benchmark.smk"
 include: "pipelines/tables.smk"
 
 
+# Not in a dry run, nor where there is nothing to do.
+onstart:
+    hold_tree()
+
+
 rule all:
     default_target: True
     input:

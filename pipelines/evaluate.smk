@@ -37,6 +37,7 @@ rule converge:
         lambda wildcards: mark_first_use(wildcards.scale),
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/convergence.json",
+        "results/{scale}/{dataset}/{config}/seed{seed}/convergence.csv",
     log:
         "work/logs/converge/{scale}/{dataset}/{config}/seed{seed}.log",
     threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads

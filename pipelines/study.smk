@@ -7,6 +7,7 @@ sys.path.insert(0, workflow.basedir)
 
 from r3gan import fingerprint
 from r3gan.configs import find_config
+from r3gan.engines import hold_tree
 from r3gan.tables import (
     TABLES,
     ComparisonTable,

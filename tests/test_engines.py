@@ -4,7 +4,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,13 +16,14 @@ import yaml
 
 from r3gan.study import read_study
 from r3gan.tables import TABLES
-from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, run_in
+from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, environment, run_in
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")
 RULES = ("prepare", "fit", "train", "evaluate", "table")
 # Records lie in one folder a scale, on which DVC's tables depend as a whole.
 CONVERGING = ("train_converging", "converge")
+CONVERGING_STAGES = tuple(f"{name}@E-converging" for name in CONVERGING)
 STANDING = (
     "speed_table",
     "proposition_table",
@@ -56,6 +61,41 @@ def code_changed(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+def succeed(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    done = run_in(tree, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def committed(tree: Path) -> None:
+    succeed(tree, "git", "add", "-A")
+    succeed(tree, "git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "results")
+
+
+def stages_said(line: str) -> set[str]:
+    return set(line.partition(": ")[2].split(", "))
+
+
+@contextmanager
+def at_work(tree: Path, *command: str, sign: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An engine in the middle of its work, which its log shows by `sign`: stopped there, killed in the end."""
+    output = tree / "work/engine.log"
+    with output.open("wb") as log:
+        engine = subprocess.Popen(
+            command, cwd=tree, env=environment(tree), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        while sign not in output.read_text():
+            assert engine.poll() is None, output.read_text()
+            time.sleep(0.1)
+        os.killpg(engine.pid, signal.SIGSTOP)
+        yield engine
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(engine.pid, signal.SIGKILL)
+        engine.wait()
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +189,148 @@ def test_dvc_reruns_what_an_edit_can_change_and_nothing_else(
     measured = {"evaluate@A", "evaluate@E-inverted", "converge@E-converging"}
     assert ran == {"fingerprint", *measured, "table@table1"}
 
+
+def test_dvc_diffs_name_what_a_changed_seed_changed(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    tree, _ = dvc_tree
+    committed(tree)
     code_changed(
         tree / "pipelines/study/smoke.yaml",
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 0",
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 1",
     )
     assert dvc_stages(run_in(tree, *DVC)) == {"fingerprint", "train@A", "evaluate@A", "table@table1"}
+
+    diff = run_in(tree, "dvc", "metrics", "diff", "--md")
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in diff.stdout.strip().splitlines()[2:]]
+    prefix = "values.smoke.A StyleGAN2."
+    assert [line[:2] for line in lines] == [
+        ["results/table1.json", prefix + metric] for metric in ("digit-frechet", "kl", "modes")
+    ]
+    new = json.loads((tree / "results/smoke/stackedmnist5k-16/A/seed1/metrics.json").read_text())["metrics"]
+    old = json.loads((tree / "results/smoke/stackedmnist5k-16/A/seed0/metrics.json").read_text())["metrics"]
+    for _, name, before, after, change in lines:
+        metric = name.removeprefix(prefix)
+        assert float(before) == pytest.approx(old[metric]["value"], abs=1e-4)
+        assert float(after) == pytest.approx(new[metric]["value"], abs=1e-4)
+        assert float(change) == pytest.approx(new[metric]["value"] - old[metric]["value"], abs=1e-4)
+
+    plots = json.loads(run_in(tree, "dvc", "plots", "diff", "--json").stdout)["data"]
+    folder = "results/smoke/stackedmnist5k-16"
+    shown = {name: {rev for plot in found for rev in plot["revisions"]} for name, found in plots.items()}
+    assert shown[f"{folder}/A/seed0/loss.csv"] == {"HEAD"}
+    assert shown[f"{folder}/A/seed1/loss.csv"] == {"workspace"}
+    for file in ("seed0/loss.csv", "seed0/samples.png", "seed1/convergence.csv"):
+        assert shown[f"{folder}/E-inverted/{file}"] == {"HEAD", "workspace"}
+    losses = plots[f"{folder}/A/seed1/loss.csv"][0]["content"]
+    assert [step["as"] for step in losses["transform"]] == ["D", "G", ["network", "loss"]]
+    assert {"kimg", "loss_d", "loss_g", "rev"} <= losses["data"]["values"][0].keys()
+    curve = plots[f"{folder}/E-inverted/seed1/convergence.csv"][0]["content"]
+    assert {point["kimg"] for point in curve["data"]["values"]} == {"0.064", "0.128"}
+
+
+def test_what_was_pushed_is_pulled_and_dvc_does_nothing(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    tree, _ = dvc_tree
+    weights = tree / "runs/smoke/stackedmnist5k-16/A/seed1/generator.safetensors"
+    trained = weights.read_bytes()
+    target = DVC[-1]
+    succeed(tree, "dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    succeed(tree, "dvc", "push", "--with-deps", target)
+    for folder in ("data", "runs", ".dvc/cache"):
+        shutil.rmtree(tree / folder)
+    succeed(tree, "dvc", "pull", "--with-deps", target)
+    assert weights.read_bytes() == trained
+    assert dvc_stages(run_in(tree, *DVC)) == set()
+
+
+def test_snakemake_takes_over_what_dvc_made(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    tree, _ = dvc_tree
+    done = succeed(tree, "r3gan", "hand-over", "snakemake")
+    taken, left = map(stages_said, done.stdout.splitlines())
+    assert {"prepare@stackedmnist5k-16", "fit@mnist5k-16", "train@A", "converge@E-converging", DVC[-1]} <= taken
+    assert {"comparison_table@table2", "figure@figure1"} <= left  # older than the records
+    assert jobs(run_in(tree, *SNAKEMAKE, "-n")) == []
+    # What was handed over has code and parameters to compare with.
+    code_changed(tree / "r3gan/losses.py", "softplus(fake - real)", "softplus(fake - real + 0.0)")
+    trained = ["evaluate A", "evaluate E-inverted", "table", "train A", "train E-inverted"]
+    assert jobs(run_in(tree, *SNAKEMAKE, "-n")) == trained
+    code_changed(tree / "r3gan/losses.py", "softplus(fake - real + 0.0)", "softplus(fake - real)")
+
+    # And back, with nothing left of what DVC knew.
+    (tree / "dvc.lock").unlink()
+    assert stages_said(succeed(tree, "r3gan", "hand-over", "dvc").stdout.splitlines()[0]) == taken
+    assert dvc_stages(run_in(tree, *DVC)) == set()
+
+
+def test_dvc_takes_over_the_part_that_snakemake_made(snakemake_tree: Path) -> None:
+    runs = {"train@A", "train@E-inverted", "evaluate@A", "evaluate@E-inverted"}
+    done = succeed(snakemake_tree, "r3gan", "hand-over", "dvc")
+    taken, left = map(stages_said, done.stdout.splitlines())
+    assert taken == {"prepare@mnist5k-16", "prepare@stackedmnist5k-16", "fit@mnist5k-16", *runs}
+    # Git brought these two, and Snakemake would leave them as they are; it did not make them.
+    assert {"preset_table", "proposition_table", *CONVERGING_STAGES, DVC[-1]} <= left
+    assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n")) == []
+    assert dvc_stages(run_in(snakemake_tree, "dvc", "repro", "evaluate@A", "evaluate@E-inverted")) == set()
+    # DVC's tables depend on the whole folder of records.
+    status = succeed(snakemake_tree, "dvc", "status", "--json", "--with-deps", DVC[-1])
+    assert json.loads(status.stdout).keys() == {*CONVERGING_STAGES, DVC[-1]}
+
+
+def test_dvc_refuses_while_snakemake_works_and_not_after_it_was_killed(snakemake_tree: Path) -> None:
+    tree = snakemake_tree
+    fit = ("snakemake", "--cores", "1", "--forcerun", "fit", "--", "runs/classifier/mnist5k-16/classifier.safetensors")
+    lock, table = (tree / "dvc.lock").read_bytes(), (tree / "results/table1.md").read_bytes()
+    with at_work(tree, *fit, sign="rule fit:") as engine:
+        refused = run_in(tree, "dvc", "repro", "--force", DVC[-1])
+        assert refused.returncode != 0
+        assert f"(PID {engine.pid}): " in refused.stderr and "snakemake --cores 1 --forcerun fit" in refused.stderr
+        assert "Traceback" not in refused.stderr and "Running stage" not in refused.stdout
+        refused = run_in(tree, "r3gan", "hand-over", "snakemake")
+        assert refused.returncode == 2
+        said = f"`{' '.join(fit)}` (process {engine.pid}) is at work on this tree; wait until it has ended"
+        assert refused.stderr == f"r3gan hand-over: {said}\n"
+        assert run_in(tree, "dvc", "status", DVC[-1]).returncode == 0
+        assert ((tree / "dvc.lock").read_bytes(), (tree / "results/table1.md").read_bytes()) == (lock, table)
+        engine.kill()
+        engine.wait()
+        assert dvc_stages(run_in(tree, "dvc", "repro", "--force", "preset_table")) == {"fingerprint", "preset_table"}
+
+
+def test_snakemake_refuses_while_dvc_works_and_not_after_it_was_killed(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    tree, _ = dvc_tree
+    presets = ("snakemake", "results/table6.md", "--cores", "1", "--forcerun", "preset_table")
+    before = (tree / "results/table6.md").stat().st_mtime_ns
+    fit = ("dvc", "repro", "--single-item", "--force", "fit@mnist5k-16")
+    with at_work(tree, *fit, sign="> r3gan fit") as engine:
+        refused = run_in(tree, *presets)
+        assert refused.returncode == 2
+        said = f"`{' '.join(fit)}` (process {engine.pid}) is at work on this tree; wait until it has ended"
+        assert refused.stderr.splitlines()[-1] == f"snakemake: {said}"
+        assert "Traceback" not in refused.stderr
+        assert jobs(run_in(tree, *presets, "-n")) == ["preset_table"]
+        assert (tree / "results/table6.md").stat().st_mtime_ns == before
+        engine.kill()
+        engine.wait()
+        succeed(tree, *presets)
+    assert (tree / "results/table6.md").stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("dvc", "Snakemake has made nothing here that is up to date; start it with `snakemake --cores all`"),
+        ("snakemake", "DVC has made nothing here that is up to date; start it with `dvc repro`"),
+        ("airflow", "unknown engine 'airflow'; allowed: dvc, snakemake"),
+    ],
+)
+def test_nothing_is_handed_over_where_nothing_was_made(tmp_path: Path, engine: str, said: str) -> None:
+    done = run_in(copy_tree(tmp_path), "r3gan", "hand-over", engine)
+    assert (done.returncode, done.stderr) == (2, f"r3gan hand-over: {said}\n")
 
 
 def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:

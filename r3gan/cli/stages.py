@@ -1,4 +1,4 @@
-"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`."""
+"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`; `hand-over`."""
 
 import argparse
 from pathlib import Path
@@ -46,6 +46,9 @@ def add_commands(command: AddCommand) -> None:
     sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
     sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
+
+    sub = command("hand-over", run_hand_over, "let Snakemake or DVC take over what the other has made here")
+    sub.add_argument("engine", metavar="ENGINE", help="who takes over: dvc or snakemake")
 
 
 def run_prepare(arguments: argparse.Namespace) -> None:
@@ -111,3 +114,12 @@ def run_fingerprint(arguments: argparse.Namespace) -> None:
     from r3gan.workflow import checked_study
 
     write_text(arguments.out, yaml.safe_dump(of_study(checked_study(arguments.study))))
+
+
+def run_hand_over(arguments: argparse.Namespace) -> None:
+    from r3gan.engines import hand_over
+
+    taken, left = hand_over(arguments.engine)
+    print(f"{arguments.engine} takes over {len(taken)} stages: {', '.join(taken)}")
+    if left:
+        print(f"left to run: {', '.join(left)}")

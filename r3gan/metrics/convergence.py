@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,7 +15,7 @@ import torch
 from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
-from r3gan.files import read_json, write_json
+from r3gan.files import read_json, write_json, write_text
 from r3gan.metrics import find_metric
 from r3gan.metrics.evaluate import Plan, check_data, draw_samples, open_networks, real_samples, score
 from r3gan.metrics.extractors import find_extractor
@@ -25,6 +28,8 @@ def converge(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
 ) -> dict[str, Any]:
     """Write convergence.json of a run into `out` and return it: a point a snapshot, the mean over the plan's draws.
+
+    The points alone are in convergence.csv too, for whatever draws them.
 
     A point has kimg, the seconds of training up to it (without evaluation, without writing the snapshot) and those of
     its own evaluation (drawing, features, metrics; the reals, which are looked at once, are not in it).
@@ -70,6 +75,17 @@ def converge(
         "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
     }
     if ranks.leads:
+        write_text(out / "convergence.csv", as_csv(points))
         write_json(out / "convergence.json", record)
         print(f"{out}: {len(points)} points, {points[0]['kimg']:g} to {points[-1]['kimg']:g} kimg")
     return record
+
+
+def as_csv(points: Sequence[dict[str, Any]]) -> str:
+    """A line a point, a column a metric."""
+    out = io.StringIO()
+    columns = ["kimg", "train_seconds", "evaluate_seconds", *points[0]["values"]]
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(point | point["values"] for point in points)
+    return out.getvalue()

@@ -207,8 +207,18 @@ def tally(cells: Iterable[Cell]) -> Mapping[str, int]:
 
 def write_cells(results: Path, name: str, title: str, cells: Sequence[Cell], **more: Any) -> None:
     """Write <name>.json, with `more` beside the cells."""
-    plain = [as_json(cell) for cell in cells]
-    write_json(results / f"{name}.json", {"schema": SCHEMA, "table": name, "title": title, "cells": plain, **more})
+    content = {"schema": SCHEMA, "table": name, "title": title, "values": values_of(cells)}
+    write_json(results / f"{name}.json", content | {"cells": [as_json(cell) for cell in cells]} | more)
+
+
+def values_of(cells: Iterable[Cell]) -> dict[str, dict[str, dict[str, float]]]:
+    """Scale -> row -> quantity -> what was measured; by these names `dvc metrics diff` compares two versions."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for cell in cells:
+        if cell.scale and cell.reproduced is not None:
+            row = f"{cell.section}: {cell.row}" if cell.section else cell.row
+            found.setdefault(cell.scale, {}).setdefault(row, {})[cell.quantity] = cell.reproduced
+    return found
 
 
 def as_json(cell: Cell) -> dict[str, Any]:
