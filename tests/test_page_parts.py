@@ -60,6 +60,20 @@ def test_lines_go_through_their_values_and_leave_out_what_an_axis_cannot_show() 
     assert "a < b: from 100 at 1 to 1 at 100, least 1" in root.get("aria-label", "")
 
 
+@pytest.mark.parametrize("values", [(), (0.0, 0.0), (-2.0, -1.0), (-1.0, 3.0), (5.0,)])
+@pytest.mark.parametrize("log", [False, True])
+def test_any_values_stay_inside_the_frame(values: tuple[float, ...], log: bool) -> None:
+    series = [Series(label="loss", points=tuple(enumerate(values, 1)))]
+    axis = Axis(label="loss", log=log)
+    root = ElementTree.fromstring(line_chart("t", series, Axis(label="kimg"), axis, size=SIZE))
+    (line,) = root.iter("polyline")
+    places = points_of(line)
+    assert len(places) == sum(not log or value > 0 for value in values)
+    assert all(LEFT <= x <= SIZE[0] - RIGHT and TOP <= y <= SIZE[1] - BOTTOM for x, y in places)
+    ticks = [float(text.get("y", "nan")) for text in root.iter("text") if text.get("text-anchor") == "end"]
+    assert all(TOP <= y - 3.5 <= SIZE[1] - BOTTOM for y in ticks)
+
+
 def test_convergence_is_drawn_over_both_clocks_with_the_baseline_s_best() -> None:
     content = gather(RESULTS)
     table = next(table for table in content.tables if table.name == "table4")

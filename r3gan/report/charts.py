@@ -37,7 +37,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """A chart's axis; one that is not logarithmic starts at 0."""
+    """A chart's axis; one that is not logarithmic has a 0."""
 
     label: str
     log: bool = False
@@ -59,7 +59,8 @@ class Axis:
     def limits(self, values: Sequence[float]) -> tuple[float, float]:
         """Where the axis begins and ends."""
         if not self.log:
-            return 0.0, max(values, default=1.0) * 1.06 or 1.0
+            low, high = min(0.0, *values, 0.0) * 1.06, max(0.0, *values, 0.0) * 1.06
+            return low, high if high > low else low + 1.0
         low, high = min(values, default=1.0), max(values, default=10.0)
         spare = max((high / low) ** 0.06, 1.02)
         return low / spare, high * spare

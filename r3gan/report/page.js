@@ -14,10 +14,10 @@ filter.addEventListener("change", () => {
 });
 
 const unfold = document.getElementById("unfold");
+let open = false;
 unfold.addEventListener("click", () => {
-  const open = unfold.getAttribute("aria-pressed") === "false";
+  open = !open;
   for (const fold of document.querySelectorAll("details")) fold.open = open;
-  unfold.setAttribute("aria-pressed", String(open));
   unfold.textContent = open ? "Close all folds" : "Open all folds";
 });
 

@@ -57,23 +57,20 @@ def dvc_stages(folder: Path) -> list[Stage]:
 def dvc_stage(name: str, entry: Mapping[str, Any], study: Mapping[str, Any]) -> Stage:
     body, over = entry.get("do", entry), entry.get("foreach")
     listed = looked_up(over, study) if isinstance(over, str) else over
-    items = [item for item in listed or () if isinstance(item, str)] if isinstance(listed, list) else []
-    paths = {
-        kind: tuple(
-            wild(path.replace("${item}", item), over)
-            for each in body.get(kind, ())
-            for path in (each if isinstance(each, dict) else [each])
-            for item in items or ["${item}"]
-        )
-        for kind in ("deps", "outs")
-    }
+    items = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+
+    def paths(*kinds: str) -> tuple[str, ...]:
+        entries = [entry for kind in kinds for entry in body.get(kind, ())]
+        named = [path for entry in entries for path in (entry if isinstance(entry, dict) else [entry])]
+        return tuple(wild(path.replace("${item}", item), over) for path in named for item in items or ["${item}"])
+
     return Stage(
         name=name,
         command=command_of(body["cmd"]),
         over=over.strip("${}") if isinstance(over, str) else "",
         times=None if listed is None else len(listed),
-        reads=paths["deps"],
-        writes=paths["outs"],
+        reads=paths("deps"),
+        writes=paths("outs", "metrics", "plots"),
     )
 
 
@@ -139,8 +136,7 @@ def in_order(stages: Iterable[Stage]) -> list[Stage]:
     left, done = list(stages), list[Stage]()
     while left:
         ready = [stage for stage in left if not any(other.name in stage.needs for other in left)]
-        if not ready:
-            raise ValueError(f"the stages {', '.join(stage.name for stage in left)} need each other")
+        assert ready, f"the stages {', '.join(stage.name for stage in left)} need each other"
         done += ready
         left = [stage for stage in left if stage not in ready]
     return done
