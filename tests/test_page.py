@@ -180,6 +180,12 @@ def test_every_number_of_the_tables_is_there_and_can_be_opened(here: Any) -> Non
     assert shown == cells
 
 
+def test_speed_says_on_which_machine(here: Any) -> None:
+    machines = {path.parent.name for path in (RESULTS / "benchmarks").glob("*/steps.json")}
+    assert set(here.locator("#table7 h3").all_inner_texts()) == machines
+    assert set(here.locator("#speed figcaption").all_inner_texts()) == machines
+
+
 def test_structure_for_those_who_hear_the_page(here: Any) -> None:
     assert here.evaluate("document.documentElement.lang") == "en"
     assert "R3GAN" in here.title()

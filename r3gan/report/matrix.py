@@ -84,7 +84,7 @@ def panels_of(name: str, cells: Sequence[Cell]) -> list[Panel]:
     if isinstance(table, ConvergenceTable):
         return [each for section, found in sections for each in convergence_panels(section, found)]
     corner = "Method" if isinstance(table, ComparisonTable) else "Row"
-    return [by_row(section if len(sections) > 1 else "", corner, found) for section, found in sections]
+    return [by_row("" if section in table.title else section, corner, found) for section, found in sections]
 
 
 def convergence_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:
