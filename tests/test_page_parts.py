@@ -89,17 +89,28 @@ def test_convergence_is_drawn_over_both_clocks_with_the_baseline_s_best() -> Non
         assert float(target.get("y1", "nan")) == pytest.approx(max(y for _, y in baseline), abs=0.1)
 
 
-def test_every_cell_has_one_place_where_ours_stands_and_one_for_the_published_number() -> None:
+def test_every_cell_has_one_place_and_every_published_number_is_shown() -> None:
     for table in gather(RESULTS).tables:
         places = [
             place for panel in panels_of(table.name, table.cells) for _, row in panel.rows for place in row if place
         ]
-        for side in ("published", "ours"):
-            shown = [place.cell for place in places if place.side in (side, "both")]
-            for cell in table.cells:
-                there = cell.published is not None if side == "published" else cell.outcome != ""
-                both = any(place.side == "both" and place.cell == cell for place in places)
-                assert shown.count(cell) == (1 if there or both else 0), (cell.key, side)
+        ours = [place.cell for place in places if place.side in ("ours", "both")]
+        published = {(p.cell.section, p.cell.row, p.cell.published) for p in places if p.side in ("published", "both")}
+        for cell in table.cells:
+            both = any(place.side == "both" and place.cell == cell for place in places)
+            assert ours.count(cell) == (1 if cell.outcome or both else 0), cell.key
+            assert cell.published is None or (cell.section, cell.row, cell.published) in published, cell.key
+
+
+def test_scales_stand_side_by_side_under_one_published_number() -> None:
+    cells = next(table.cells for table in gather(RESULTS).tables if table.name == "table2")
+    cells += tuple(replace(cell, scale="another") for cell in cells if cell.scale == "smoke")
+    (panel,) = (panel for panel in panels_of("table2", cells) if panel.title == "Published systems")
+    group = ["published", "smoke", "smoke verdict", "another", "another verdict"]
+    assert [label for _, label in panel.columns] == [*group, *group]
+    assert panel.groups == [("Modes", 5), ("KL", 5)]
+    row = dict(panel.rows)["R3GAN Config E"]
+    assert [place.cell.scale for place in row[1:5] if place] == ["smoke", "smoke", "another", "another"]
 
 
 def test_stages_are_those_of_both_engines() -> None:
