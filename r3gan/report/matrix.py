@@ -77,14 +77,16 @@ def panels_of(name: str, cells: Sequence[Cell]) -> list[Panel]:
         measured = [cell for cell in cells if cell.quantity not in COUNTED]
         first = by_row(f"Parameters at paper size ({table.counted_at})", "Configuration", counted)
         return [first, *([by_row("Quality", "Configuration", measured)] if measured else [])]
-    sections = [(section, list(found)) for section, found in groupby(cells, key=lambda cell: cell.section)]
+    sections: dict[str, list[Cell]] = {}
+    for cell in cells:
+        sections.setdefault(cell.section, []).append(cell)
     if isinstance(table, PropositionTable):
         lines = [(f"{c.quantity}: {c.row}", slot) for c in cells for slot in slots_of(c, group="")]
         return [panel("", "Setting", lines)]
     if isinstance(table, ConvergenceTable):
-        return [each for section, found in sections for each in convergence_panels(section, found)]
+        return [each for section, found in sections.items() for each in convergence_panels(section, found)]
     corner = "Method" if isinstance(table, ComparisonTable) else "Row"
-    return [by_row("" if section in table.title else section, corner, found) for section, found in sections]
+    return [by_row("" if section in table.title else section, corner, found) for section, found in sections.items()]
 
 
 def convergence_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:
