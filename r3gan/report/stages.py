@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -15,16 +15,16 @@ from r3gan.tables.records import RELEASED
 # What a rule writes where only the machine that runs it knows the name, so that its output is a mark.
 UNNAMED_OUTPUTS = {"benchmark": ["results/benchmarks"]}
 ANY = "*"
+SCALE = "<scale>"  # whichever it is: the pipeline is the same at each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of the pipeline; `reads` and `writes` are paths in which * stands for any name."""
+    """A stage of the pipeline; in the paths that it reads and writes * stands for any name."""
 
     name: str
     command: str
-    over: str  # the list of the study that it is run for; empty: once
-    times: int | None  # how often, at the scale that dvc.yaml names
+    times: int | None  # how often, at the scale that dvc.yaml names; None: once
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     needs: tuple[str, ...] = ()
@@ -49,26 +49,27 @@ def dvc_stages(folder: Path) -> list[Stage]:
     study: dict[str, Any] = {}
     for path in content.get("vars", ()):
         study |= yaml.safe_load((folder / path).read_text(encoding="utf-8"))
-    stages = [dvc_stage(name, entry, study) for name, entry in content["stages"].items()]
+    stages = [dvc_stage(name, entry, study | {"scale": SCALE}) for name, entry in content["stages"].items()]
     parameters = {path for entry in content["stages"].values() for path in parameter_files(entry.get("do", entry))}
     return [stage for stage in stages if not parameters.intersection(stage.writes)]
 
 
 def dvc_stage(name: str, entry: Mapping[str, Any], study: Mapping[str, Any]) -> Stage:
+    """A stage with the paths of all that it is run for."""
     body, over = entry.get("do", entry), entry.get("foreach")
     listed = looked_up(over, study) if isinstance(over, str) else over
-    items = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+    items = list(listed.values()) if isinstance(listed, dict) else listed
 
     def paths(*kinds: str) -> tuple[str, ...]:
         entries = [entry for kind in kinds for entry in body.get(kind, ())]
         named = [path for entry in entries for path in (entry if isinstance(entry, dict) else [entry])]
-        return tuple(wild(path.replace("${item}", item), over) for path in named for item in items or ["${item}"])
+        values = [{"item": item, **study} for item in ([None] if items is None else items)]
+        return tuple(dict.fromkeys(filled_in(path, known) for path in named for known in values))
 
     return Stage(
         name=name,
         command=command_of(body["cmd"]),
-        over=over.strip("${}") if isinstance(over, str) else "",
-        times=None if listed is None else len(listed),
+        times=None if items is None else len(items),
         reads=paths("deps"),
         writes=paths("outs", "metrics", "plots"),
     )
@@ -86,11 +87,15 @@ def looked_up(expression: str, study: Mapping[str, Any]) -> Any:
     return value
 
 
-def wild(path: str, over: Any) -> str:
-    """A path whose variables match any name; but a configuration only one of the same list of runs, a scale a scale."""
-    path = path.replace("${item.config}", f"<{str(over).strip('${}')}>")
-    path = re.sub(rf"\$?\{{scale\}}|(?<=/){RELEASED}(?=/)", "<scale>", path)
-    return re.sub(r"\$?\{[^}]*\}", ANY, path)
+def filled_in(path: str, known: Mapping[str, Any]) -> str:
+    """A path of dvc.yaml with its variables' values; any name where there is none."""
+    return re.sub(r"\$\{[^}]*\}", lambda found: str(looked_up(found[0], known) or ANY), path)
+
+
+def wild(path: str) -> str:
+    """A path of a rule: its wildcards match any name; results of the authors' checkpoints are those of a scale, too."""
+    path = path.replace("{scale}", SCALE).replace(f"results/{RELEASED}/", f"results/{SCALE}/")
+    return re.sub(r"\{[^}]*\}", ANY, path)
 
 
 def command_of(line: str) -> str:
@@ -106,10 +111,10 @@ def rules(text: str) -> list[Stage]:
         if "lambda" in blocks["input"]:
             continue
         strings = {kind: re.findall(r'"([^"]*)"', block) for kind, block in blocks.items()}
-        reads, writes = ([wild(path, None) for path in strings[kind]] for kind in ("input", "output"))
+        reads, writes = ([wild(path) for path in strings[kind]] for kind in ("input", "output"))
         writes = UNNAMED_OUTPUTS.get(name, writes)
         command = command_of(" ".join(strings["shell"]))
-        found.append(Stage(name=name, command=command, over="", times=None, reads=tuple(reads), writes=tuple(writes)))
+        found.append(Stage(name=name, command=command, times=None, reads=tuple(reads), writes=tuple(writes)))
     return found
 
 
@@ -121,14 +126,16 @@ def block_of(body: str, name: str) -> str:
 
 def feeds(first: Stage, second: Stage) -> bool:
     """Whether something that the first writes is, or lies in, something that the second reads."""
-    return any(matches(written, read) for written in first.writes for read in second.reads)
+    read = set(second.reads)
+    if any(str(parent) in read for path in first.writes for parent in (path, *PurePosixPath(path).parents)):
+        return True
+    pairs = ((a, b) for a in first.writes for b in second.reads if ANY in a or ANY in b)
+    return any(matches(written, read) for written, read in pairs)
 
 
 def matches(written: str, read: str) -> bool:
-    """Whether a path is, or lies in, what is read; a name that may be any is that of a folder, if it comes last."""
     theirs, ours = written.split("/"), read.split("/")
-    least = len(ours) + (ours[-1] == ANY)
-    return least <= len(theirs) and all(a == b or ANY in (a, b) for a, b in zip(theirs, ours, strict=False))
+    return len(ours) <= len(theirs) and all(a == b or ANY in (a, b) for a, b in zip(theirs, ours, strict=False))
 
 
 def in_order(stages: Iterable[Stage]) -> list[Stage]:
