@@ -172,10 +172,28 @@ rule speed_table:
         "r3gan table {wildcards.speed_table} 2>&1 | tee {log}"
 
 
-# All tables on one page, for people and for CI.
+# What every table of every scale would cost on a GPU.
+rule costs:
+    input:
+        [f"pipelines/study/{scale}.yaml" for scale in STUDIES],
+    output:
+        "results/costs.json",
+    log:
+        "work/logs/costs.log",
+    params:
+        code=fingerprint.code("costs"),
+        recipes=fingerprint.all_recipes(),
+    shell:
+        "r3gan costs 2>&1 | tee {log}"
+
+
+# All tables on one page, for people and for CI; it draws the pipeline from its own files.
 rule report:
     input:
         expand("results/{name}.md", name=[*STUDY.tables, *STANDING_TABLES]),
+        "results/costs.json",
+        "dvc.yaml",
+        Path("pipelines").glob("*.smk"),
     output:
         "results/report.md",
         "results/report.html",

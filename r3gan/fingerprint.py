@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from r3gan.configs import find_config
+from r3gan.configs import CONFIGS, find_config
 from r3gan.data import sources
 from r3gan.study import Study
 from r3gan.tables import TABLES, PresetTable
@@ -34,6 +34,7 @@ STAGES: Mapping[str, str] = {
     "presets": "r3gan.tables.presets",
     "speed": "r3gan.tables.speed",
     "propositions": "r3gan.tables.propositions",
+    "costs": "r3gan.estimate.record",
     "report": "r3gan.report.write",
 }
 # Registries, hashed per entry; and what only words or observes a result.
@@ -119,6 +120,11 @@ def recipes(config: str) -> str:
     return _digest({dataset: recipe(config, dataset) for dataset in find_config(config).recipes})
 
 
+def all_recipes() -> str:
+    """Fingerprint of all configurations' entries."""
+    return _digest({config: recipes(config) for config in CONFIGS})
+
+
 def source(dataset: str) -> str:
     """Fingerprint of a data set's entry."""
     return _digest(sources.describe(dataset))
@@ -130,5 +136,6 @@ def of_study(study: Study) -> dict[str, dict[str, str]]:
         "code": {stage: code(stage) for stage in STAGES},
         "sources": {name: source(name) for name in study.datasets},
         "presets": {t.config: recipes(t.config) for t in TABLES.values() if isinstance(t, PresetTable)},
+        "registry": {"recipes": all_recipes()},
         "recipes": {run.key: recipe(run.config, run.dataset) for run in study.all_runs},
     }

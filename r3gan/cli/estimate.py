@@ -1,4 +1,4 @@
-"""`estimate`: what a table would cost before it is run."""
+"""`estimate` and `costs`: what a table would cost before it is run, and all of them for the report."""
 
 import argparse
 import json
@@ -18,6 +18,12 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
+    sub = command(
+        "costs", run_costs, "estimate every table of every scale on a GPU, for the report: results/costs.json"
+    )
+    sub.add_argument("--hardware", default="h100", metavar="NAME", help="an entry of HARDWARE (default: h100)")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+
 
 def run_estimate(arguments: argparse.Namespace) -> None:
     from r3gan.estimate import estimate, this_machine
@@ -28,3 +34,10 @@ def run_estimate(arguments: argparse.Namespace) -> None:
     study = checked_study(STUDY_FOLDER / f"{arguments.scale}.yaml")
     found = estimate(arguments.table, study, arguments.hardware or this_machine(), arguments.results)
     print(json.dumps(asdict(found), indent=1) if arguments.json else text(found))
+
+
+def run_costs(arguments: argparse.Namespace) -> None:
+    from r3gan.estimate.record import write_costs
+    from r3gan.study import read_all_studies
+
+    print(f"wrote {write_costs(read_all_studies(), arguments.hardware, arguments.results)}")

@@ -10,8 +10,10 @@ from r3gan.errors import UserError
 from r3gan.files import write_text
 from r3gan.report.content import Content, gather
 from r3gan.report.formats import badge, junit, machine, summary
+from r3gan.report.page import page
 
 FORMATS: Mapping[str, Callable[[Content], str]] = {
+    "report.html": page,
     "report.md": summary,
     "report.json": machine,
     "report.xml": junit,

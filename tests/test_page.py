@@ -1,0 +1,399 @@
+"""results/report.html in a real browser: from disk, by keyboard, on a phone, in the dark, and with hostile records."""
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r3gan.report.content import gather
+from r3gan.report.page import SYMBOLS, page
+from r3gan.tables.cells import Cell, write_cells
+from r3gan.tables.verdict import VERDICTS
+from tests.conftest import REPOSITORY, environment, need
+
+RESULTS = REPOSITORY / "results"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+LIMIT_BYTES = 2_000_000
+RUN = "smoke/stackedmnist5k-16/E-inverted/seed0"
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</style>&amp;"
+GOOD = Cell(
+    table="table3", section="CIFAR-10", row="R3GAN Config E", config="E", quantity="fid", published="1.96",
+    source="arXiv", status="paper", scale="paper", reproduced=1.97, n=1, seeds=(0,), outcome="trained",
+    verdict="reproduced", reason="single run", band=(1.85, 2.08), metric="fid",
+)  # fmt: skip
+
+# Contrast of every visible text with what is painted behind it (WCAG 2), the worst first.
+CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = parse(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest("script, title, option, .hidden")) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(parse(e.closest("svg") ? style.fill : style.color)), light(behind(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    found.push([ratio, `${e.tagName} ${e.getAttribute("class")} ${e.textContent.trim().slice(0, 40)}`]);
+  }
+  return found.sort((x, y) => x[0] - y[0]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of this tree's results, as a file."""
+    target = tmp_path_factory.mktemp("page") / "report.html"
+    with contextlib.chdir(REPOSITORY):
+        target.write_text(page(gather(RESULTS)), encoding="utf-8")
+    return target
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    need("chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page in a context of its own, with everything that it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, **options)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+
+@contextlib.contextmanager
+def opened(browser: Any, path: Path, **options: Any) -> Iterator[Any]:
+    """The page at `path`; whatever is done with it, it says nothing and asks nobody."""
+    found = Opened(browser, path, **options)
+    try:
+        yield found.page
+        assert found.said == []
+        assert all(url.startswith(("file:", "data:")) for url in found.requests), found.requests
+    finally:
+        found.context.close()
+
+
+@pytest.fixture
+def here(browser: Any, rendered: Path) -> Iterator[Any]:
+    with opened(browser, rendered) as found:
+        yield found
+
+
+def write(results: Path, *cells: Cell) -> Path:
+    """A results folder with one table."""
+    results.mkdir(parents=True, exist_ok=True)
+    write_cells(results, cells[0].table, "A title", cells)
+    (results / f"{cells[0].table}.md").write_text("# A title\n")
+    return results
+
+
+def page_file(results: Path, baseline: str | None = None) -> Path:
+    target = results / "report.html"
+    target.write_text(page(gather(results, baseline)), encoding="utf-8")
+    return target
+
+
+def active(found: Any) -> str:
+    """What has the focus: its id, or its text."""
+    return str(found.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
+
+
+def test_the_same_records_give_the_same_bytes_and_not_too_many(rendered: Path) -> None:
+    with contextlib.chdir(REPOSITORY):
+        again = page(gather(RESULTS))
+    assert again == rendered.read_text(encoding="utf-8")
+    assert len(again.encode()) < LIMIT_BYTES
+
+
+def test_rendering_does_not_load_torch() -> None:
+    code = "from pathlib import Path; from r3gan.report.content import gather; from r3gan.report.page import page; "
+    code += "page(gather(Path('results'))); import sys; assert not {'torch', 'matplotlib'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, env=environment(REPOSITORY), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_verdict_has_a_symbol_of_its_own() -> None:
+    assert list(SYMBOLS) == list(VERDICTS)
+    assert len(set(SYMBOLS.values())) == len(VERDICTS)
+
+
+def test_links_and_references_lead_somewhere_and_names_are_unique(here: Any) -> None:
+    found = here.evaluate(
+        """() => ({
+          ids: [...document.querySelectorAll("[id]")].map((e) => e.id),
+          links: [...document.querySelectorAll("a")].map((e) => e.getAttribute("href")),
+          opened: [...document.querySelectorAll("[popovertarget]")].map((e) => e.getAttribute("popovertarget")),
+          labels: [...document.querySelectorAll("[aria-labelledby]")].map((e) => e.getAttribute("aria-labelledby")),
+          popovers: [...document.querySelectorAll("[popover]")].map((e) => e.id),
+        })"""
+    )
+    assert len(found["ids"]) == len(set(found["ids"]))
+    assert all(link.startswith("#") for link in found["links"])
+    assert {link[1:] for link in found["links"]} <= set(found["ids"])
+    assert {*found["opened"], *found["labels"]} <= set(found["ids"])
+    assert set(found["popovers"]) <= set(found["opened"])  # nothing is there that cannot be reached
+
+
+def test_every_number_of_the_tables_is_there_and_can_be_opened(here: Any) -> None:
+    content = gather(RESULTS)
+    cells = sum(len(table.cells) for table in content.tables)
+    assert here.locator("section.table [popover]").count() == cells > 300
+    shown = here.evaluate(
+        "new Set([...document.querySelectorAll('td [popovertarget]')].map(e => e.popoverTargetElement)).size"
+    )
+    assert shown == cells
+
+
+def test_speed_says_on_which_machine(here: Any) -> None:
+    machines = {path.parent.name for path in (RESULTS / "benchmarks").glob("*/steps.json")}
+    assert set(here.locator("#table7 h3").all_inner_texts()) == machines
+    assert set(here.locator("#speed figcaption").all_inner_texts()) == machines
+
+
+def test_structure_for_those_who_hear_the_page(here: Any) -> None:
+    assert here.evaluate("document.documentElement.lang") == "en"
+    assert "R3GAN" in here.title()
+    levels = here.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(e => Number(e.tagName[1]))")
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    for landmark in ("header", "nav[aria-label]", "main", "footer"):
+        assert here.locator(f"body {landmark}").count() == 1
+    assert here.evaluate("[...document.images].every(e => e.alt.length > 20)")
+    assert here.evaluate("[...document.querySelectorAll('svg:not([aria-hidden])')].every(e => e.ariaLabel.length > 30)")
+    tables = here.evaluate(
+        """[...document.querySelectorAll("table")].map((t) => [
+          t.querySelectorAll("thead th").length, [...t.querySelectorAll("th")].every((e) => e.scope), !!t.caption])"""
+    )
+    assert len(tables) > 15
+    assert all(headers and scoped and caption for headers, scoped, caption in tables)
+
+
+def test_every_header_stands_over_its_column(here: Any) -> None:
+    """Columns spanned by each header row, and cells of each body row, are as many."""
+    widths = here.evaluate(
+        """[...document.querySelectorAll("table")].map((t) => {
+          const width = (row) => [...row.cells].reduce((sum, c) => sum + c.colSpan, 0);
+          const tall = [...t.tHead.rows[0].cells].filter((c) => c.rowSpan > 1).reduce((sum, c) => sum + c.colSpan, 0);
+          const heads = [...t.tHead.rows].map((row, i) => width(row) + (i ? tall : 0));
+          return [...new Set([...heads, ...[...t.tBodies].flatMap((b) => [...b.rows].map(width))])];
+        })"""
+    )
+    assert all(len(each) == 1 for each in widths), widths
+
+
+def test_keyboard_skips_the_contents_and_opens_every_fold(here: Any) -> None:
+    here.keyboard.press("Tab")
+    assert active(here) == "Skip to the content"
+    here.keyboard.press("Enter")
+    assert active(here) == "main"
+    folds = here.locator("summary")
+    assert folds.count() > 10
+    for i in range(folds.count()):
+        folds.nth(i).focus()
+        here.keyboard.press("Enter")
+    assert here.evaluate("[...document.querySelectorAll('details')].every(e => e.open)")
+
+
+def expected_of(run: str) -> tuple[str, str]:
+    """Commit and command of a run's training."""
+    stamp = json.loads((RESULTS / run / "metrics.json").read_text())["training"]["provenance"]
+    return stamp["code"]["commit"], stamp["command"]
+
+
+def test_provenance_opens_at_a_click_and_by_keyboard(here: Any) -> None:
+    commit, command = expected_of(RUN)
+    cell = next(
+        c for t in gather(RESULTS).tables for c in t.cells if c.records == (f"{RUN}/metrics.json",) and c.published
+    )
+    row = here.locator(f"#{cell.table} tr").filter(has_text=cell.row)
+    number = row.locator("td.ours button").last
+    panel = here.locator(f"#{number.get_attribute('popovertarget')}")
+    assert not panel.is_visible()
+    number.click()
+    assert panel.is_visible()
+    text = panel.inner_text()
+    for said in (commit, "nothing uncommitted", command, "sha256", "Images seen", "torch", "Evaluated by"):
+        assert said in text
+    assert panel.evaluate("e => e === document.activeElement")
+    assert panel.get_attribute("role") == "dialog"
+    here.keyboard.press("Escape")
+    assert not panel.is_visible()
+    number.focus()
+    here.keyboard.press("Shift+Tab")
+    here.keyboard.press("Tab")
+    assert number.evaluate("e => e === document.activeElement")
+    here.keyboard.press("Enter")
+    assert panel.is_visible()
+    here.keyboard.press("Tab")  # the way to close it comes first
+    here.keyboard.press("Enter")
+    assert not panel.is_visible()
+    assert number.evaluate("e => e === document.activeElement")
+
+
+def test_a_published_number_names_its_source_and_its_band(here: Any) -> None:
+    """Table 3's FID of Config E, whether it has been run or not."""
+    row = here.locator("#table3 tbody tr").filter(has_text="R3GAN Config E")
+    row.locator("td.published button").first.click()
+    text = here.locator("[popover]:popover-open").inner_text()
+    for said in (
+        "1.96",
+        "arXiv 2501.05441",
+        "as printed in the paper",
+        "Counts as reproduced",
+        "1.849 to 2.078",
+        "EDM",
+    ):
+        assert said in text
+
+
+def test_a_command_is_copied_or_selected(here: Any) -> None:
+    _, command = expected_of(RUN)
+    here.get_by_role("button", name="E-inverted, seed 0", exact=True).click()
+    panel = here.locator("[popover]:popover-open")
+    panel.locator("code", has_text=command).locator("+ button").click()
+    panel.get_by_role("button", name=re.compile("Copied|Selected")).wait_for()
+
+
+def test_the_filter_leaves_rows_with_that_verdict(here: Any) -> None:
+    here.get_by_label("Rows with").select_option("not-run")
+    rows = "[...document.querySelectorAll('tr[data-verdicts]')].filter(e => e.checkVisibility())"
+    left = here.evaluate(f"{rows}.map(e => e.dataset.verdicts)")
+    assert left and all("not-run" in verdicts.split() for verdicts in left)
+    assert here.locator("#shown").inner_text() == f"{len(left)} rows"
+    here.get_by_role("button", name="Open all folds").click()
+    assert here.evaluate("[...document.querySelectorAll('details')].every(e => e.open)")
+
+
+def test_numbers_and_folds_open_without_javascript(browser: Any, rendered: Path) -> None:
+    with opened(browser, rendered, java_script_enabled=False) as found:
+        found.locator("#table1 td.ours button").first.click()
+        assert found.locator("#table1-1").is_visible()
+        found.keyboard.press("Escape")
+        found.locator("#table1 summary").first.click()
+        assert found.locator("#table1 img").first.is_visible()
+        assert not found.locator(".tools").is_visible()
+
+
+def test_nothing_but_the_page_s_own_script_runs(browser: Any, rendered: Path) -> None:
+    found = Opened(browser, rendered)
+    policy = found.page.locator("meta[http-equiv]").get_attribute("content")
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    found.page.evaluate(
+        """() => new Promise((done) => {
+          document.addEventListener("securitypolicyviolation", () => done());
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          document.body.append(script);
+        })"""
+    )
+    assert found.page.evaluate("window.ran") is None
+    assert [said for said in found.said if "Content Security Policy" not in said] == []
+    found.context.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_does_not_scroll_sideways(browser: Any, rendered: Path, width: int) -> None:
+    with opened(browser, rendered) as found:
+        found.set_viewport_size({"width": width, "height": 740})
+        found.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        assert found.evaluate("document.documentElement.scrollWidth") <= width
+        found.locator("#table1 td.ours button").first.click()
+        box = found.locator("[popover]:popover-open").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(browser: Any, tmp_path: Path, rendered: Path, scheme: str) -> None:
+    with opened(browser, rendered, color_scheme=scheme) as found:
+        red, *_ = map(int, re.findall(r"\d+", found.evaluate("getComputedStyle(document.body).backgroundColor")))
+        assert red > 200 if scheme == "light" else red < 60
+        found.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        found.locator("#table1 td.ours button").first.click()
+        worst = found.evaluate(CONTRAST)
+        assert len(worst) > 1000
+        assert worst[0][0] >= 4.5, worst[:5]
+        chips = {text.split()[2] for _, text in worst if text.startswith("SPAN chip")}
+        assert chips == {verdict.replace(" ", "-") for verdict in VERDICTS}
+
+
+def test_hostile_records_are_text(browser: Any, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(RESULTS / RUN, results / RUN)
+    for name in ("table1.json", "table1.md"):
+        shutil.copy(RESULTS / name, results)
+    record = json.loads((results / RUN / "metrics.json").read_text())
+    record["training"]["provenance"]["command"] = HOSTILE
+    record["data"]["dataset"] = HOSTILE
+    (results / RUN / "metrics.json").write_text(json.dumps(record))
+    table = json.loads((results / "table1.json").read_text())
+    table["cells"] = [c for c in table["cells"] if c.get("records", [f"{RUN}/metrics.json"]) == [f"{RUN}/metrics.json"]]
+    for cell in table["cells"]:
+        cell |= {"row": HOSTILE, "reason": HOSTILE}
+    (results / "table1.json").write_text(json.dumps(table))
+    with opened(browser, page_file(results)) as found:
+        assert found.locator("#table1 tbody th").first.inner_text() == HOSTILE
+        assert found.locator("figcaption", has_text=HOSTILE).count() >= 1
+        found.locator("#runs button.value").click()
+        assert HOSTILE in found.locator("[popover]:popover-open").inner_text()
+        assert found.evaluate("document.querySelectorAll('img[src=x], script').length") == 1
+        assert found.evaluate("[...document.querySelectorAll('svg')].some(e => e.ariaLabel?.includes('<script>'))")
+
+
+def test_a_single_table_without_records_makes_a_page(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    not_run = replace(GOOD, reproduced=None, outcome="not run", verdict="not run", reason="", n=0, scale="", seeds=())
+    with opened(browser, page_file(write(tmp_path / "results", not_run))) as found:
+        text = found.locator("main").inner_text()
+        for said in ("No run has been recorded yet", "Nothing has been measured yet", "R3GAN Config E", "r3gan costs"):
+            assert said in text
+        assert found.locator("#pipeline").count() == 0
+
+
+def test_what_is_outside_comes_first_and_what_moved_is_listed(browser: Any, tmp_path: Path) -> None:
+    bad = replace(GOOD, reproduced=2.5, verdict="worse")
+    earlier = write(tmp_path / "earlier", GOOD)
+    with opened(browser, page_file(write(tmp_path / "results", bad), str(earlier))) as found:
+        assert (
+            found.locator(".status").inner_text() == f"1 number lies outside the band and 1 regressed since {earlier}."
+        )
+        moved = found.locator("#changes tbody tr")
+        assert [moved.locator("td").nth(i).inner_text() for i in (3, 4, 6)] == ["1.97", "2.5", "regressed"]
+        assert found.locator("#table3 td.verdict .chip").inner_text() == f"{SYMBOLS['worse']} worse"
