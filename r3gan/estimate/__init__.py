@@ -91,11 +91,11 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
     cores = cores_of(hardware)
-    all_runs = study.folders | study.convergence_folders
-    needed = {path: all_runs[path.rpartition("/")[0]] for path in needed_records(study, table)}
+    needed = {path: study.run_of_record(path) for path in needed_records(study, table)}
     runs = time_costs(study, needed, hardware, results)
     listed = list(needed.values())
-    snapshots = [snapshots_of(study, run) or 0 for run in listed]
+    trained = [run for run in listed if not measured_again(study, run)]
+    snapshots = [snapshots_of(study, run) or 0 for run in trained]
     side_by_side = 1 if cores is None else max([cores // run.training.devices for run in runs], default=1)
     return Estimate(
         table=table,
@@ -106,7 +106,7 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
         runs=runs,
         left=total([run for run in runs if not run.done], cores),
         everything=total(runs, cores),
-        disk=tuple(storage.disk_items(listed, snapshots, side_by_side)),
+        disk=tuple(storage.disk_items(trained, snapshots, side_by_side)),
         downloads=tuple(storage.downloads(listed)),
         supplied=storage.supplied(listed),
         published=published_costs(listed),
@@ -120,6 +120,11 @@ def snapshots_of(study: Study, run: StudyRun) -> int | None:
     return int(run.total_kimg / study.convergence.snapshot_kimg)
 
 
+def measured_again(study: Study, run: StudyRun) -> bool:
+    """Whether this is the end of a run that converges, whose training counts there."""
+    return study.convergence is not None and run in study.convergence.at_end
+
+
 def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results: Path) -> tuple[RunCost, ...]:
     """Each run's training and evaluation; the first that needs the reals' features pays for them."""
     cores = cores_of(hardware)
@@ -131,7 +136,9 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
             devices, evaluating_devices = int(study.launch["ranks"]), 1  # the pipeline evaluates in one process
         else:
             devices, evaluating_devices = (min(cores, run.threads * n) for n in (int(study.launch["ranks"]), 1))
-        training = training_task(run, record, devices)
+        training = cost_of(training_task(run, record, devices), hardware, trainings)
+        if measured_again(study, run):
+            training = Cost(device_hours=0.0, devices=devices, source=training.source, how="with its convergence")
         evaluation = evaluation_task(
             run, record, evaluating_devices, snapshots_of(study, run), macs_of_reals(run, seen)
         )
@@ -144,7 +151,7 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
                 seed=run.seed,
                 total_kimg=run.total_kimg,
                 done=(results / record).exists(),
-                training=cost_of(training, hardware, trainings),
+                training=training,
                 evaluation=cost_of(evaluation, hardware, evaluations),
             )
         )
