@@ -62,7 +62,8 @@ def test_an_edit_changes_the_stages_that_import_it(
     changed = {stage for stage in before if before[stage] != after[stage]}
     assert stages <= changed
     # Rendering imports the metrics' registry, the networks it counts, and the losses it differentiates.
-    rendering = {"table", "comparisons", "figures", "convergence", "presets", "speed", "propositions", "report"}
+    rendering = {"table", "comparisons", "figures", "convergence", "ablation", "presets", "speed", "propositions"}
+    rendering |= {"costs", "report"}
     assert changed - stages <= rendering
 
 

@@ -25,7 +25,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-LIMIT_BYTES = 2_000_000
+LIMIT_BYTES = 2_500_000
 RUN = "smoke/stackedmnist5k-16/E-inverted/seed0"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</style>&amp;"
 GOOD = Cell(

@@ -65,7 +65,7 @@ def test_ways_have_a_column_and_cells_of_their_own(tmp_path: Path) -> None:
     text = (tmp_path / "table7-projected.md").read_text()
     assert "Way " in text and "Plain ms" in text and "Textbook" not in text.split("## Notes")[0]
     cells = read_cells(tmp_path / "table7-projected.json")
-    assert len({cell.key for cell in cells}) == len(cells) == 4
+    assert len({cell.key for cell in cells}) == len(cells) == 2
 
 
 def test_no_share_is_claimed_where_the_peak_or_the_work_is_unknown() -> None:

@@ -39,7 +39,8 @@ def draw_samples(path: Path, grids: dict[str, Path]) -> None:
         axis.axis("off")
     for axis, (title, grid) in zip(axes.flat, grids.items(), strict=False):
         with Image.open(grid) as image:
-            axis.imshow(image)
+            # Pixels as they are where they are enlarged: sharper, and a quarter of the bytes.
+            axis.imshow(image, interpolation="nearest" if image.width < 7.5 * DPI else "auto")
         axis.set_title(title, fontsize=11, loc="left")
     if not grids:
         _say_there_is_nothing(axes.flat[0])
