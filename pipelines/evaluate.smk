@@ -5,7 +5,7 @@ rule evaluate:
         "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
         "runs/{scale}/{dataset}/{config}/seed{seed}/loss.csv",
         "data/{dataset}/images.npy",
-        lambda wildcards: run_of(wildcards).classifier_files,
+        lambda wildcards: study_of(wildcards).find_evaluated(wildcards).classifier_files,
         lambda wildcards: mark_first_use(wildcards.scale),
     output:
         "results/{scale}/{dataset}/{config}/seed{seed}/metrics.json",
@@ -19,7 +19,9 @@ rule evaluate:
         gpu=1,
     params:
         code=fingerprint.code("evaluate"),
-        options=lambda wildcards: run_of(wildcards).evaluation_options,
+        options=lambda wildcards: study_of(wildcards)
+        .find_evaluated(wildcards)
+        .evaluation_options,
         threads=lambda wildcards: run_of(wildcards).threads,
     shell:
         "r3gan evaluate {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"

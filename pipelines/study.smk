@@ -10,6 +10,7 @@ from r3gan.configs import find_config
 from r3gan.engines import hold_tree
 from r3gan.tables import (
     TABLES,
+    AblationTable,
     ComparisonTable,
     ConvergenceTable,
     LossFigure,
@@ -67,6 +68,7 @@ wildcard_constraints:
     table="|".join(names_of(Table)),
     speed_table="|".join(names_of(SpeedTable)),
     comparison="|".join(names_of(ComparisonTable)),
+    ablation_table="|".join(names_of(AblationTable)),
     convergence_table="|".join(names_of(ConvergenceTable)),
     figure="|".join(names_of(ParameterFigure, LossFigure)),
     preset_table="|".join(names_of(PresetTable)),

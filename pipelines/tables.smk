@@ -82,6 +82,27 @@ rule convergence_table:
         "r3gan table {wildcards.convergence_table} 2>&1 | tee {log}"
 
 
+# What the parts of a configuration are worth.
+rule ablation_table:
+    input:
+        lambda wildcards: convergence_files(STUDY, wildcards.ablation_table),
+        "r3gan/tables/published.csv",
+        FIRST_USE,
+        SELECTED,
+    output:
+        "results/{ablation_table}.md",
+        "results/{ablation_table}.csv",
+        "results/{ablation_table}.json",
+        "results/{ablation_table}.png",
+        "results/{ablation_table}-samples.png",
+    log:
+        "work/logs/table/{ablation_table}.log",
+    params:
+        code=fingerprint.code("ablation"),
+    shell:
+        "r3gan table {wildcards.ablation_table} 2>&1 | tee {log}"
+
+
 rule figure:
     input:
         lambda wildcards: comparison_files(STUDY, wildcards.figure, RELEASED),

@@ -56,6 +56,10 @@ _D_SMOKE = replace(_ABLATION_SMOKE, lr=Ramp(4e-3, 2e-4), gamma=Ramp(20, 1))
 _ABLATION_D = {"ffhq-256": _ABLATION_FFHQ, "stackedmnist5k-16": _D_SMOKE}
 _ABLATION_GENTLE = {"ffhq-256": _ABLATION_FFHQ, "stackedmnist5k-16": _GENTLE_SMOKE}
 
+# Not in the paper: rows of Table 1 beside Projected GAN on unlabelled CIFAR-10, trained as on FFHQ and as
+# Config E on CIFAR-10.
+_A_CIFAR10 = replace(_A_FFHQ, unpublished=("batch", "total_kimg", "lr", "gamma", "ema_half_life_kimg", "xflip"))
+
 _A = Config(
     title="A StyleGAN2",
     summary="StyleGAN2, paper256: mapping network, modulation, noise, style mixing, path length, lazy R1",
@@ -64,7 +68,7 @@ _A = Config(
     penalties=("r1",),
     penalty_interval=16,
     path_length=PathLength(),
-    recipes={"ffhq-256": _A_FFHQ, "stackedmnist5k-16": _A_SMOKE},
+    recipes={"ffhq-256": _A_FFHQ, "cifar10-unlabelled": _A_CIFAR10, "stackedmnist5k-16": _A_SMOKE},
 )
 _B = Config(
     title="B Stripped StyleGAN2",
@@ -120,6 +124,21 @@ _PRESET = Recipe(
 )
 _FFHQ = replace(_PRESET, batch=256, ema_half_life_kimg=Ramp(0, 500), augment_p=Ramp(0, 0.3))
 _IMAGENET = replace(_PRESET, batch=4096, total_kimg=1_000_000, burn_in_kimg=200_000, ema_half_life_kimg=Ramp(0, 50_000))
+_E_CIFAR10 = replace(
+    _PRESET,
+    unpublished=(
+        "batch",
+        "total_kimg",
+        "burn_in_kimg",
+        "lr",
+        "gamma",
+        "beta2",
+        "ema_half_life_kimg",
+        "augment_p",
+        "xflip",
+    ),
+)
+_E_INVERTED = replace(_E_INVERTED, recipes={**_ABLATION, "cifar10-unlabelled": _E_CIFAR10})
 _E = replace(
     _E_INVERTED,
     title="R3GAN Config E",

@@ -16,3 +16,13 @@ def count_parameters(config: Config, dataset: str) -> dict[str, int]:
             "d_params": config.networks.discriminator(SIZES[dataset]),
         }
     return {name: sum(p.numel() for p in net.parameters()) for name, net in networks.items()}
+
+
+def count_discriminator(config: Config, dataset: str) -> tuple[int, int]:
+    """Parameters that D trains, and those of the networks that it looks through and never trains.
+
+    It is built for real: there is memory for one D, and on the meta device spectral norm takes seconds.
+    """
+    network = config.networks.discriminator(SIZES[dataset])
+    frozen = (p.numel() for net in network.frozen for p in net.parameters())
+    return sum(p.numel() for p in network.parameters()), sum(frozen)

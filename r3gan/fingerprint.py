@@ -30,6 +30,7 @@ STAGES: Mapping[str, str] = {
     "comparisons": "r3gan.tables.comparison",
     "figures": "r3gan.tables.drawn",
     "convergence": "r3gan.tables.convergence",
+    "ablation": "r3gan.tables.ablation",
     "presets": "r3gan.tables.presets",
     "speed": "r3gan.tables.speed",
     "propositions": "r3gan.tables.propositions",

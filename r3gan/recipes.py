@@ -24,6 +24,7 @@ SIZES: Mapping[str, Size] = {
     **dict.fromkeys(AT_256, Size(base_widths=(*_W512, 256, 128, 64), bf16_from_px=32)),
     "stackedmnist": Size(base_widths=_W512),
     "cifar10": Size(base_widths=_W512, classes=10),
+    "cifar10-unlabelled": Size(base_widths=_W512, published=False),
     "ffhq-64": Size(base_widths=(*_W512, 256)),
     "imagenet-32": Size(base_widths=(1024,) * 4, group_size=32, classes=1000),
     "imagenet-64": Size(base_widths=(1024,) * 5, group_size=32, classes=1000),

@@ -58,11 +58,15 @@ def options_of(mapping: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """Runs, beside the study's others, of which G is kept every `snapshot_kimg` and measured afterwards."""
+    """Runs, beside the study's others, of which G is kept every `snapshot_kimg` and measured afterwards.
+
+    `at_end` are those among them of which the last G is measured once more, with metrics too slow for every snapshot.
+    """
 
     snapshot_kimg: float
     evaluation: Mapping[str, Any]
     runs: tuple[StudyRun, ...]
+    at_end: tuple[StudyRun, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +88,10 @@ class Study:
 
     def find_run(self, wildcards: Any) -> StudyRun:
         """The run whose configuration, data set and seed are these wildcards of a rule."""
-        folder = f"{self.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
-        return (self.folders | self.convergence_folders)[folder]
+        return (self.folders | self.convergence_folders)[self._folder(wildcards)]
+
+    def _folder(self, run: Any) -> str:
+        return f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}"
 
     @property
     def folders(self) -> dict[str, StudyRun]:
@@ -98,12 +104,21 @@ class Study:
         return self._by_folder(self.convergence.runs if self.convergence else ())
 
     @property
+    def at_end_folders(self) -> dict[str, StudyRun]:
+        """Those of the runs whose last G is measured once more, with what is measured then."""
+        return self._by_folder(self.convergence.at_end if self.convergence else ())
+
+    def find_evaluated(self, wildcards: Any) -> StudyRun:
+        """The run of these wildcards as `r3gan evaluate` measures it."""
+        return (self.folders | self.at_end_folders)[self._folder(wildcards)]
+
+    @property
     def all_runs(self) -> tuple[StudyRun, ...]:
         """Those of the tables and those of convergence."""
         return (*self.runs, *(self.convergence.runs if self.convergence else ()))
 
     def _by_folder(self, runs: Iterable[StudyRun]) -> dict[str, StudyRun]:
-        return {f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}": run for run in runs}
+        return {self._folder(run): run for run in runs}
 
     def snapshot_option(self, wildcards: Any) -> str:
         """How often `r3gan train` keeps G of this run, if it does."""
@@ -159,9 +174,16 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
 def _convergence(content: dict[str, Any] | None) -> Convergence | None:
     if content is None:
         return None
-    evaluation = content["evaluation"]
-    runs = tuple(StudyRun(key=key, **run, evaluation=evaluation) for key, run in content["runs"].items())
-    return Convergence(snapshot_kimg=content["snapshot_kimg"], evaluation=evaluation, runs=runs)
+
+    def runs_of(part: dict[str, Any]) -> tuple[StudyRun, ...]:
+        return tuple(StudyRun(key=key, **run, evaluation=part["evaluation"]) for key, run in part["runs"].items())
+
+    return Convergence(
+        snapshot_kimg=content["snapshot_kimg"],
+        evaluation=content["evaluation"],
+        runs=runs_of(content),
+        at_end=runs_of(content["at_end"]) if "at_end" in content else (),
+    )
 
 
 def _check_names(study: Study) -> None:
@@ -169,7 +191,10 @@ def _check_names(study: Study) -> None:
         find_source(dataset)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
-    for run in study.all_runs:
+    at_end = study.at_end_folders
+    if unkept := [run.key for folder, run in at_end.items() if folder not in study.convergence_folders]:
+        raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs")
+    for run in (*study.all_runs, *at_end.values()):
         find_config(run.config).recipe(run.dataset)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)

@@ -9,6 +9,7 @@ from r3gan.errors import UserError
 from r3gan.study import STUDY_FOLDER, Study, read_study
 from r3gan.tables import (
     TABLES,
+    AblationTable,
     ComparisonTable,
     ConvergenceTable,
     LossFigure,
@@ -67,11 +68,18 @@ def comparison_files(study: Study, name: str, released: Sequence[str]) -> list[s
 
 
 def convergence_files(study: Study, name: str) -> list[str]:
-    """Convergence records of the study's runs that a table shows."""
+    """Convergence records of the study's runs that a table shows, and of an ablation those of their last G."""
     entry = find_table(name)
-    assert isinstance(entry, ConvergenceTable)
-    runs = study.convergence_folders
-    return [f"results/{folder}/convergence.json" for folder, run in runs.items() if run.config in entry.configs]
+    assert isinstance(entry, ConvergenceTable | AblationTable)
+    records = {"convergence": study.convergence_folders}
+    if isinstance(entry, AblationTable):
+        records["metrics"] = study.at_end_folders
+    return [
+        f"results/{folder}/{record}.json"
+        for record, runs in records.items()
+        for folder, run in runs.items()
+        if run.config in entry.configs and run.dataset in entry.trained_on
+    ]
 
 
 def needed_records(study: Study, name: str) -> list[str]:
@@ -81,7 +89,7 @@ def needed_records(study: Study, name: str) -> list[str]:
             files = record_files(study, name)
         case ComparisonTable() | ParameterFigure() | LossFigure():
             files = comparison_files(study, name, ())
-        case ConvergenceTable():
+        case ConvergenceTable() | AblationTable():
             files = convergence_files(study, name)
         case SpeedTable() | PresetTable() | PropositionTable():
             files = []

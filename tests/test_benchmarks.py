@@ -7,6 +7,8 @@ import torch
 
 from benchmarks.cases import CASES, SMOKE, Case, data_of, run_of
 from benchmarks.memory import step_peak_mib
+from benchmarks.test_projected import CASES as PROJECTED_CASES
+from benchmarks.test_projected import PLAIN, WAYS, Way, state_of
 from benchmarks.textbook import Textbook
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
@@ -66,3 +68,15 @@ def test_peak_memory_counts_what_a_step_holds_at_once() -> None:
         del b, c
 
     assert step_peak_mib(step, CPU) == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if not way.compiled], ids=lambda way: way.name)
+def test_every_way_through_the_frozen_network_gives_the_plain_features(way: Way) -> None:
+    found = []
+    for each in (PLAIN, way):
+        state = state_of(PROJECTED_CASES[0], each)
+        state.discriminator.double()
+        images = torch.rand(2, 3, 64, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        found.append(state.discriminator.frozen[0](images))
+    for a, b in zip(*found, strict=True):
+        assert float((a - b).norm()) <= 1e-6 * float(a.norm())  # folded in float32, as training has it

@@ -74,7 +74,10 @@ MISTAKES = [
     (("prepare", "ffhq-256", "--source", "nowhere"), ("--source nowhere", "not a folder")),
     (("fit", "mnist5k-16"), ("data/mnist5k-16/manifest.json", "r3gan prepare mnist5k-16")),
     (("train", "--config", "F", "--dataset", "cifar10"), ("'F'", "E-inverted")),
-    (("train", "--config", "A", "--dataset", "cifar10"), ("cifar10", "ffhq-256, stackedmnist5k-16")),
+    (
+        ("train", "--config", "A", "--dataset", "cifar10"),
+        ("cifar10", "ffhq-256, cifar10-unlabelled, stackedmnist5k-16"),
+    ),
     (("train", "--config", "A", "--dataset", "ffhq-256"), ("data/ffhq-256/manifest.json", "r3gan prepare ffhq-256")),
     (("train", "--config", "A", "--dataset", "ffhq-256", "--device", "tpu"), ("tpu", "auto, cpu, cuda")),
     (("train", "--config", "A", "--dataset", "ffhq-256", "--seed", "-1"), ("--seed", "0 to 2^32 - 1")),
@@ -125,10 +128,11 @@ STUDY_MISTAKES = [
     ("scale: smoke", "scal: smoke", ("'scal' was unexpected", "scale")),
     ("digit-frechet", "fad", ("unknown metric 'fad'", "fid-clean", "digit-frechet, modes, kl")),
     ("classifier: mnist5k-16, m", "m", ("runs.A", "digit-frechet needs a classifier")),
-    ("dataset: stackedmnist5k-16", "dataset: cifar10", ("cifar10", "ffhq-256, stackedmnist5k-16")),
+    ("dataset: stackedmnist5k-16", "dataset: cifar10", ("cifar10", "ffhq-256, cifar10-unlabelled, stackedmnist5k-16")),
     ("runs:", "runs: [", ("not valid YAML", "smoke.yaml")),
     ("total_kimg: 0.128", "total_kimg: 0", ("runs.", "total_kimg", "0")),
     ("tables: [table1]", "tables: [table8]", ("unknown table 'table8'", "table1")),
+    ("{E-at-end: *E}", "{E-at-end: {<<: *E, seed: 2}}", ("at_end: E-at-end is not among convergence.runs",)),
 ]
 
 

@@ -22,14 +22,15 @@ SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")
 RULES = ("prepare", "fit", "train", "evaluate", "table")
 # Records lie in one folder a scale, on which DVC's tables depend as a whole.
-CONVERGING = ("train_converging", "converge")
-CONVERGING_STAGES = tuple(f"{name}@E-converging" for name in CONVERGING)
+CONVERGING = ("train_converging", "converge", "evaluate_at_end")
+CONVERGING_STAGES = ("train_converging@E-converging", "converge@E-converging", "evaluate_at_end@E-at-end")
 STANDING = (
     "speed_table",
     "proposition_table",
     "preset_table",
     "comparison_table",
     "convergence_table",
+    "ablation_table",
     "figure",
     "report",
 )
@@ -186,7 +187,7 @@ def test_dvc_reruns_what_an_edit_can_change_and_nothing_else(
     # Code that all evaluation imports: training stays.
     code_changed(tree / "r3gan/metrics/modes.py", "MODES = 1000", "MODES = 10 * 100")
     ran = dvc_stages(run_in(tree, *DVC))
-    measured = {"evaluate@A", "evaluate@E-inverted", "converge@E-converging"}
+    measured = {"evaluate@A", "evaluate@E-inverted", "converge@E-converging", "evaluate_at_end@E-at-end"}
     assert ran == {"fingerprint", *measured, "table@table1"}
 
 
@@ -347,7 +348,8 @@ def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     assert sorted(json.loads(listed.stdout)) == sorted(shell)
     study = read_study(REPOSITORY / "pipelines/study/smoke.yaml", REPOSITORY / "pipelines/study.schema.yaml")
-    assert len(shell) == len(set(shell)) == 2 + 1 + 2 * len(study.all_runs) + len(TABLES) + 2
+    runs = 2 * len(study.all_runs) + len(study.at_end_folders)
+    assert len(shell) == len(set(shell)) == 2 + 1 + runs + len(TABLES) + 2
 
 
 def test_the_report_depends_on_every_table() -> None:

@@ -66,6 +66,8 @@ def test_each_step_moves_its_own_network_and_never_what_is_frozen(name: str, sta
 def test_step_of_d_equals_the_textbook_step(name: str, reduce: str, stacks: Dataset) -> None:
     run = make_run(name, batch=4)
     state, twin = (build_state(run, stacks, CPU) for _ in range(2))
+    twin.discriminator.frozen = build_networks(run.config, SMOKE, run.seed)[1].frozen  # as built: batch norms, NCHW
+    assert len(list(state.discriminator.frozen[0].modules())) != len(list(twin.discriminator.frozen[0].modules()))
     state.discriminator_engine.optimiser.zero_grad = lambda set_to_none: None  # type: ignore[attr-defined]
     discriminator_step(run, state, Hyper.at(run.recipe, 0))
     reals = twin.stream.at(0, 4)[0]

@@ -1,5 +1,6 @@
 """The frozen half of Projected GAN: real weights, maps, mixing, and the discriminators on top of it."""
 
+import copy
 from dataclasses import replace
 from importlib.resources import files
 
@@ -12,6 +13,7 @@ from r3gan.configs import CONFIGS, SIZES
 from r3gan.counts import count_parameters
 from r3gan.errors import UserError
 from r3gan.models import backbones
+from r3gan.models.backbones import fold_batch_norms
 from r3gan.models.families import Networks, Projected
 from r3gan.models.projected import Discriminator, MapDiscriminator, halving
 from r3gan.models.projector import FeatureMaps, Projector, mixing_conv, upsampled
@@ -109,6 +111,29 @@ def test_missing_weights_are_one_sentence_and_never_random(monkeypatch: pytest.M
     monkeypatch.setitem(backbones.BACKBONES, "efficientnet-lite1", other)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="has sha256 77cc7160"):
         backbones.load_backbone("efficientnet-lite1")
+
+
+# One with activations inside its batch norms, one with them apart, one without batch norms.
+@pytest.mark.parametrize("name", ["efficientnet-lite1", "resnet50", "resnet50-clip", "deit-base"])
+def test_folded_batch_norms_give_the_same_maps_and_input_gradients(name: str) -> None:
+    torch.manual_seed(0)
+    plain = FeatureMaps(name, pretrained=False).double()
+    for norm in (m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)):
+        for values, low in ((norm.weight, 0.5), (norm.bias, -0.5), (norm.running_mean, -0.5), (norm.running_var, 0.5)):
+            assert values is not None
+            nn.init.uniform_(values, low, low + 1)
+    folded = copy.deepcopy(plain)
+    fold_batch_norms(folded)
+    folded.to(memory_format=torch.channels_last)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert all(not p.requires_grad for p in folded.parameters())
+    images = torch.rand(2, 3, 64, 64, dtype=F64, requires_grad=True)
+    found = []
+    for network in (plain, folded):
+        maps = network(images)
+        found.append([*maps, *torch.autograd.grad([x.square().mean() for x in maps], images)])
+    for a, b in zip(*found, strict=True):
+        assert float((a - b).detach().norm()) <= 1e-10 * float(a.detach().norm())
 
 
 def test_projector_is_frozen_and_in_eval_mode_whatever_it_is_told(lite0: FeatureMaps) -> None:

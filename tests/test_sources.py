@@ -122,12 +122,13 @@ def test_cifar_is_read_from_its_archive_without_executing_it(tmp_path: Path, reg
     labels = [i % 10 for i in range(20)]
     cifar_archive(tmp_path / "cifar-10-python.tar.gz", images, labels)
     entry = SOURCES["cifar10"]
-    register("cifar10", replace(entry, files=unchecked(entry.files), count=20))
-    for source in (tmp_path, tmp_path / "cifar-10-python.tar.gz"):
-        prepare("cifar10", source, tmp_path / "out")
-        data = open_dataset(tmp_path / "out")
-        assert (data.images == images).all()
-        assert data.labels.tolist() == labels
+    for name, known in (("cifar10", labels), ("cifar10-unlabelled", [0] * 20)):
+        register(name, replace(SOURCES[name], files=unchecked(entry.files), count=20))
+        for source in (tmp_path, tmp_path / "cifar-10-python.tar.gz"):
+            prepare(name, source, tmp_path / name)
+            data = open_dataset(tmp_path / name)
+            assert (data.images == images).all()
+            assert data.labels.tolist() == known
 
 
 def test_a_wrong_checksum_names_both_sums(tmp_path: Path) -> None:

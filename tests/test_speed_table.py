@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from r3gan.tables import TABLES, SpeedTable
+from r3gan.tables.cells import read_cells
 from r3gan.tables.speed import bf16_peak_share, write_speed_table
 
 TABLE7 = TABLES["table7"]
@@ -22,14 +23,16 @@ def entry(**changed: Any) -> dict[str, Any]:
     } | changed  # fmt: skip
 
 
-def write_benchmark(results: Path, hardware: str, device: dict[str, Any], *entries: dict[str, Any]) -> None:
+def write_benchmark(
+    results: Path, hardware: str, device: dict[str, Any], *entries: dict[str, Any], module: str = "steps"
+) -> None:
     folder = results / "benchmarks" / hardware
     folder.mkdir(parents=True)
     stamp = {
         "date": "2026-01-02T03:04:05+00:00", "code": {"commit": "c" * 40, "dirty": False}, "device": device,
         "versions": {"python": "3.11", "torch": "2", "numpy": "2", "scipy": "1"},
     }  # fmt: skip
-    (folder / "steps.json").write_text(json.dumps({"measured": list(entries), "provenance": stamp}))
+    (folder / f"{module}.json").write_text(json.dumps({"measured": list(entries), "provenance": stamp}))
 
 
 def test_each_machine_has_its_section_and_only_a_gpu_a_share_of_its_peak(tmp_path: Path) -> None:
@@ -50,6 +53,19 @@ def test_each_machine_has_its_section_and_only_a_gpu_a_share_of_its_peak(tmp_pat
     # 19 forward passes of 7.02 G multiply-adds, two operations each, 5,120 images a second, 989.4 T a second.
     assert float(rows[0]["bf16_peak_share"]) == pytest.approx(19 * 2 * 7.02e9 * 5120 / 989.4e12)
     assert rows[1]["bf16_peak_share"] == ""
+
+
+def test_ways_have_a_column_and_cells_of_their_own(tmp_path: Path) -> None:
+    cpu = {"type": "cpu", "name": "a processor, 2 cores", "count": 1, "threads": 2}
+    entries = [entry(config="projected-fastgan", gmac_per_image=None, way=way) for way in ("folded", "compiled")]
+    write_benchmark(tmp_path, "processor", cpu, *entries, module="projected")
+    table = TABLES["table7-projected"]
+    assert isinstance(table, SpeedTable)
+    write_speed_table("table7-projected", table, tmp_path)
+    text = (tmp_path / "table7-projected.md").read_text()
+    assert "Way " in text and "Plain ms" in text and "Textbook" not in text.split("## Notes")[0]
+    cells = read_cells(tmp_path / "table7-projected.json")
+    assert len({cell.key for cell in cells}) == len(cells) == 4
 
 
 def test_no_share_is_claimed_where_the_peak_or_the_work_is_unknown() -> None:

@@ -80,4 +80,6 @@ def read_cifar(entry: Source, request: Request) -> Arrays:
             assert file is not None
             batches.append(read_batch(file.read(), path / name))
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    if entry.classes == 1:
+        labels = np.zeros_like(labels)
     return Arrays(images=images, labels=labels, details={"files": record})

@@ -132,7 +132,7 @@ def stacked(digits: PackagedDigits | IdxDigits, title: str, count: int, unpublis
 
 @dataclass(frozen=True, kw_only=True)
 class Cifar(Source):
-    """CIFAR-10's training batches, as they are."""
+    """CIFAR-10's training batches, as they are; with one class without their labels."""
 
     classes: int | None = 10
 

@@ -185,6 +185,7 @@ SOURCES: Mapping[str, Source] = {
         _DIGITS_32, "StackedMNIST, 32 px, 1000 modes", 128_000, unpublished=("count", "digit pool", "padding", "seed")
     ),
     "cifar10": _CIFAR10,
+    "cifar10-unlabelled": replace(_CIFAR10, title="CIFAR-10 without its labels, for unconditional networks", classes=1),
     "ffhq-256": _FFHQ,
     "ffhq-64": replace(_FFHQ, resolution=64, filter="lanczos", unpublished=("filter",)),
     "imagenet-32": replace(_IMAGENET, resolution=32),

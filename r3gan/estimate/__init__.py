@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r3gan.errors import unknown
@@ -91,11 +91,12 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
     cores = cores_of(hardware)
-    all_runs = study.folders | study.convergence_folders
-    needed = {path: all_runs[path.rpartition("/")[0]] for path in needed_records(study, table)}
+    needed = {record: run_of(study, record) for record in needed_records(study, table)}
     runs = time_costs(study, needed, hardware, results)
-    listed = list(needed.values())
-    snapshots = [snapshots_of(study, run) or 0 for run in listed]
+    # A run that is measured on the way and at its end is trained and stored once.
+    by_folder = {folder_of(record): run for record, run in needed.items()}
+    listed = list(by_folder.values())
+    snapshots = [snapshots_of(study, folder) for folder in by_folder]
     side_by_side = 1 if cores is None else max([cores // run.training.devices for run in runs], default=1)
     return Estimate(
         table=table,
@@ -113,11 +114,21 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     )
 
 
-def snapshots_of(study: Study, run: StudyRun) -> int | None:
-    """How often a run keeps G on the way, to be measured afterwards; None where it does not."""
-    if study.convergence is None or run not in study.convergence.runs:
-        return None
-    return int(run.total_kimg / study.convergence.snapshot_kimg)
+def folder_of(record: str) -> str:
+    return record.rpartition("/")[0]
+
+
+def run_of(study: Study, record: str) -> StudyRun:
+    """The run as it is measured for a record: on the way, or at its end."""
+    on_the_way = record.endswith("convergence.json")
+    return (study.convergence_folders if on_the_way else study.folders | study.at_end_folders)[folder_of(record)]
+
+
+def snapshots_of(study: Study, folder: str) -> int:
+    """How often a run keeps G on the way, to be measured afterwards."""
+    if study.convergence is None or folder not in study.convergence_folders:
+        return 0
+    return int(study.convergence_folders[folder].total_kimg / study.convergence.snapshot_kimg)
 
 
 def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results: Path) -> tuple[RunCost, ...]:
@@ -125,16 +136,19 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
     cores = cores_of(hardware)
     trainings, evaluations = read_training(results), read_evaluation(results)
     seen: set[tuple[str, str]] = set()
+    trained: set[str] = set()
     costs = []
     for record, run in needed.items():
         if cores is None:
             devices, evaluating_devices = int(study.launch["ranks"]), 1  # the pipeline evaluates in one process
         else:
             devices, evaluating_devices = (min(cores, run.threads * n) for n in (int(study.launch["ranks"]), 1))
-        training = training_task(run, record, devices)
-        evaluation = evaluation_task(
-            run, record, evaluating_devices, snapshots_of(study, run), macs_of_reals(run, seen)
-        )
+        training = cost_of(training_task(run, record, devices), hardware, trainings)
+        points = snapshots_of(study, folder_of(record)) if record.endswith("convergence.json") else None
+        evaluation = evaluation_task(run, record, evaluating_devices, points, macs_of_reals(run, seen))
+        if folder_of(record) in trained:
+            training = replace(training, device_hours=0.0, how="the same run")
+        trained.add(folder_of(record))
         costs.append(
             RunCost(
                 record=record,
@@ -144,7 +158,7 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
                 seed=run.seed,
                 total_kimg=run.total_kimg,
                 done=(results / record).exists(),
-                training=cost_of(training, hardware, trainings),
+                training=training,
                 evaluation=cost_of(evaluation, hardware, evaluations),
             )
         )
@@ -159,8 +173,8 @@ def total(runs: Sequence[RunCost], cores: int | None) -> Total:
         free.sort()
         free[:taken] = [free[taken - 1] + (run.wall_hours or 0.0)] * taken
     return Total(
-        runs=len(runs),
+        runs=len({folder_of(run.record) for run in runs}),
         device_hours=math.fsum(run.device_hours or 0.0 for run in runs),
         wall_hours=max(free),
-        not_known=sum(run.device_hours is None for run in runs),
+        not_known=len({folder_of(run.record) for run in runs if run.device_hours is None}),
     )

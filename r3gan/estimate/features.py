@@ -96,5 +96,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "inception-pytorch": _INCEPTION,
     "vgg16": Architecture(build=_vgg16, px=224),
     "efficientnet-lite1": Architecture(build=_lite1, px=240),
+    "efficientnet-lite1-64px": Architecture(build=_lite1, px=64),
     "digits": Architecture(build=_digits, channel_by_channel=True),
 }

@@ -115,6 +115,9 @@ METRICS: Mapping[str, Metric] = {
     "precision": _neighbours("precision", "vgg16", _precision),
     "recall": _neighbours("recall", "vgg16", _recall),
     "lite1-frechet": _fid("Frechet distance in EfficientNet-lite1 features (not FID)", "efficientnet-lite1"),
+    "lite1-frechet-64px": _fid(
+        "Frechet distance in EfficientNet-lite1 features of 64-px images (not FID)", "efficientnet-lite1-64px"
+    ),
     "lite1-kid": _kid("kernel distance in EfficientNet-lite1 features (not KID)", "efficientnet-lite1"),
     "lite1-precision": _neighbours("precision", "efficientnet-lite1", _precision),
     "lite1-recall": _neighbours("recall", "efficientnet-lite1", _recall),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from r3gan.errors import unknown
+from r3gan.models.backbones import BACKBONES
 
 if TYPE_CHECKING:
     import torch
@@ -66,10 +67,17 @@ def _vgg16(places: Places, device: torch.device) -> FeatureNetwork:
     return VGG16Features(places.weights, device)
 
 
-def _lite1(places: Places, device: torch.device) -> FeatureNetwork:
-    from r3gan.metrics.features import BackboneFeatures
+def _lite1(px: int) -> Extractor:
+    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+        from r3gan.metrics.features import BackboneFeatures
 
-    return BackboneFeatures("efficientnet-lite1", device)
+        return BackboneFeatures("efficientnet-lite1", px, device)
+
+    return Extractor(
+        protocol="EfficientNet-lite1 trained on ImageNet, pooled head (1280); images in [-1, 1], resized to "
+        f"{px} px by torch's antialiased bicubic filter",
+        open=open_network,
+    )
 
 
 _TF = "Inception of 2015-12-05, TorchScript, pool3 (2048)"
@@ -94,11 +102,8 @@ EXTRACTORS: Mapping[str, Extractor] = {
         open=_vgg16,
         weights="vgg16.pt",
     ),
-    "efficientnet-lite1": Extractor(
-        protocol="EfficientNet-lite1 trained on ImageNet, pooled head (1280); images in [-1, 1], resized to 240 px by "
-        "torch's antialiased bicubic filter",
-        open=_lite1,
-    ),
+    "efficientnet-lite1": _lite1(BACKBONES["efficientnet-lite1"].resolution),
+    "efficientnet-lite1-64px": _lite1(64),  # a fourteenth of the work, for small images on a CPU
     "digits": Extractor(
         protocol="last convolution of the pipeline's digit classifier averaged over positions, channels concatenated",
         open=_digits,

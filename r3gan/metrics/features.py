@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from r3gan.metrics.classifier import load_classifier
 from r3gan.metrics.weights import find_weights
-from r3gan.models.backbones import BACKBONES, load_backbone
+from r3gan.models.backbones import BACKBONES, fold_batch_norms, load_backbone
 
 DIGIT_BATCH, BATCH = 1000, 64
 
@@ -63,11 +63,12 @@ class DigitFeatures:
 
 
 class BackboneFeatures:
-    """`features` [N, D]: the pooled head of a network of BACKBONES, whose weights a package carries."""
+    """`features` [N, D]: the pooled head of a network of BACKBONES, shown images of `px`."""
 
-    def __init__(self, name: str, device: torch.device) -> None:
-        self.network, self.device = load_backbone(name).to(device), device
-        self.resolution = BACKBONES[name].resolution
+    def __init__(self, name: str, px: int, device: torch.device) -> None:
+        self.network, self.px, self.device = load_backbone(name), px, device
+        fold_batch_norms(self.network)
+        self.network.to(device).to(memory_format=torch.channels_last)
         self.record: dict[str, Any] = {"sha256": BACKBONES[name].sha256}
 
     @torch.no_grad()
@@ -75,7 +76,7 @@ class BackboneFeatures:
         parts = []
         for part in as_rgb(images).split(BATCH):
             x = part.to(self.device, torch.float32) / 127.5 - 1.0
-            x = interpolate(x, size=(self.resolution,) * 2, mode="bicubic", antialias=True).clamp(-1, 1)
+            x = interpolate(x, size=(self.px, self.px), mode="bicubic", antialias=True).clamp(-1, 1)
             maps = self.network.forward_features(x)  # type: ignore[operator]
             parts.append(adaptive_avg_pool2d(maps, 1).flatten(1).cpu())
         return {"features": torch.cat(parts)}

@@ -65,11 +65,14 @@ def quadrant(x: Tensor, index: int) -> Tensor:
     return x[:, :, top : top + rows, left : left + columns]
 
 
-def feature_distance(network: nn.Module, one: Tensor, two: Tensor) -> Tensor:
-    """Perceptual distance [N] in [0, 2]: one minus the cosine of their features, mean over positions and maps."""
-    directions = (normalize(x) for x in network(torch.cat([one, two])))  # frozen, so samples do not mix
-    pairs = (x.chunk(2) for x in directions)
-    return torch.stack([(a - b).square().sum(dim=1).mean(dim=(1, 2)) / 2 for a, b in pairs]).mean(dim=0)
+def feature_distance(network: nn.Module, decoded: Tensor, targets: Tensor) -> Tensor:
+    """Perceptual distance [N] in [0, 2]: one minus the cosine of their features, mean over positions and maps.
+
+    Two passes, since nothing flows back through the targets.
+    """
+    pairs = zip(network(decoded), network(targets), strict=True)
+    distances = [(normalize(a) - normalize(b)).square().sum(dim=1).mean(dim=(1, 2)) / 2 for a, b in pairs]
+    return torch.stack(distances).mean(dim=0)
 
 
 class Discriminator(DiscriminatorNetwork):

@@ -31,6 +31,7 @@ class SpeedTable:
 
     title: str
     module: str
+    beside: str = "Textbook"  # what the other side of every ratio is called
     notes: tuple[str, ...] = ()
 
     @property
@@ -127,11 +128,39 @@ class ConvergenceTable:
     speed_dataset: str  # on which the published speed-ups were measured, as published
     baseline: str
     configs: tuple[str, ...]
+    trained_on: tuple[str, ...]  # at the scales, the paper's first
     notes: tuple[str, ...] = ()
 
     @property
     def made_of(self) -> str:
         return f"published numbers, and the convergence of {', '.join(self.configs)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedColumn:
+    """A table of published.csv as a column: which of its rows is which configuration."""
+
+    title: str
+    published: str
+    quantity: str
+    rows: Mapping[str, str]  # configuration -> published row
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationTable:
+    """What the parts of a configuration are worth: one changed at a time, all relative to a baseline without them."""
+
+    title: str
+    baseline: str
+    configs: tuple[str, ...]
+    trained_on: tuple[str, ...]  # at the scales, the paper's first
+    counted_at: str  # data set at whose paper size the networks are counted
+    published: tuple[PublishedColumn, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def made_of(self) -> str:
+        return f"published numbers, and the convergence and the end of {', '.join(self.configs)}"
 
 
 AnyTable = (
@@ -143,6 +172,7 @@ AnyTable = (
     | ParameterFigure
     | LossFigure
     | ConvergenceTable
+    | AblationTable
 )
 
 
@@ -247,6 +277,7 @@ TABLES: Mapping[str, AnyTable] = {
             "projected-A",
             "projected-E",
         ),
+        trained_on=("ffhq-256", "cifar10-unlabelled", "stackedmnist5k-16"),
         notes=(
             "* is trained through features that ImageNet taught, as FID's own features were, which flatters it; the "
             "smoke scale measures digits, without ImageNet.",
@@ -256,6 +287,47 @@ TABLES: Mapping[str, AnyTable] = {
             'the interval; "> N" where that was not reached in N.',
             "(quoted): from other papers that quote the numbers; (conflict): 3.08 is quoted elsewhere.",
             "Smoke networks are narrow and look at features of 64-px images; the published speed-ups are not expected.",
+        ),
+    ),
+    "table4-ablation": AblationTable(
+        title="Table 4, ablation: what the projector's parts are worth",
+        baseline="fastgan",
+        configs=(
+            "fastgan",
+            "projected-no-mixing",
+            "projected-ccm",
+            "projected-fastgan",
+            "projected-1",
+            "projected-2",
+            "projected-3",
+            "projected-lite0",
+            "projected-random",
+        ),
+        trained_on=("lsun-church-256", "cifar10-unlabelled", "stackedmnist5k-16"),
+        counted_at="lsun-church-256",
+        published=(
+            PublishedColumn(
+                title="FID published, relative to an RGB discriminator",
+                published="table4-ablation",
+                quantity="relative_fid",
+                rows={"projected-ccm": "CCM only, L1-L4", "projected-fastgan": "CCM + CSM, L1-L4"},
+            ),
+            PublishedColumn(
+                title="FID published, by feature network",
+                published="table4-features",
+                quantity="fid",
+                rows={"projected-lite0": "lite0", "projected-fastgan": "lite1"},
+            ),
+        ),
+        notes=(
+            "* is trained through features that ImageNet taught. A metric in ImageNet's features flatters such a row; "
+            "one without them stands beside it where there is one. Digits have a classifier of their own; for natural "
+            "images there is none here, so at the mini and paper scales every metric is ImageNet's.",
+            "No projection is FastGAN with its own discriminator of RGB images, whose reconstruction loss also looks "
+            "through ImageNet's features; it differs from the other rows in its generator's tanh and blocks and in its "
+            "optimiser too, as in its own code. The paper's baseline is the same generator with an RGB discriminator.",
+            "Random features are those of the same network as it starts, never trained on anything.",
+            "Relative: a row's distance over that of the row without projection, below 1 is better.",
         ),
     ),
     "table5": ComparisonTable(
@@ -296,6 +368,23 @@ TABLES: Mapping[str, AnyTable] = {
             "peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
             "without its lazy penalties.",
+        ),
+    ),
+    "table7-projected": SpeedTable(
+        title="Table 7, Projected GAN: ways to compute what is frozen",
+        module="projected",
+        beside="Plain",
+        notes=(
+            "Medians over rounds in which one way and the plain one take turns on the same weights and batch. Plain: "
+            "NCHW, batch norms on their own, one pass over reals and one over fakes. Ratio: plain over the way.",
+            "features: the projector's maps of reals and fakes, as the D step wants them, without a way back; features "
+            "and back: those of fakes and the gradient of the images, as the G step wants it. A D step's features "
+            "need no gradient and take none on either side. FastGAN has such a network in its D step alone.",
+            "folded: what is frozen is in eval mode, so its batch norms become part of its convolutions. compiled: "
+            "torch.compile of what is frozen, warm; the first step takes a minute more.",
+            "Features of reals are not kept: every image is augmented anew before the projector sees it, so no two "
+            "steps look at the same pixels.",
+            "MiB: tensor memory that a step takes at its highest, above what is held between steps.",
         ),
     ),
     "propositions": PropositionTable(

@@ -14,7 +14,7 @@ from r3gan.files import write_text
 from r3gan.metrics import find_metric
 from r3gan.metrics.crossing import Comparison, compare, read_convergence, values_of
 from r3gan.study import Study
-from r3gan.tables import ConvergenceTable
+from r3gan.tables import AblationTable, ConvergenceTable
 from r3gan.tables.bands import BANDS, find_band
 from r3gan.tables.cells import Against, Cell, measured, write_cells
 from r3gan.tables.figures import draw_convergence
@@ -30,12 +30,15 @@ MARKS = {"secondary": " (quoted)", "conflict": " (conflict)", "derived": " (deri
 Record = dict[str, Any]
 
 
-def read_scales(table: ConvergenceTable, studies: Iterable[Study], results: Path) -> dict[str, dict[str, Record]]:
+def read_scales(
+    table: ConvergenceTable | AblationTable, studies: Iterable[Study], results: Path
+) -> dict[str, dict[str, Record]]:
     """Convergence records of the table's configurations by scale and configuration, in the order of the study."""
     found: dict[str, dict[str, Record]] = {}
     for study in studies:
         for folder, run in study.convergence_folders.items():
-            if run.config in table.configs and (results / folder / "convergence.json").exists():
+            shown = run.config in table.configs and run.dataset in table.trained_on
+            if shown and (results / folder / "convergence.json").exists():
                 found.setdefault(study.scale, {})[run.config] = read_convergence(results / folder)
     return found
 

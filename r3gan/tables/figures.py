@@ -33,7 +33,7 @@ def draw_samples(path: Path, grids: dict[str, Path]) -> None:
     """The sample grids of all rows, two side by side, each under its title."""
     from PIL import Image
 
-    rows = -(-len(grids) // 2)
+    rows = max(1, -(-len(grids) // 2))
     figure, axes = _new_figure(rows, 2, 15, 2.75 * rows)
     for axis in axes.flat:
         axis.axis("off")
@@ -41,7 +41,14 @@ def draw_samples(path: Path, grids: dict[str, Path]) -> None:
         with Image.open(grid) as image:
             axis.imshow(image)
         axis.set_title(title, fontsize=11, loc="left")
+    if not grids:
+        _say_there_is_nothing(axes.flat[0])
     _save(figure, path)
+
+
+def _say_there_is_nothing(axis) -> None:  # type: ignore[no-untyped-def]
+    axis.axis("off")
+    axis.text(0.5, 0.5, "no run has been recorded yet", ha="center")
 
 
 def read_curve(path: Path) -> dict[str, list[float]]:
@@ -133,8 +140,32 @@ def draw_losses(path: Path, panels: dict[str, dict[str, tuple[dict[str, list[flo
         axis.grid(alpha=0.3, which="both")
         axis.legend(fontsize=8)
     if not panels:
-        axes.flat[0].axis("off")
-        axes.flat[0].text(0.5, 0.5, "no run has been recorded yet", ha="center")
+        _say_there_is_nothing(axes.flat[0])
+    _save(figure, path)
+
+
+def draw_relative(path: Path, panels: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Distances relative to a baseline on a log axis: a panel a scale, a line a row, a mark a way of measuring."""
+    lines = max((len(rows) for rows in panels.values()), default=1)
+    figure, axes = _new_figure(1, max(1, len(panels)), 8.5 * max(1, len(panels)), 1.2 + 0.42 * lines)
+    for axis, (scale, rows) in zip(axes.flat, panels.items(), strict=False):
+        names = list(rows)
+        measured = dict.fromkeys(name for values in rows.values() for name in values)
+        for name, mark in zip(measured, "os^Dv", strict=False):
+            known = [row for row in names if name in rows[row]]
+            axis.plot([rows[row][name] for row in known], [names.index(row) for row in known], mark, label=name)
+        axis.axvline(1, color="black", linestyle="--", linewidth=1)
+        axis.set_yticks(range(len(names)), names)
+        axis.invert_yaxis()
+        axis.set_xscale("log")
+        for each in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            each("{x:g}")
+        axis.set_xlabel("distance relative to the row without projection")
+        axis.set_title(f"{scale} scale", fontsize=10, loc="left")
+        axis.grid(alpha=0.3, which="both")
+        axis.legend(fontsize=8)
+    if not panels:
+        _say_there_is_nothing(axes.flat[0])
     _save(figure, path)
 
 

@@ -16,8 +16,8 @@ from r3gan.tables.render import code_line, device_line, grid, number, versions_l
 # Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
 FORWARDS = {"D step": 13, "G step": 6, "iteration": 19}
 COLUMNS = (
-    "hardware", "config", "size", "batch", "step", "ours_ms", "textbook_ms", "ratio", "img_per_s", "ours_peak_mib",
-    "textbook_peak_mib", "bf16_peak_share", "rounds",
+    "hardware", "config", "size", "batch", "step", "way", "ours_ms", "textbook_ms", "ratio", "img_per_s",
+    "ours_peak_mib", "textbook_peak_mib", "bf16_peak_share", "rounds",
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
-    parts = [f"# {table.title}"] + [section(hardware, lines, found) for hardware, found in machines.items()]
+    parts = [f"# {table.title}"] + [section(table, hardware, lines, found) for hardware, found in machines.items()]
     if not machines:
         parts.append("Nothing has been measured yet: run `make bench`.")
     parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes))
@@ -67,7 +67,8 @@ def write_speed_table(name: str, table: SpeedTable, results: Path) -> None:
 
 def cells_of(name: str, module: str, line: dict[str, Any]) -> list[Cell]:
     """Our milliseconds, and how many times as long the textbook's step takes; the machine is the cells' section."""
-    row = f"{line['config']}, {line['size']}, batch {line['batch']}"
+    way = f", {line['way']}" if "way" in line else ""
+    row = f"{line['config']}, {line['size']}, batch {line['batch']}{way}"
     quantities = {f"{line['step']} ms": line["ours_ms"], f"{line['step']} ratio": line["ratio"]}
     return [
         Cell(
@@ -87,25 +88,28 @@ def cells_of(name: str, module: str, line: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:
+def section(table: SpeedTable, hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -> str:
     """One machine's numbers, and where they come from."""
     on_gpu = found["provenance"]["device"]["type"] == "cuda"
+    lines = [line for line in lines if line["hardware"] == hardware]
+    in_ways = any("way" in line for line in lines)
     headers = [
         "Configuration",
         "Size",
         "Batch",
         "Step",
+        *(["Way"] if in_ways else []),
         "Ours ms",
-        "Textbook ms",
+        f"{table.beside} ms",
         "Ratio",
         "img/s",
         "Ours MiB",
-        "Textbook MiB",
+        f"{table.beside} MiB",
     ]
     headers += ["bf16 peak"] if on_gpu else []
     rows = []
-    for line in (line for line in lines if line["hardware"] == hardware):
-        row = [line["config"], line["size"], str(line["batch"]), line["step"]]
+    for line in lines:
+        row = [line["config"], line["size"], str(line["batch"]), line["step"], *([line["way"]] if in_ways else [])]
         row += [number(line["ours_ms"], 3), number(line["textbook_ms"], 3), f"{line['ratio']:.2f}"]
         row += [number(line[name], 3) for name in ("img_per_s", "ours_peak_mib", "textbook_peak_mib")]
         if on_gpu:
@@ -118,5 +122,5 @@ def section(hardware: str, lines: list[dict[str, Any]], found: dict[str, Any]) -
         f"- code: {code_line(stamp['code'])}",
         f"- date: {stamp['date'][:10]}",
     ]
-    right = (2, *range(4, len(headers)))
+    right = (2, *range(4 + in_ways, len(headers)))
     return f"## {hardware}\n\n{grid(rows, headers, right)}\n\n" + "\n".join(footer)

@@ -9,6 +9,7 @@ from typing import Any
 from r3gan.errors import UserError
 from r3gan.tables import (
     TABLES,
+    AblationTable,
     ComparisonTable,
     ConvergenceTable,
     LossFigure,
@@ -66,6 +67,13 @@ def _convergence(name: str, table: ConvergenceTable, results: Path) -> None:
     write_convergence_table(name, table, read_all_studies(), results)
 
 
+def _ablation(name: str, table: AblationTable, results: Path) -> None:
+    from r3gan.study import read_all_studies
+    from r3gan.tables.ablation import write_ablation
+
+    write_ablation(name, table, read_all_studies(), results)
+
+
 def _presets(name: str, table: PresetTable, results: Path) -> None:
     from r3gan.tables.presets import write_presets
 
@@ -90,6 +98,7 @@ WRITERS: Mapping[type, Callable[[str, Any, Path], None]] = {
     ParameterFigure: _parameter_figure,
     LossFigure: _loss_figure,
     ConvergenceTable: _convergence,
+    AblationTable: _ablation,
     PresetTable: _presets,
     SpeedTable: _speed,
     PropositionTable: _propositions,
