@@ -110,7 +110,12 @@ class Study:
 
     def find_evaluated(self, wildcards: Any) -> StudyRun:
         """The run of these wildcards as `r3gan evaluate` measures it."""
-        return (self.folders | self.at_end_folders)[self._folder(wildcards)]
+        return self.run_of_record(f"{self._folder(wildcards)}/metrics.json")
+
+    def run_of_record(self, record: str) -> StudyRun:
+        """The run, as it is measured there, of a record below results/."""
+        folder, _, file = record.rpartition("/")
+        return (self.convergence_folders if file == "convergence.json" else self.folders | self.at_end_folders)[folder]
 
     @property
     def all_runs(self) -> tuple[StudyRun, ...]:

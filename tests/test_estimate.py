@@ -315,3 +315,12 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(
     assert captured.out == ""
     assert len(captured.err.strip().splitlines()) == 1
     assert all(part in captured.err for part in said)
+
+
+def test_a_run_measured_again_at_its_end_is_trained_once(tmp_path: Path) -> None:
+    found = estimate("table4-ablation", STUDIES["smoke"], "h100", tmp_path)
+    ended = [run for run in found.runs if run.record.endswith("metrics.json")]
+    assert len(found.runs) == 2 * len(ended) == 18
+    assert {run.training.device_hours for run in ended} == {0.0}
+    assert all(run.evaluation.device_hours for run in ended)
+    assert sum(item.name == "runs/: generators" for item in found.disk) == 1

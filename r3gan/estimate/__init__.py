@@ -91,7 +91,7 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
     cores = cores_of(hardware)
-    needed = {record: run_of(study, record) for record in needed_records(study, table)}
+    needed = {record: study.run_of_record(record) for record in needed_records(study, table)}
     runs = time_costs(study, needed, hardware, results)
     # A run that is measured on the way and at its end is trained and stored once.
     by_folder = {folder_of(record): run for record, run in needed.items()}
@@ -116,12 +116,6 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
 
 def folder_of(record: str) -> str:
     return record.rpartition("/")[0]
-
-
-def run_of(study: Study, record: str) -> StudyRun:
-    """The run as it is measured for a record: on the way, or at its end."""
-    on_the_way = record.endswith("convergence.json")
-    return (study.convergence_folders if on_the_way else study.folders | study.at_end_folders)[folder_of(record)]
 
 
 def snapshots_of(study: Study, folder: str) -> int:

@@ -46,6 +46,15 @@ def draw_samples(path: Path, grids: dict[str, Path]) -> None:
     _save(figure, path)
 
 
+def _label_plainly(axis) -> None:  # type: ignore[no-untyped-def]
+    """Plain numbers at 1, 2 and 5 times powers of ten on a logarithmic axis."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _say_there_is_nothing(axis) -> None:  # type: ignore[no-untyped-def]
     axis.axis("off")
     axis.text(0.5, 0.5, "no run has been recorded yet", ha="center")
@@ -158,8 +167,7 @@ def draw_relative(path: Path, panels: dict[str, dict[str, dict[str, float]]]) ->
         axis.set_yticks(range(len(names)), names)
         axis.invert_yaxis()
         axis.set_xscale("log")
-        for each in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
-            each("{x:g}")
+        _label_plainly(axis.xaxis)
         axis.set_xlabel("distance relative to the row without projection")
         axis.set_title(f"{scale} scale", fontsize=10, loc="left")
         axis.grid(alpha=0.3, which="both")
@@ -172,8 +180,6 @@ def draw_relative(path: Path, panels: dict[str, dict[str, dict[str, float]]]) ->
 def draw_convergence(path: Path, curves: dict[str, list[dict[str, Any]]], metric: str, target: float | None) -> None:
     """A metric over images and over seconds of training, both on log axes, with the target."""
     figure, axes = _new_figure(1, 2, 13, 4.4)
-    from matplotlib.ticker import LogLocator, NullFormatter
-
     clocks = (("kimg", "thousands of images"), ("train_seconds", "seconds of training"))
     for axis, (clock, label) in zip(axes.flat, clocks, strict=True):
         for row, points in curves.items():
@@ -183,9 +189,7 @@ def draw_convergence(path: Path, curves: dict[str, list[dict[str, Any]]], metric
         axis.set_xscale("log")
         axis.set_yscale("log")
         for each in (axis.xaxis, axis.yaxis):
-            each.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            each.set_major_formatter("{x:g}")
-            each.set_minor_formatter(NullFormatter())
+            _label_plainly(each)
         axis.set_xlabel(label)
         axis.set_ylabel(metric)
         axis.grid(alpha=0.3, which="both")
