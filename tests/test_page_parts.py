@@ -17,7 +17,7 @@ from r3gan.report.content import gather
 from r3gan.report.costs import read_costs
 from r3gan.report.dag import laid_out
 from r3gan.report.matrix import panels_of
-from r3gan.report.plots import figures_of
+from r3gan.report.plots import figures_of, samples_of
 from r3gan.report.stages import read_stages
 from r3gan.study import read_all_studies, read_study
 from r3gan.tables import tables_of_cells
@@ -189,3 +189,12 @@ def test_what_has_a_record_costs_nothing_more(tmp_path: Path, monkeypatch: pytes
 def test_costs_are_asked_of_known_hardware_only(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--hardware"):
         write_costs([], "abacus", tmp_path)
+
+
+def test_a_run_with_two_records_is_drawn_once() -> None:
+    content = gather(RESULTS)
+    table = next(table for table in content.tables if table.name == "table4-ablation")
+    folders = {path.rpartition("/")[0] for cell in table.cells for path in cell.records}
+    assert len(folders) < len({path for cell in table.cells for path in cell.records})
+    (losses,) = (figure for figure in figures_of(table, content) if figure.title.startswith("Losses"))
+    assert len(losses.charts) == len(samples_of(table, content)) == len(folders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from r3gan.errors import unknown
@@ -91,11 +91,12 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
     cores = cores_of(hardware)
-    needed = {path: study.run_of_record(path) for path in needed_records(study, table)}
+    needed = {record: study.run_of_record(record) for record in needed_records(study, table)}
     runs = time_costs(study, needed, hardware, results)
-    listed = list(needed.values())
-    trained = [run for run in listed if not measured_again(study, run)]
-    snapshots = [snapshots_of(study, run) or 0 for run in trained]
+    # A run that is measured on the way and at its end is trained and stored once.
+    by_folder = {folder_of(record): run for record, run in needed.items()}
+    listed = list(by_folder.values())
+    snapshots = [snapshots_of(study, folder) for folder in by_folder]
     side_by_side = 1 if cores is None else max([cores // run.training.devices for run in runs], default=1)
     return Estimate(
         table=table,
@@ -106,23 +107,22 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
         runs=runs,
         left=total([run for run in runs if not run.done], cores),
         everything=total(runs, cores),
-        disk=tuple(storage.disk_items(trained, snapshots, side_by_side)),
+        disk=tuple(storage.disk_items(listed, snapshots, side_by_side)),
         downloads=tuple(storage.downloads(listed)),
         supplied=storage.supplied(listed),
         published=published_costs(listed),
     )
 
 
-def snapshots_of(study: Study, run: StudyRun) -> int | None:
-    """How often a run keeps G on the way, to be measured afterwards; None where it does not."""
-    if study.convergence is None or run not in study.convergence.runs:
-        return None
-    return int(run.total_kimg / study.convergence.snapshot_kimg)
+def folder_of(record: str) -> str:
+    return record.rpartition("/")[0]
 
 
-def measured_again(study: Study, run: StudyRun) -> bool:
-    """Whether this is the end of a run that converges, whose training counts there."""
-    return study.convergence is not None and run in study.convergence.at_end
+def snapshots_of(study: Study, folder: str) -> int:
+    """How often a run keeps G on the way, to be measured afterwards."""
+    if study.convergence is None or folder not in study.convergence_folders:
+        return 0
+    return int(study.convergence_folders[folder].total_kimg / study.convergence.snapshot_kimg)
 
 
 def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results: Path) -> tuple[RunCost, ...]:
@@ -130,6 +130,7 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
     cores = cores_of(hardware)
     trainings, evaluations = read_training(results), read_evaluation(results)
     seen: set[tuple[str, str]] = set()
+    trained: set[str] = set()
     costs = []
     for record, run in needed.items():
         if cores is None:
@@ -137,11 +138,11 @@ def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results
         else:
             devices, evaluating_devices = (min(cores, run.threads * n) for n in (int(study.launch["ranks"]), 1))
         training = cost_of(training_task(run, record, devices), hardware, trainings)
-        if measured_again(study, run):
-            training = Cost(device_hours=0.0, devices=devices, source=training.source, how="with its convergence")
-        evaluation = evaluation_task(
-            run, record, evaluating_devices, snapshots_of(study, run), macs_of_reals(run, seen)
-        )
+        points = snapshots_of(study, folder_of(record)) if record.endswith("convergence.json") else None
+        evaluation = evaluation_task(run, record, evaluating_devices, points, macs_of_reals(run, seen))
+        if folder_of(record) in trained:
+            training = replace(training, device_hours=0.0, how="the same run")
+        trained.add(folder_of(record))
         costs.append(
             RunCost(
                 record=record,
@@ -166,8 +167,8 @@ def total(runs: Sequence[RunCost], cores: int | None) -> Total:
         free.sort()
         free[:taken] = [free[taken - 1] + (run.wall_hours or 0.0)] * taken
     return Total(
-        runs=len(runs),
+        runs=len({folder_of(run.record) for run in runs}),
         device_hours=math.fsum(run.device_hours or 0.0 for run in runs),
         wall_hours=max(free),
-        not_known=sum(run.device_hours is None for run in runs),
+        not_known=len({folder_of(run.record) for run in runs if run.device_hours is None}),
     )

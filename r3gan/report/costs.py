@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ class CostLine:
     table: str  # empty: all tables of the scale
     scale: str
     hardware: str
-    left: tuple[dict[str, Any], ...]  # runs without a record
+    left: tuple[dict[str, Any], ...]  # what has no record; a run may need two, on the way and at its end
     runs: int
     disk: str = ""
     downloads: str = ""
     supplied: str = ""
+
+    @property
+    def runs_left(self) -> int:
+        return distinct_runs(self.left)
 
     @property
     def device_time(self) -> str:
@@ -38,7 +42,8 @@ class CostLine:
 
     def _sum(self, name: str) -> str:
         known = [run[name] for run in self.left if run[name] is not None]
-        more = f" and {len(self.left) - len(known)} runs not known" if len(known) < len(self.left) else ""
+        unknown = distinct_runs(run for run in self.left if run[name] is None)
+        more = f" and {unknown} runs not known" if unknown else ""
         total = math.fsum(known)
         return (hours(total) if name == "device_hours" else scaled(total, TIMES)) + more
 
@@ -51,6 +56,11 @@ class Costs:
     totals: tuple[CostLine, ...]
     caveat: str
     hardware: str
+
+
+def distinct_runs(found: Iterable[dict[str, Any]]) -> int:
+    """How many runs the records are of."""
+    return len({run["record"].rpartition("/")[0] for run in found})
 
 
 def read_costs(results: Path) -> Costs | None:
@@ -71,7 +81,7 @@ def read_costs(results: Path) -> Costs | None:
                     scale=found["scale"],
                     hardware=f"{found['devices']} x {content['hardware']}",
                     left=left,
-                    runs=len(found["runs"]),
+                    runs=distinct_runs(found["runs"]),
                     disk=scaled(found["disk_bytes"], BYTES),
                     downloads=scaled(found["download_bytes"], BYTES) if found["download_bytes"] else "none",
                     supplied=", ".join(found["supplied"]),
@@ -87,10 +97,12 @@ def totals(content: dict[str, Any], lines: Sequence[CostLine]) -> tuple[CostLine
     found = []
     for scale in dict.fromkeys(line.scale for line in lines):
         left = {run["record"]: run for line in lines if line.scale == scale for run in line.left}
-        everything = {r["record"] for each in content["estimates"] if each["scale"] == scale for r in each["runs"]}
+        everything = [run for each in content["estimates"] if each["scale"] == scale for run in each["runs"]]
         hardware = ", ".join(dict.fromkeys(line.hardware for line in lines if line.scale == scale))
         found.append(
-            CostLine(table="", scale=scale, hardware=hardware, left=tuple(left.values()), runs=len(everything))
+            CostLine(
+                table="", scale=scale, hardware=hardware, left=tuple(left.values()), runs=distinct_runs(everything)
+            )
         )
     return tuple(found)
 

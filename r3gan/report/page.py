@@ -239,11 +239,12 @@ def missing(views: Sequence[TableView]) -> list[tuple[TableView, list[tuple[str,
 
 def runs_of(content: Content) -> list[dict[str, Any]]:
     """Every run behind a number, with how fast it trained."""
-    found = []
+    found, seen_runs = [], set()
     for i, (path, record) in enumerate(content.records.items(), 1):
-        if "training" not in record:
+        if "training" not in record or record["training"]["run"] in seen_runs:
             continue
         training = record["training"]
+        seen_runs.add(training["run"])
         seconds, seen = training["seconds"], training["images_seen"]
         found.append(
             {

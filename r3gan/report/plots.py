@@ -56,6 +56,15 @@ def first_records(table: TableContent, content: Content) -> dict[str, Cell]:
     return found
 
 
+def first_runs(table: TableContent, content: Content) -> dict[str, tuple[Cell, dict[str, Any]]]:
+    """The same run by run: one that is measured on the way and at its end has two records."""
+    found: dict[str, tuple[Cell, dict[str, Any]]] = {}
+    for path, cell in first_records(table, content).items():
+        record = content.records[path]
+        found.setdefault(record["training"]["run"], (cell, record))
+    return found
+
+
 def named(cell: Cell) -> str:
     return f"{cell.row}, {cell.scale}"
 
@@ -114,9 +123,8 @@ def points_of(curve: dict[str, list[float]], column: str) -> tuple[tuple[float, 
 def loss_figures(table: TableContent, content: Content) -> list[Figure]:
     """Losses of D and G of every row's first seed, a small chart each, scale by scale."""
     scales: dict[str, list[tuple[str, Markup]]] = {}
-    for path, cell in first_records(table, content).items():
-        record = content.records[path]
-        curve = content.losses.get(record["training"]["run"])
+    for run, (cell, record) in first_runs(table, content).items():
+        curve = content.losses.get(run)
         if curve is None:
             continue
         failed = record["outcome"] == "Fail"
@@ -183,9 +191,8 @@ def target_of(table: TableContent, metric: str, rows: dict[str, dict[str, Any]])
 def samples_of(table: TableContent, content: Content) -> list[Picture]:
     """The sample grid of every row's first seed."""
     found = []
-    for path, cell in first_records(table, content).items():
-        record = content.records[path]
-        sheet = content.samples.get(record["training"]["run"])
+    for run, (cell, record) in first_runs(table, content).items():
+        sheet = content.samples.get(run)
         if sheet is not None:
             said = f"Samples of {named(cell)} scale: {record['dataset']}, seed {record['seed']}, a grid of small images"
             found.append(picture(sheet, named(cell), said))
