@@ -90,7 +90,7 @@ def hand_over(engine: str) -> tuple[list[str], list[str]]:
 
 def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
     """Commit the stages whose outputs Snakemake made and would not make again."""
-    plan = _snakemake_plan()
+    plan = _snakemake_plan(repo)
 
     def is_current(stage: Any) -> bool:
         outs = [str(out) for out in stage.outs]
@@ -106,9 +106,11 @@ def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
     return [stage.addressing for stage in current], others
 
 
-def _snakemake_plan() -> Mapping[str, bool]:
-    """The outputs of all rules, and whether Snakemake made the file and would leave it as it is."""
-    done = _snakemake("--summary")
+def _snakemake_plan(repo: Any) -> Mapping[str, bool]:
+    """The outputs of all stages, and whether Snakemake made the file and would leave it as it is."""
+    outs = [Path(str(out)) for stage in repo.index.stages if stage.name != FINGERPRINT for out in stage.outs]
+    # By name, since a study may hold runs that no table shows; it has no rule for whole folders.
+    done = _snakemake("--summary", "all", "--", *(str(out) for out in outs if out.suffix))
     lines = [line.split("\t") for line in done.splitlines()]
     head = lines.index(["output_file", "date", "rule", "log-file(s)", "status", "plan"])
     # A file that it did not make itself, such as a table that git brought, has no log.
