@@ -10,6 +10,7 @@ import pytest
 
 from r3gan.compare import GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, change_of
 from r3gan.configs import CONFIGS
+from r3gan.errors import UserError
 from r3gan.metrics import METRICS
 from r3gan.study import read_study
 from r3gan.tables import TABLES, ComparisonTable, tables_of_cells
@@ -253,6 +254,14 @@ def test_another_versions_table_is_refused(tree: Path, r3gan: Command) -> None:
     done = compare(tree)
     assert done.returncode == 2
     assert "results/table1.json is a table of schema None, this version reads 1" in done.stderr
+
+
+@pytest.mark.parametrize("cells", [[{"table": "table1", "row": "A", "quantity": "fid", "nonsense": 1}], [{}], [3], 3])
+def test_a_damaged_table_is_refused(tmp_path: Path, cells: object) -> None:
+    path = tmp_path / "table1.json"
+    path.write_text(json.dumps({"schema": 1, "cells": cells}))
+    with pytest.raises(UserError, match=r"table1.json does not hold a table's cells: run `r3gan table` again"):
+        read_cells(path)
 
 
 def test_every_verdict_is_explained() -> None:

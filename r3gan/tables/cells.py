@@ -241,7 +241,10 @@ def read_cells(path: Path) -> list[Cell]:
     content = read_json(path, "run `r3gan table` again")
     if content.get("schema") != SCHEMA:
         raise UserError(f"{path} is a table of schema {content.get('schema')}, this version reads {SCHEMA}")
-    return [Cell(**as_tuples(cell)) for cell in content["cells"]]
+    try:
+        return [Cell(**as_tuples(cell)) for cell in content["cells"]]
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{path} does not hold a table's cells: run `r3gan table` again") from None
 
 
 def as_tuples(cell: dict[str, Any]) -> dict[str, Any]:
