@@ -72,17 +72,8 @@ def read_training(results: Path) -> list[Measurement]:
     for origin, record in _records(results):
         training = record["training"]
         if training["outcome"] == "trained":  # not imported, not cut short by a failure
-            device = training["provenance"]["device"]
-            found.append(
-                Measurement(
-                    origin=origin,
-                    config=record["config"],
-                    dataset=record["dataset"],
-                    hardware=folder_name(device["name"]),
-                    amount=training["images_seen"],
-                    device_seconds=training["seconds"] * devices_of(device),
-                )
-            )
+            stamp = training["provenance"]
+            found.append(_measured(origin, record, stamp, training["images_seen"], training["seconds"]))
     for hardware, benchmark in read_benchmarks("steps", results).items():
         devices = devices_of(benchmark["provenance"]["device"])
         found += [
@@ -108,25 +99,36 @@ def read_evaluation(results: Path) -> list[Measurement]:
             continue
         first = next(iter(record["metrics"].values()))
         points = record.get("points")
-        device = record["provenance"]["device"]
         seconds = sum(point["evaluate_seconds"] for point in points) if points else record["seconds"]
-        found.append(
-            Measurement(
-                origin=origin,
-                config=record["config"],
-                dataset=record["dataset"],
-                hardware=folder_name(device["name"]),
-                amount=len(points) if points else 1,
-                device_seconds=seconds * devices_of(device),
-                protocol=Protocol(
-                    metrics=tuple(record["metrics"]),
-                    samples=first["n_fake"],
-                    draws=len(first["drawing_seeds"]),
-                    converging=bool(points),
-                ),
-            )
+        protocol = Protocol(
+            metrics=tuple(record["metrics"]),
+            samples=first["n_fake"],
+            draws=len(first["drawing_seeds"]),
+            converging=bool(points),
         )
+        amount = len(points) if points else 1
+        found.append(_measured(origin, record, record["provenance"], amount, seconds, protocol))
     return found
+
+
+def _measured(
+    origin: str,
+    record: dict[str, Any],
+    stamp: dict[str, Any],
+    amount: float,
+    seconds: float,
+    protocol: Protocol | None = None,
+) -> Measurement:
+    """What a record says of a run, on the machine of its stamp."""
+    return Measurement(
+        origin=origin,
+        config=record["config"],
+        dataset=record["dataset"],
+        hardware=folder_name(stamp["device"]["name"]),
+        amount=amount,
+        device_seconds=seconds * devices_of(stamp["device"]),
+        protocol=protocol,
+    )
 
 
 def _records(results: Path) -> Iterable[tuple[str, dict[str, Any]]]:
