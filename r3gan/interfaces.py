@@ -1,7 +1,7 @@
 """What training and evaluation may expect of any family's networks."""
 
 from collections.abc import Callable
-from typing import Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +42,29 @@ class DiscriminatorNetwork(Network):
     """
 
 
+class Affine(NamedTuple):
+    """A function y -> <gradient, y> + constant for each sample: gradient shaped as y, [N, ...], constant [N]."""
+
+    gradient: Tensor
+    constant: Tensor
+
+    def at(self, y: Tensor) -> Tensor:
+        """Its values [N]."""
+        return (self.gradient * y).flatten(1).sum(dim=1) + self.constant
+
+    def before_bias(self, bias: Tensor) -> "Affine":
+        """The same as a function of y - bias, one bias a channel."""
+        channels = self.gradient.flatten(2).sum(dim=2) if self.gradient.ndim > 2 else self.gradient
+        return Affine(self.gradient, self.constant + channels.to(self.constant.dtype) @ bias)
+
+
 @runtime_checkable
 class PiecewiseLinear(Protocol):
     """A discriminator that knows its own transpose, as the penalty without double backward needs."""
 
-    def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Callable[[Tensor], Tensor]]: ...
+    def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Callable[[Affine], Affine]]:
+        """Logits [N], and the map from affine functions of a logit to those of its image around `images`."""
+        ...
 
 
 @runtime_checkable

@@ -170,9 +170,9 @@ def tensors_of(root: object) -> dict[str, Tensor]:
 
 BLOCK = {
     "LinearLayer1.Layer.weight": "conv1.weight",
-    "NonLinearity1.Bias": "act1.bias",
+    "NonLinearity1.Bias": "conv1.bias",
     "LinearLayer2.Layer.weight": "conv2.weight",
-    "NonLinearity2.Bias": "act2.bias",
+    "NonLinearity2.Bias": "conv2.bias",
     "LinearLayer3.Layer.weight": "conv3.weight",
 }
 

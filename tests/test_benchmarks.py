@@ -51,7 +51,8 @@ def test_the_textbook_step_does_what_ours_does(case: Case, monkeypatch: pytest.M
             for a, b in pairs:
                 assert a.grad is not None
                 assert b.grad is not None
-                assert float((a.grad - b.grad).norm()) <= 1e-8 * float(b.grad.norm())
+                # RpGAN's logit bias has a gradient of 0, but for rounding on either side.
+                assert float((a.grad - b.grad).norm()) <= 1e-8 * float(b.grad.norm()) + 1e-15
             # The learning rate is zero on both sides until here, so G meets the same D.
             randomise(ours)
             randomise(theirs)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from r3gan.interfaces import Affine
 from r3gan.models import layers
-from r3gan.models.layers import LRELU_GAIN, Basis, BiasedLeakyReLU, ClassEmbedding, Conv2d, Linear
+from r3gan.models.layers import LRELU_GAIN, ActivatedConv2d, Basis, BiasedLeakyReLU, ClassEmbedding, Conv2d, Linear
 
 F64 = torch.float64
 
@@ -108,9 +109,11 @@ def test_transposes_satisfy_their_definition(forward, transpose) -> None:  # typ
 
 
 @pytest.mark.parametrize(
-    "layer", [Conv2d(6, 4), Conv2d(6, 6, 3, groups=3), BiasedLeakyReLU(6)], ids=["1x1", "grouped", "activation"]
+    "layer",
+    [Conv2d(6, 4), Conv2d(6, 6, 3, groups=3), BiasedLeakyReLU(6), ActivatedConv2d(6, 6, 3, groups=2)],
+    ids=["1x1", "grouped", "activation", "activated"],
 )
-def test_pullback_is_the_vector_jacobian_product(layer: layers.Layer) -> None:
+def test_pullback_gives_the_vector_jacobian_product_and_what_biases_add(layer: layers.Layer) -> None:
     layer = layer.to(F64)
     for parameter in layer.parameters():
         nn.init.normal_(parameter)
@@ -118,4 +121,6 @@ def test_pullback_is_the_vector_jacobian_product(layer: layers.Layer) -> None:
     y, back = layer.pullback(x)
     g = torch.randn_like(y)
     (expected,) = torch.autograd.grad(layer(x), x, g)
-    assert torch.allclose(y, layer(x)) and torch.allclose(back(g), expected, atol=1e-13)
+    before = back(Affine(g, torch.ones(2, dtype=F64)))
+    assert torch.allclose(y, layer(x)) and torch.allclose(before.gradient, expected, atol=1e-13)
+    assert torch.allclose(before.at(x), (g * y).sum(dim=(1, 2, 3)) + 1, atol=1e-12)

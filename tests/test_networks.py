@@ -53,7 +53,7 @@ def test_only_biases_of_d_and_e_are_those_before_the_inner_activations() -> None
         for net in (CONFIGS[name].networks.generator(SMOKE), CONFIGS[name].networks.discriminator(SMOKE)):
             biases = [key for key, _ in net.named_parameters() if "bias" in key]
             assert len(biases) == 2 * 2 * 3  # two a block, two blocks a stage, three stages
-            assert all(".act1.bias" in key or ".act2.bias" in key for key in biases)
+            assert all(".conv1.bias" in key or ".conv2.bias" in key for key in biases)
 
 
 def test_d_head_is_a_depthwise_4x4_valid_convolution_then_a_linear() -> None:

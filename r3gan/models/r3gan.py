@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import Affine, DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
     LRELU_GAIN,
+    ActivatedConv2d,
     Basis,
-    BiasedLeakyReLU,
     Cast,
     Chain,
     ClassEmbedding,
@@ -22,6 +22,7 @@ from r3gan.models.layers import (
     chain_pullback,
     downsample2x,
     downsample2x_transpose,
+    linear_pullback,
     normal_parameter,
     upsample2x,
 )
@@ -30,27 +31,31 @@ BLOCKS_PER_STAGE = 2
 
 
 class ResidualBlock(Layer):
-    """y = x + C1(act(C3(act(C1(x))))) at constant width: 1x1 to the inner width, 3x3 (grouped), 1x1 back.
+    """y = x + conv3(conv2(conv1(x))) at constant width: 1x1 to the inner width, 3x3 (grouped), 1x1 back.
 
     The first two convolutions start at gain g * L^(-1/4) for a network of L blocks, the last at zero, so that every
-    block starts as the identity and the variance of the sum does not grow with depth (Fixup).
+    block starts as the identity and the variance of the sum does not grow with depth (Fixup). The branch comes first in
+    every sum: a sum has the layout of its first term, and a convolution that of its weight.
     """
 
     def __init__(self, width: int, inner: int, groups: int, network_blocks: int) -> None:
         super().__init__()
         gain = LRELU_GAIN * network_blocks**-0.25
-        self.conv1 = Conv2d(width, inner, gain=gain)
-        self.act1 = BiasedLeakyReLU(inner)
-        self.conv2 = Conv2d(inner, inner, 3, groups=groups, gain=gain)
-        self.act2 = BiasedLeakyReLU(inner)
+        self.conv1 = ActivatedConv2d(width, inner, gain=gain)
+        self.conv2 = ActivatedConv2d(inner, inner, 3, groups=groups, gain=gain)
         self.conv3 = Conv2d(inner, width, gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv3(self.act2(self.conv2(self.act1(self.conv1(x)))))
+        return self.conv3(self.conv2(self.conv1(x))) + x
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        branch, back = chain_pullback((self.conv1, self.act1, self.conv2, self.act2, self.conv3), x)
-        return x + branch, lambda g: g + back(g)
+        branch, back = chain_pullback((self.conv1, self.conv2, self.conv3), x)
+
+        def pull(after: Affine) -> Affine:
+            gradient, constant = back(after)
+            return Affine(gradient + after.gradient, constant)
+
+        return branch + x, pull
 
 
 def residual_blocks(width: int, inner_ratio: float, group_size: int | None, network_blocks: int) -> Chain:
@@ -84,7 +89,7 @@ class Downsample(Layer):
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
         y, back = self.conv.pullback(downsample2x(x))
-        return y, lambda g: downsample2x_transpose(back(g))
+        return y, lambda after: linear_pullback(downsample2x_transpose)(back(after))
 
 
 class Generator(GeneratorNetwork):
@@ -175,12 +180,12 @@ class Discriminator(DiscriminatorNetwork):
         return (x * self.embed(labels)).sum(dim=1) if self.classes else x.squeeze(1)
 
     def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Pullback]:
-        """Logits [N] and the map from their gradients [N] to those of the images [N, C, R, R]."""
         x, back = chain_pullback(self.body(images), images)
         if self.classes:
-            direction = self.embed(labels)
-            return (x * direction).sum(dim=1), lambda g: back(g[:, None] * direction)
-        return x.squeeze(1), lambda g: back(g[:, None])
+            logits, spread = (x * self.embed(labels)).sum(dim=1), lambda g: g[:, None] * self.embed(labels)
+        else:
+            logits, spread = x.squeeze(1), lambda g: g[:, None]
+        return logits, lambda after: back(linear_pullback(spread)(after))
 
 
 class Head(Layer):
@@ -196,4 +201,7 @@ class Head(Layer):
         return self.linear((x * self.basis.squeeze(1)).sum(dim=(2, 3)))
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        return self(x), lambda g: functional.linear(g, self.linear.weight.T)[:, :, None, None] * self.basis.squeeze(1)
+        def transpose(g: Tensor) -> Tensor:
+            return functional.linear(g, self.linear.weight.T)[:, :, None, None] * self.basis.squeeze(1)
+
+        return self(x), linear_pullback(transpose)

@@ -11,10 +11,12 @@ import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional
 
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import Affine, DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
     LRELU_GAIN,
+    ActivatedConv2d,
     Basis,
     BiasedLeakyReLU,
     Chain,
@@ -25,13 +27,9 @@ from r3gan.models.layers import (
     chain_pullback,
     downsampling_conv2d,
     downsampling_conv2d_transpose,
+    linear_pullback,
     upsample2x,
 )
-
-
-def activated_conv(c_in: int, c_out: int, kernel: int = 3) -> Chain:
-    """Convolution, bias, LeakyReLU(0.2)."""
-    return Chain(Conv2d(c_in, c_out, kernel, gain=LRELU_GAIN), BiasedLeakyReLU(c_out))
 
 
 class BiasedConv2d(Conv2d):
@@ -52,9 +50,9 @@ class Generator(GeneratorNetwork):
         super().__init__()
         self.z_dim, self.classes = z_dim, 0
         self.basis = Basis(z_dim, widths[0])
-        self.first = activated_conv(widths[0], widths[0])
+        self.first = ActivatedConv2d(widths[0], widths[0], 3)
         self.stages = nn.ModuleList(
-            nn.Sequential(activated_conv(a, b), activated_conv(b, b)) for a, b in itertools.pairwise(widths)
+            nn.Sequential(ActivatedConv2d(a, b, 3), ActivatedConv2d(b, b, 3)) for a, b in itertools.pairwise(widths)
         )
         self.to_image = nn.ModuleList(BiasedConv2d(w, image_channels) for w in widths)
 
@@ -72,7 +70,7 @@ class DownBlock(Layer):
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
-        self.conv1 = activated_conv(c_in, c_in)
+        self.conv1 = ActivatedConv2d(c_in, c_in, 3)
         self.conv2 = Conv2d(c_in, c_out, 3, gain=LRELU_GAIN)
         self.act2 = BiasedLeakyReLU(c_out)
         self.shortcut = Conv2d(c_in, c_out)
@@ -85,10 +83,11 @@ class DownBlock(Layer):
         y, back1 = self.conv1.pullback(x)
         y, back2 = self.act2.pullback(downsampling_conv2d(y, self.conv2.weight))
 
-        def pull(g: Tensor) -> Tensor:
-            g = g * math.sqrt(0.5)
-            main = back1(downsampling_conv2d_transpose(back2(g), self.conv2.weight))
-            return main + downsampling_conv2d_transpose(g, self.shortcut.weight)
+        def pull(after: Affine) -> Affine:
+            g = after.gradient * math.sqrt(0.5)
+            before_act2, constant = back2(Affine(g, after.constant))
+            main, constant = back1(Affine(downsampling_conv2d_transpose(before_act2, self.conv2.weight), constant))
+            return Affine(main + downsampling_conv2d_transpose(g, self.shortcut.weight), constant)
 
         return (y + downsampling_conv2d(x, self.shortcut.weight)) * math.sqrt(0.5), pull
 
@@ -100,9 +99,9 @@ class Discriminator(DiscriminatorNetwork):
         super().__init__()
         self.classes = 0
         falling = list(reversed(widths))
-        self.from_image = activated_conv(image_channels, falling[0], kernel=1)
+        self.from_image = ActivatedConv2d(image_channels, falling[0])
         self.stages = Chain(*[DownBlock(a, b) for a, b in itertools.pairwise(falling)])
-        self.last_conv = activated_conv(widths[0], widths[0])
+        self.last_conv = ActivatedConv2d(widths[0], widths[0], 3)
         self.linear = Linear(16 * widths[0], widths[0], gain=LRELU_GAIN)
         self.act = BiasedLeakyReLU(widths[0])
         self.logit = BiasedLinear(widths[0], 1)
@@ -112,10 +111,15 @@ class Discriminator(DiscriminatorNetwork):
         return self.logit(self.act(self.linear(x.flatten(1)))).squeeze(1)
 
     def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Pullback]:
-        """Logits [N] and the map from their gradients [N] to those of the images [N, C, R, R]."""
         x, back = chain_pullback((self.from_image, self.stages, self.last_conv), images)
+        shape = x.shape
         logits, head_back = chain_pullback((self.linear, self.act, self.logit), x.flatten(1))
-        return logits.squeeze(1), lambda g: back(head_back(g[:, None]).reshape(x.shape))
+
+        def pull(after: Affine) -> Affine:
+            gradient, constant = head_back(Affine(after.gradient[:, None], after.constant))
+            return back(Affine(gradient.reshape(shape), constant))
+
+        return logits.squeeze(1), pull
 
 
 class BiasedLinear(Linear):
@@ -127,3 +131,7 @@ class BiasedLinear(Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) + self.bias
+
+    def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
+        transpose = linear_pullback(lambda g: functional.linear(g, self.weight.T))
+        return self(x), lambda after: transpose(after.before_bias(self.bias))

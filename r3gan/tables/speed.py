@@ -13,8 +13,9 @@ from r3gan.tables import SpeedTable
 from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.render import code_line, device_line, grid, number, versions_line
 
-# Least work of a step in forward passes of one network: the gradient penalties make it 13 for D and 6 for G.
-FORWARDS = {"D step": 13, "G step": 6, "iteration": 19}
+# Work of a step in forward passes of one network. D: the fakes, then four passes each over reals and fakes
+# (r3gan/penalties.py). G: three of its own, D at the reals, and at the fakes there and back.
+FORWARDS = {"D step": 9, "G step": 6, "iteration": 15}
 COLUMNS = (
     "hardware", "config", "size", "batch", "step", "way", "ours_ms", "textbook_ms", "ratio", "img_per_s",
     "ours_peak_mib", "textbook_peak_mib", "bf16_peak_share", "rounds",

@@ -48,13 +48,13 @@ def choose_execution(
 ) -> Execution:
     """The defaults of a device, overridden by what is `wanted`; UserError where a choice does not exist or fit.
 
-    On a GPU: channels last, bfloat16 in the resolutions of the paper where the networks know it, compiled where the
-    penalty can be. On a CPU none of them: compiling takes longer than a short run, bfloat16 is emulated.
+    Channels last. On a GPU also bfloat16 in the resolutions of the paper where the networks know it, compiled where
+    the penalty can be; not on a CPU, where compiling takes longer than a short run and many emulate bfloat16.
     """
     can_compile = config.penalty == "transposed"
     on_gpu = device.type == "cuda"
     chosen = {
-        "layout": "channels-last" if on_gpu else "nchw",
+        "layout": "channels-last",
         "precision": "bf16" if on_gpu and network.mixed_precision else "fp32",
         "compile": "on" if on_gpu and can_compile else "off",
         "adam": "fused",
