@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,12 @@ class DeepSpeedEngine:
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**12,
         }
-        self.engine, self.optimiser, _, _ = deepspeed.initialize(model=network, optimizer=optimiser, config=settings)
+        # Every rank has built the same network from the run's seed. DeepSpeed would send rank 0's round all the same,
+        # as bytes, which takes neither channels last nor a parameter without dimensions (Config A's noise strengths).
+        with mock.patch.object(deepspeed.DeepSpeedEngine, "_broadcast_model"):
+            self.engine, self.optimiser, _, _ = deepspeed.initialize(
+                model=network, optimizer=optimiser, config=settings
+            )
         self.waiting = 0
 
     def backward(self, loss: Tensor) -> None:

@@ -44,17 +44,18 @@ class Execution:
 
 
 def choose_execution(
-    config: Config, network: Network, device: torch.device, wanted: Mapping[str, str | None]
+    config: Config, network: Network, device: torch.device, wanted: Mapping[str, str | None], *, flat: bool = False
 ) -> Execution:
     """The defaults of a device, overridden by what is `wanted`; UserError where a choice does not exist or fit.
 
-    Channels last. On a GPU also bfloat16 in the resolutions of the paper where the networks know it, compiled where
-    the penalty can be; not on a CPU, where compiling takes longer than a short run and many emulate bfloat16.
+    Channels last, but where parameters are kept in one `flat` piece (ZeRO 1 and 2). On a GPU also bfloat16 in the
+    resolutions of the paper where the networks know it, compiled where the penalty can be; not on a CPU, where
+    compiling takes longer than a short run and many emulate bfloat16.
     """
     can_compile = config.penalty == "transposed"
     on_gpu = device.type == "cuda"
     chosen = {
-        "layout": "channels-last",
+        "layout": "nchw" if flat else "channels-last",
         "precision": "bf16" if on_gpu and network.mixed_precision else "fp32",
         "compile": "on" if on_gpu and can_compile else "off",
         "adam": "fused",
@@ -65,6 +66,8 @@ def choose_execution(
         if value not in CHOICES[name]:
             raise unknown(f"--{name}", value, CHOICES[name])
         chosen[name] = value
+    if chosen["layout"] == "channels-last" and flat:
+        raise UserError("--layout channels-last: ZeRO 1 and 2 keep parameters in one flat piece; it goes with --zero 0")
     if chosen["precision"] == "bf16" and not network.mixed_precision:
         raise UserError(f"--precision bf16: {config.title} is defined in fp32; mixed precision is for D and E")
     if chosen["compile"] == "on" and not can_compile:
