@@ -45,6 +45,11 @@ class PlainEngine:
     def step(self, lr: float, beta2: float) -> None:
         for group in self.optimiser.param_groups:
             group["lr"], group["betas"] = lr, (group["betas"][0], beta2)
+        for parameter in self.network.parameters():
+            if parameter.grad is None:
+                # A lazy penalty does not see every bias. Adam would leave these out; StyleGAN2's own code and DeepSpeed
+                # give them a gradient of zero, with which their moments age as the others' do.
+                parameter.grad = torch.zeros_like(parameter)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 
