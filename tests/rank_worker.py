@@ -2,30 +2,84 @@
 
 import json
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
+from safetensors.torch import save_file
 
 from r3gan.data.loader import open_dataset
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint
 from r3gan.training.determinism import advance
 from r3gan.training.engine import join_world
+from r3gan.training.run import Run
 from r3gan.training.state import build_state
 from tests.test_training import CPU, make_run
 
 STEPS = 3
 LR = Ramp(1e-4, 1e-4)
-CASES = ((0, 4), (1, 2), (2, 2))  # ZeRO stage and micro-batch; with 8 images and two ranks 2 means accumulation
+
+
+@dataclass(frozen=True)
+class Case:
+    """A configuration, a ZeRO stage, a micro-batch; of 8 images two ranks accumulate twice at 2."""
+
+    config: str
+    zero: int
+    micro: int
+    steady: bool = False  # whether all that is random inside the networks is alike for every sample
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """ZeRO 1 and 2 do without channels last; path lengths are taken along noise drawn in the order of memory."""
+        return {"layout": "nchw"} if self.config == "A" else {}
+
+    def __str__(self) -> str:
+        return f"{self.config}-zero{self.zero}{'-steady' * self.steady}"
+
+    def run(self) -> Run:
+        """A short run; Config A's two lazy penalties come at the first and at the last of three steps."""
+        run = make_run(self.config, lr=LR)
+        config = run.config
+        if config.path_length:
+            config = replace(config, penalty_interval=2, path_length=replace(config.path_length, interval=2))
+        if self.steady:
+            config = replace(config, networks=replace(config.networks, style_mixing_prob=0.0))  # type: ignore[type-var]
+        return replace(run, config=config)
+
+
+E_CASES = (Case("E-inverted", 0, 4), Case("E-inverted", 1, 2), Case("E-inverted", 2, 2))
+A_CASES = tuple(Case("A", zero, 2) for zero in range(3))
+STEADY = Case("A", 1, 2, steady=True)
+CASES = (*E_CASES, *A_CASES, STEADY)
+
+
+def make_noise_steady(patch: pytest.MonkeyPatch) -> None:
+    """Let torch.randn give every sample the same numbers where it is not told what to draw from.
+
+    That is Config A's noise and the direction of its path lengths, which each rank draws for itself.
+    """
+    randn = torch.randn
+
+    def steady(*size: int, generator: torch.Generator | None = None, **options: Any) -> torch.Tensor:
+        if generator is not None:
+            return randn(*size, generator=generator, **options)
+        return randn(*size[1:], generator=torch.Generator().manual_seed(0), **options).expand(size)
+
+    patch.setattr(torch, "randn", steady)
+    patch.setattr(torch, "randn_like", lambda x: steady(*x.shape, dtype=x.dtype))
 
 
 def main(data: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     dataset = open_dataset(data)
-    for zero, micro in CASES:
-        world = join_world("deepspeed", zero, CPU)
-        run = make_run("E-inverted", lr=LR)
-        state = build_state(run, dataset, CPU, micro=micro, world=world)
+    for case in CASES:
+        world = join_world("deepspeed", case.zero, CPU)
+        run = case.run()
+        state = build_state(run, dataset, CPU, wanted=case.wanted, micro=case.micro, world=world)
         seen: list[tuple[int, int]] = []
         batch_at = state.stream.at
 
@@ -40,10 +94,14 @@ def main(data: Path, folder: Path) -> None:
             return at(start, count, likely_next)  # type: ignore[no-any-return]
 
         state.stream.at = noted  # type: ignore[method-assign,assignment]
-        for _ in range(STEPS):
-            advance(run, state)
-        checkpoint.save(folder / f"zero{zero}", state, {}, keep=1)
-        (folder / f"zero{zero}-seen{world.rank}.json").write_text(json.dumps(seen))
+        with pytest.MonkeyPatch.context() as patch:
+            if case.steady:
+                make_noise_steady(patch)
+            for _ in range(STEPS):
+                advance(run, state)
+        checkpoint.save(folder / str(case), state, {}, keep=1)
+        save_file(checkpoint.tensors_of(state), folder / f"{case}-rank{world.rank}.safetensors")
+        (folder / f"{case}-seen{world.rank}.json").write_text(json.dumps(seen))
     world.leave()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from r3gan.configs import CONFIGS
 from r3gan.data.loader import open_dataset
@@ -17,8 +18,10 @@ from r3gan.training.batching import images_that_fit, share_of
 from r3gan.training.determinism import advance
 from r3gan.training.state import build_networks, build_state
 from tests.conftest import REPOSITORY, Command, environment
-from tests.rank_worker import CASES, LR, STEPS
-from tests.test_training import CPU, SMOKE, make_run
+from tests.rank_worker import A_CASES, CASES, E_CASES, STEADY, STEPS, Case, make_noise_steady
+from tests.test_training import CPU, SMOKE
+
+Tensors = dict[str, torch.Tensor]
 
 
 def test_shares_cover_the_global_batch_once_in_any_split() -> None:
@@ -49,13 +52,20 @@ def test_the_micro_batch_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def alone(prepared: Path) -> dict[str, torch.Tensor]:
-    """The state after the same steps of one process of plain torch."""
-    run = make_run("E-inverted", lr=LR)
-    state = build_state(run, open_dataset(prepared / "data" / SMOKE), CPU)
-    for _ in range(STEPS):
-        advance(run, state)
-    return checkpoint.tensors_of(state)
+def alone(prepared: Path) -> dict[Case, Tensors]:
+    """The state after the same steps of one process of plain torch, by what these depend on."""
+    found: dict[Case, Tensors] = {}
+    for case in (E_CASES[0], STEADY):
+        run = case.run()
+        micro = None if case in E_CASES else case.micro  # Config A's D compares the samples of a micro-batch
+        state = build_state(run, open_dataset(prepared / "data" / SMOKE), CPU, wanted=case.wanted, micro=micro)
+        with pytest.MonkeyPatch.context() as patch:
+            if case.steady:
+                make_noise_steady(patch)
+            for _ in range(STEPS):
+                advance(run, state)
+        found |= dict.fromkeys(E_CASES if case in E_CASES else (STEADY,), checkpoint.tensors_of(state))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -71,29 +81,54 @@ def together(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("zero", [zero for zero, _ in CASES])
-def test_two_ranks_train_what_one_process_trains(zero: int, alone: dict[str, torch.Tensor], together: Path) -> None:
-    found = checkpoint.latest(together / f"zero{zero}", {})
-    assert found is not None
-    header, tensors = found
-    assert header["step"] == STEPS
-    assert tensors.keys() == alone.keys()
+def assert_close(ours: Tensors, theirs: Tensors) -> None:
+    """The same but for rounding."""
+    assert ours.keys() == theirs.keys()
     # DeepSpeed has no float64. In float32 the order of a sum differs, and Adam turns the smallest gradients, which are
     # rounding alone, into whole steps; so networks are compared as wholes, and moments less strictly.
     limits = {"generator": 1e-6, "discriminator": 1e-6, "ema": 1e-6, "generator-adam": 1e-5, "discriminator-adam": 1e-5}
     for part, limit in limits.items():
-        ours, theirs = (
-            torch.cat(
-                [v.flatten() for k, v in sorted(side.items()) if k.startswith(f"{part}/") and not k.endswith("/step")]
-            )
-            for side in (tensors, alone)
+        one, two = (
+            torch.cat([v.flatten() for k, v in sorted(side.items()) if k.startswith(f"{part}/") and not own(k)])
+            for side in (ours, theirs)
         )
-        assert float((ours - theirs).norm()) <= limit * float(theirs.norm()), part
+        assert float((one - two).norm()) <= limit * float(two.norm()), part
+    steps = [key for key in ours if key.endswith("/step")]
+    assert all(torch.equal(ours[key], theirs[key]) for key in steps)
+    assert torch.allclose(ours["path_length_mean"], theirs["path_length_mean"], rtol=1e-5, atol=0)
 
 
-@pytest.mark.parametrize("zero", [zero for zero, _ in CASES])
-def test_every_image_goes_to_exactly_one_rank(zero: int, together: Path) -> None:
-    seen = [json.loads((together / f"zero{zero}-seen{rank}.json").read_text()) for rank in range(2)]
+def own(key: str) -> bool:
+    """Whether a tensor is a rank's own (the average of the w it saw, which nothing is trained by), or a count."""
+    return key.endswith(("w_avg", "/step"))
+
+
+@pytest.mark.parametrize("case", [*E_CASES, STEADY], ids=str)
+def test_two_ranks_train_what_one_process_trains(case: Case, alone: dict[Case, Tensors], together: Path) -> None:
+    found = checkpoint.latest(together / str(case), {})
+    assert found is not None
+    header, tensors = found
+    assert header["step"] == STEPS
+    assert_close(tensors, alone[case])
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_both_ranks_hold_the_same(case: Case, together: Path) -> None:
+    one, two = (load_file(together / f"{case}-rank{rank}.safetensors") for rank in range(2))
+    assert one.keys() == two.keys()
+    assert [key for key in one if not own(key) and not torch.equal(one[key], two[key])] == []
+    assert (float(one["path_length_mean"]) > 0) == (case.config == "A")
+
+
+@pytest.mark.parametrize("case", A_CASES[1:], ids=str)
+def test_every_zero_stage_trains_the_same_with_lazy_penalties_and_noise(case: Case, together: Path) -> None:
+    ours, theirs = (load_file(together / f"{name}-rank0.safetensors") for name in (case, A_CASES[0]))
+    assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("case", E_CASES, ids=str)
+def test_every_image_goes_to_exactly_one_rank(case: Case, together: Path) -> None:
+    seen = [json.loads((together / f"{case}-seen{rank}.json").read_text()) for rank in range(2)]
     positions = sorted(start + i for rank in seen for start, count in rank for i in range(count))
     assert positions == list(range(2 * STEPS * 8))  # of D and G
 
