@@ -71,8 +71,8 @@ def write_record(results: Path, run: str, images: int, seconds: float, device: d
 
 
 # Forward passes of G and D in a D step and a G step. E: 9 and 6 of about equal networks. B: D's step has G once, D at
-# the fakes with both gradients (3), at the reals forward, transposed and the latter's gradients (4); G's step has G with
-# its gradients (3), D and its input gradient (2). C + R2: four at either side, and D at the reals in G's step.
+# the fakes with both gradients (3), at the reals forward, transposed and the latter's gradients (4); G's step has G
+# with its gradients (3), D and its input gradient (2). C + R2: four at either side, and D at the reals in G's step.
 PASSES = {"E": (4, 11), "B": (4, 9), "C-rpgan": (4, 10), "C-r2": (4, 11)}
 
 

@@ -27,6 +27,7 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
             # As large as at the start, and nothing zero: a block's last layer would hide its first ones.
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
         execution.arrange(network, SMOKE)
+        execution.lay_out(network)
     return Losses(config, generator, discriminator, compiled=execution.compile == "on")
 
 
@@ -63,6 +64,29 @@ def test_channels_last_trains_the_same(name: str) -> None:
     assert difference(other, plain) < 1e-10
 
 
+@pytest.mark.parametrize("name", ["B", "E-inverted"])
+def test_channels_last_stays_so_through_forward_and_transposed_layers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, kept = losses_of(name, layout="channels-last"), []
+
+    def noting(convolve):  # type: ignore[no-untyped-def]
+        def noted(self: layers.Conv2d, x: torch.Tensor) -> torch.Tensor:
+            kept.append(x.is_contiguous(memory_format=torch.channels_last) or x.shape[1] == 3 or x.shape[2] == 4)
+            y = convolve(self, x)
+            kept.append(y.is_contiguous(memory_format=torch.channels_last))
+            return y  # type: ignore[no-any-return]
+
+        return noted
+
+    for kind in (layers.Conv2d, layers.ActivatedConv2d):
+        monkeypatch.setattr(kind, "forward", noting(kind.forward))
+    monkeypatch.setattr(layers.Conv2d, "transpose", noting(layers.Conv2d.transpose))
+    gradients(losses)
+    assert len(kept) > 50
+    assert all(kept)  # images and the 4x4 maps that heads and bases put out aside
+
+
 def test_resampling_keeps_channels_last() -> None:
     x = torch.randn(2, 6, 8, 8).to(memory_format=torch.channels_last)
     for function in (layers.downsample2x, layers.upsample2x):
@@ -86,6 +110,16 @@ def test_bfloat16_is_used_where_the_paper_uses_it_and_stays_close() -> None:
     assert 1e-4 < float((a - b).norm() / b.norm()) < 0.1  # rounded, and no more than rounded
     logits = losses.networks[1](torch.randn(2, 3, 16, 16))
     assert logits.dtype == torch.float32
+
+
+def test_zero_that_flattens_parameters_has_a_layout_of_its_own() -> None:
+    generator, _ = build_networks(CONFIGS["B"], SMOKE, 0)
+    layouts = [choose_execution(CONFIGS["B"], generator, CPU, {}, zero).layout for zero in (None, 0, 1, 2)]
+    assert layouts == ["channels-last", "channels-last", "nchw", "nchw"]
+    with pytest.raises(
+        UserError, match="--layout channels-last: ZeRO 2 has a layout of its own; use nchw, or --zero 0"
+    ):
+        choose_execution(CONFIGS["B"], generator, CPU, {"layout": "channels-last"}, 2)
 
 
 def test_the_papers_resolutions_for_bfloat16() -> None:

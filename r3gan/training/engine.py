@@ -185,6 +185,10 @@ class World:
         torch.distributed.all_reduce(raised)
         return [bool(value > 0) for value in raised.tolist()]
 
+    def host_group(self) -> Any:
+        """A group of all ranks that exchanges what lies on the CPU, which the GPUs' own cannot; None where alone."""
+        return torch.distributed.new_group(backend="gloo") if self.size > 1 else None
+
     def barrier(self) -> None:
         if self.size > 1:
             torch.distributed.barrier()
