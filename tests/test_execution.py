@@ -28,7 +28,7 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
         execution.arrange(network, SMOKE)
         execution.lay_out(network)
-    return Losses(config, generator, discriminator, compiled=execution.compile == "on")
+    return Losses(config, generator, discriminator, compile_as=execution.compile)
 
 
 def gradients(
@@ -129,26 +129,29 @@ def test_the_papers_resolutions_for_bfloat16() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "backend", "augment_p"), [("C-r2", "inductor", 0.0), ("E-inverted", "aot_eager", 0.7)]
+    ("name", "backend", "compile_as", "augment_p"),
+    [("C-r2", "inductor", "graphs", 0.0), ("E-inverted", "aot_eager", "on", 0.7)],
 )
 def test_compiled_steps_train_the_same(
-    name: str, backend: str, augment_p: float, monkeypatch: pytest.MonkeyPatch
+    name: str, backend: str, compile_as: str, augment_p: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Generating code takes minutes for a large step: the smaller networks' is generated, the larger step, augmentation
-    # included, is traced and differentiated by the compiler and run as it is.
+    # included, is traced and differentiated by the compiler and run as it is. Without a GPU "graphs" records none.
     torch.compiler.reset()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     tiny = replace(SIZES[SMOKE], base_widths=(16, 16))  # compiling takes as long as there are shapes
     monkeypatch.setitem(SIZES, "tiny", tiny)  # type: ignore[arg-type]
-    plain = gradients(losses_of(name, torch.float64, "tiny"), torch.float64, 8, augment_p)
-    compiled = gradients(losses_of(name, torch.float64, "tiny", compile="on"), torch.float64, 8, augment_p)
-    assert difference(compiled, plain) < 1e-9
+    plain, twin = (losses_of(name, torch.float64, "tiny") for _ in range(2))
+    compiled = Losses(CONFIGS[name], *twin.networks, compile_as=compile_as)
+    expected = gradients(plain, torch.float64, 8, augment_p)
+    assert difference(gradients(compiled, torch.float64, 8, augment_p), expected) < 1e-9
 
 
 @pytest.mark.parametrize(
     ("name", "wanted", "message"),
     [
         ("A", {"compile": "on"}, "--compile on: A StyleGAN2 needs double backward"),
+        ("E", {"compile": "graphs"}, "--compile graphs: CUDA graphs need a GPU; use on or off"),
         ("B", {"precision": "bf16"}, "--precision bf16: B Stripped StyleGAN2 is defined in fp32"),
         ("E", {"precision": "fp16"}, "--precision 'fp16'"),
     ],

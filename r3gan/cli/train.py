@@ -75,7 +75,7 @@ def add_ways_of_running(sub: Parser) -> None:
     speed = sub.add_argument_group("how it is computed (defaults: what suits the device)")
     speed.add_argument("--layout", help="nchw or channels-last")
     speed.add_argument("--precision", help="fp32, or bf16 in the paper's resolutions")
-    speed.add_argument("--compile", help="on or off")
+    speed.add_argument("--compile", help="on, off, or graphs (CUDA graphs)")
     speed.add_argument("--adam", help="foreach or fused")
 
 

@@ -230,7 +230,7 @@ TABLES: Mapping[str, AnyTable] = {
             "bf16 peak: the work of our step (9 forward passes for D, where the textbook's takes 13, and 6 for G) over "
             "the device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
-            "without its lazy penalties.",
+            "without its lazy penalties. The textbook's side is the same for every way.",
         ),
     ),
     "table7-projected": SpeedTable(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("nchw", "channels-last"),
     "precision": ("fp32", "bf16"),
-    "compile": ("off", "on"),
+    "compile": ("off", "on", "graphs"),
     "adam": ("foreach", "fused"),
 }
 
@@ -76,8 +76,12 @@ def choose_execution(
         chosen[name] = value
     if chosen["precision"] == "bf16" and not network.mixed_precision:
         raise UserError(f"--precision bf16: {config.title} is defined in fp32; mixed precision is for D and E")
-    if chosen["compile"] == "on" and not can_compile:
-        raise UserError(f"--compile on: {config.title} needs double backward, which cannot be compiled")
+    if chosen["compile"] == "graphs" and not on_gpu:
+        raise UserError("--compile graphs: CUDA graphs need a GPU; use on or off")
+    if chosen["compile"] != "off" and not can_compile:
+        raise UserError(
+            f"--compile {chosen['compile']}: {config.title} needs double backward, which cannot be compiled"
+        )
     if chosen["layout"] == "channels-last" and flat:
         raise UserError(f"--layout channels-last: ZeRO {zero_stage} has a layout of its own; use nchw, or --zero 0")
     return Execution(**chosen)

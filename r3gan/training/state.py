@@ -83,7 +83,7 @@ def build_state(
         ema=ema,
         generator_engine=generator_engine,
         discriminator_engine=discriminator_engine,
-        losses=Losses(run.config, generator, discriminator, compiled=execution.compile == "on"),
+        losses=Losses(run.config, generator, discriminator, compile_as=execution.compile),
         stream=Stream(dataset, run.seed, run.recipe.xflip, device),
         share=share,
         world=world,
