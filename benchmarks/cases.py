@@ -31,7 +31,7 @@ class Case:
     devices: tuple[str, ...]
     gmac_per_image: float | None = None  # forward multiply-adds of G, D about equal, in 10^9 (published sizes)
     way: str = ""  # what of the execution is not the device's default, and what it is
-    wanted: Mapping[str, str] = field(default_factory=dict)
+    wanted: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:

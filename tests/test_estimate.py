@@ -289,7 +289,7 @@ def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan
         assert part in done.stdout
     found = json.loads(r3gan(*arguments, "--json", cwd=REPOSITORY).stdout)
     assert found["runs"][0]["training"]["source"] == "counted"
-    assert found["everything"]["device_hours"] == pytest.approx(6.67e19 / (0.4 * 181e12) / 3600, rel=1e-2)
+    assert found["everything"]["device_hours"] == pytest.approx(5.27e19 / (0.4 * 181e12) / 3600, rel=1e-2)
     code = f"import sys; from r3gan.cli import main; main({arguments!r}); assert 'torch' not in sys.modules"
     again = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(REPOSITORY))
     assert again.returncode == 0
