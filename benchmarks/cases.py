@@ -1,7 +1,7 @@
 """CASES: what is timed, one entry each; a case is skipped where it does not fit the device."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -30,17 +30,25 @@ class Case:
     batch: int
     devices: tuple[str, ...]
     gmac_per_image: float | None = None  # forward multiply-adds of G, D about equal, in 10^9 (published sizes)
+    way: str = ""  # what of the execution is not the device's default, and what it is
+    wanted: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
-        return f"{self.config} at {self.size}, batch {self.batch}"
+        return f"{self.config} at {self.size}, batch {self.batch}" + (f", {self.way}" if self.way else "")
 
 
+CIFAR10 = Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02)
 CASES: tuple[Case, ...] = (
     *(Case(config=name, size=SMOKE, batch=8, devices=("cpu",)) for name in TABLE1.configs),
     Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda")),
+    Case(config="E", size=NARROWED, batch=16, devices=("cpu",), way="bfloat16", wanted={"precision": "bf16"}),
     *(Case(config=name, size="ffhq-256", batch=16, devices=("cuda",)) for name in TABLE1.configs),
-    Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02),
+    CIFAR10,
+    replace(CIFAR10, way="CUDA graphs", wanted={"compile": "graphs"}),
+    replace(CIFAR10, way="not compiled", wanted={"compile": "off"}),
+    replace(CIFAR10, way="not compiled, NCHW", wanted={"compile": "off", "layout": "nchw"}),
+    replace(CIFAR10, way="float32", wanted={"precision": "fp32"}),
     Case(config="E", size="stackedmnist", batch=512, devices=("cuda",), gmac_per_image=7.02),
     Case(config="E", size="ffhq-64", batch=256, devices=("cuda",), gmac_per_image=13.06),
     Case(config="E", size="ffhq-256", batch=32, devices=("cuda",), gmac_per_image=28.78),
@@ -68,4 +76,11 @@ def run_of(case: Case) -> Run:
 
 
 def fits(case: Case, device: torch.device) -> bool:
-    return device.type in case.devices
+    """Whether the case is for this device; bfloat16 is for processors that multiply it, not those that emulate it."""
+    capable = case.wanted.get("precision") != "bf16" or device.type == "cuda" or multiplies_bf16()
+    return device.type in case.devices and capable
+
+
+def multiplies_bf16() -> bool:
+    """Whether this processor has matrix instructions for bfloat16; not where an older torch does not say."""
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))

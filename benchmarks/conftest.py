@@ -18,7 +18,7 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """One file a benchmark module; a partial run (-k) replaces only its own entries."""
+    """One file a benchmark module; a partial run (-k) replaces it too."""
     found = getattr(session.config, "_benchmarksession", None)
     if exitstatus != 0 or found is None or not found.benchmarks:
         return

@@ -43,7 +43,7 @@ def sides(case: Case) -> dict[str, tuple[Callable[[], object], Callable[[], obje
     """For each step ours and the textbook's, on twin states."""
     run, data = run_of(case), data_of(case)
     hyper = Hyper.at(run.recipe, 0)
-    ours: State = build_state(run, data, DEVICE)
+    ours: State = build_state(run, data, DEVICE, wanted=case.wanted)
     plain = {"layout": "nchw", "precision": "fp32", "compile": "off", "adam": "foreach"}
     theirs = Textbook(run, build_state(run, data, DEVICE, wanted=plain))
 
@@ -97,6 +97,7 @@ def test_step(benchmark: BenchmarkFixture, case: Case, step: str) -> None:
         "size": case.size,
         "batch": case.batch,
         "step": step,
+        **({"way": case.way} if case.way else {}),
         "ours_ms": round(ours_s * 1e3, 3),
         "textbook_ms": round(median(textbook_s) * 1e3, 3),
         "ratio": round(median(textbook_s) / ours_s, 3),

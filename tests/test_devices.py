@@ -96,7 +96,9 @@ def arrange_as_on_a_gpu(networks: tuple[Network, Network], name: str, monkeypatc
     execution = choose_execution(CONFIGS[name], networks[0], torch.device("cuda"), {})
     for network in networks:
         execution.arrange(network, SMOKE)
+        execution.lay_out(network)
     monkeypatch.setattr(Execution, "arrange", lambda self, network, dataset: None)
+    monkeypatch.setattr(Execution, "lay_out", lambda self, network: None)
 
 
 def test_evaluation_keeps_to_its_device(stacks: Dataset, numberless: FakeTensorMode) -> None:

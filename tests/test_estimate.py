@@ -71,8 +71,8 @@ def write_record(results: Path, run: str, images: int, seconds: float, device: d
 
 
 # Forward passes of G and D in a D step and a G step. E: 9 and 6 of about equal networks. B: D's step has G once, D at
-# the fakes with both gradients (3), at the reals forward, transposed and the latter's gradients (4); G's step has G with
-# its gradients (3), D and its input gradient (2). C + R2: four at either side, and D at the reals in G's step.
+# the fakes with both gradients (3), at the reals forward, transposed and the latter's gradients (4); G's step has G
+# with its gradients (3), D and its input gradient (2). C + R2: four at either side, and D at the reals in G's step.
 PASSES = {"E": (4, 11), "B": (4, 9), "C-rpgan": (4, 10), "C-r2": (4, 11)}
 
 
@@ -289,7 +289,7 @@ def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan
         assert part in done.stdout
     found = json.loads(r3gan(*arguments, "--json", cwd=REPOSITORY).stdout)
     assert found["runs"][0]["training"]["source"] == "counted"
-    assert found["everything"]["device_hours"] == pytest.approx(6.67e19 / (0.4 * 181e12) / 3600, rel=1e-2)
+    assert found["everything"]["device_hours"] == pytest.approx(5.27e19 / (0.4 * 181e12) / 3600, rel=1e-2)
     code = f"import sys; from r3gan.cli import main; main({arguments!r}); assert 'torch' not in sys.modules"
     again = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env=environment(REPOSITORY))
     assert again.returncode == 0

@@ -27,7 +27,8 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
             # As large as at the start, and nothing zero: a block's last layer would hide its first ones.
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
         execution.arrange(network, SMOKE)
-    return Losses(config, generator, discriminator, compiled=execution.compile == "on")
+        execution.lay_out(network)
+    return Losses(config, generator, discriminator, compile_as=execution.compile)
 
 
 def gradients(
@@ -63,6 +64,29 @@ def test_channels_last_trains_the_same(name: str) -> None:
     assert difference(other, plain) < 1e-10
 
 
+@pytest.mark.parametrize("name", ["B", "E-inverted"])
+def test_channels_last_stays_so_through_forward_and_transposed_layers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, kept = losses_of(name, layout="channels-last"), []
+
+    def noting(convolve):  # type: ignore[no-untyped-def]
+        def noted(self: layers.Conv2d, x: torch.Tensor) -> torch.Tensor:
+            kept.append(x.is_contiguous(memory_format=torch.channels_last) or x.shape[1] == 3 or x.shape[2] == 4)
+            y = convolve(self, x)
+            kept.append(y.is_contiguous(memory_format=torch.channels_last))
+            return y  # type: ignore[no-any-return]
+
+        return noted
+
+    for kind in (layers.Conv2d, layers.ActivatedConv2d):
+        monkeypatch.setattr(kind, "forward", noting(kind.forward))
+    monkeypatch.setattr(layers.Conv2d, "transpose", noting(layers.Conv2d.transpose))
+    gradients(losses)
+    assert len(kept) > 50
+    assert all(kept)  # images and the 4x4 maps that heads and bases put out aside
+
+
 def test_resampling_keeps_channels_last() -> None:
     x = torch.randn(2, 6, 8, 8).to(memory_format=torch.channels_last)
     for function in (layers.downsample2x, layers.upsample2x):
@@ -88,6 +112,16 @@ def test_bfloat16_is_used_where_the_paper_uses_it_and_stays_close() -> None:
     assert logits.dtype == torch.float32
 
 
+def test_zero_that_flattens_parameters_has_a_layout_of_its_own() -> None:
+    generator, _ = build_networks(CONFIGS["B"], SMOKE, 0)
+    layouts = [choose_execution(CONFIGS["B"], generator, CPU, {}, zero).layout for zero in (None, 0, 1, 2)]
+    assert layouts == ["channels-last", "channels-last", "nchw", "nchw"]
+    with pytest.raises(
+        UserError, match="--layout channels-last: ZeRO 2 has a layout of its own; use nchw, or --zero 0"
+    ):
+        choose_execution(CONFIGS["B"], generator, CPU, {"layout": "channels-last"}, 2)
+
+
 def test_the_papers_resolutions_for_bfloat16() -> None:
     from_px = {name: size.bf16_from_px for name, size in SIZES.items()}
     assert from_px["ffhq-256"] == 32
@@ -95,26 +129,29 @@ def test_the_papers_resolutions_for_bfloat16() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "backend", "augment_p"), [("C-r2", "inductor", 0.0), ("E-inverted", "aot_eager", 0.7)]
+    ("name", "backend", "compile_as", "augment_p"),
+    [("C-r2", "inductor", "graphs", 0.0), ("E-inverted", "aot_eager", "on", 0.7)],
 )
 def test_compiled_steps_train_the_same(
-    name: str, backend: str, augment_p: float, monkeypatch: pytest.MonkeyPatch
+    name: str, backend: str, compile_as: str, augment_p: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Generating code takes minutes for a large step: the smaller networks' is generated, the larger step, augmentation
-    # included, is traced and differentiated by the compiler and run as it is.
+    # included, is traced and differentiated by the compiler and run as it is. Without a GPU "graphs" records none.
     torch.compiler.reset()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     tiny = replace(SIZES[SMOKE], base_widths=(16, 16))  # compiling takes as long as there are shapes
     monkeypatch.setitem(SIZES, "tiny", tiny)  # type: ignore[arg-type]
-    plain = gradients(losses_of(name, torch.float64, "tiny"), torch.float64, 8, augment_p)
-    compiled = gradients(losses_of(name, torch.float64, "tiny", compile="on"), torch.float64, 8, augment_p)
-    assert difference(compiled, plain) < 1e-9
+    plain, twin = (losses_of(name, torch.float64, "tiny") for _ in range(2))
+    compiled = Losses(CONFIGS[name], *twin.networks, compile_as=compile_as)
+    expected = gradients(plain, torch.float64, 8, augment_p)
+    assert difference(gradients(compiled, torch.float64, 8, augment_p), expected) < 1e-9
 
 
 @pytest.mark.parametrize(
     ("name", "wanted", "message"),
     [
         ("A", {"compile": "on"}, "--compile on: A StyleGAN2 needs double backward"),
+        ("E", {"compile": "graphs"}, "--compile graphs: CUDA graphs need a GPU; use on or off"),
         ("B", {"precision": "bf16"}, "--precision bf16: B Stripped StyleGAN2 is defined in fp32"),
         ("E", {"precision": "fp16"}, "--precision 'fp16'"),
     ],

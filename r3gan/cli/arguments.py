@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from r3gan.errors import UserError, unknown
@@ -52,6 +53,34 @@ AddCommand = Callable[[str, Function, str], Parser]
 def add_device(sub: Parser) -> None:
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto, a GPU where there is one)")
     sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
+
+
+def add_places(sub: "Parser | argparse._ArgumentGroup") -> None:
+    """Where metrics find what they need; `places_of` reads it."""
+    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
+    sub.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="folder with Inception's and VGG16's files (default: $R3GAN_WEIGHTS, else ~/.cache/r3gan)",
+    )
+
+
+def check_classifier(option: str, metrics: list[str], classifier: str | None) -> None:
+    """UserError where a metric of `option` is unknown, or needs the classifier of digits and none is named."""
+    from r3gan.metrics import needs_classifier
+
+    if (digits := needs_classifier(metrics)) and not classifier:
+        raise UserError(f"{option} {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
+
+
+def places_of(arguments: argparse.Namespace) -> Any:
+    """What `add_places` asked for, as metrics take it."""
+    from r3gan.metrics.extractors import Places
+    from r3gan.metrics.weights import weights_folder
+
+    classifier = Path("runs/classifier") / arguments.classifier if arguments.classifier else None
+    return Places(weights=weights_folder(arguments.weights), classifier=classifier)
 
 
 def check_device(arguments: argparse.Namespace) -> None:

@@ -6,12 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from r3gan.cli.arguments import AddCommand, Parser, add_device, choose_device, positive
-from r3gan.errors import UserError
+from r3gan.cli.arguments import (
+    AddCommand,
+    Parser,
+    add_device,
+    add_places,
+    check_classifier,
+    choose_device,
+    places_of,
+    positive,
+)
+from r3gan.errors import UserError, unknown
 
 
 def add_commands(command: AddCommand) -> None:
-    add_plan(command("evaluate", run_evaluate, "measure a trained run and write its record"))
+    sub = command("evaluate", run_evaluate, "measure a trained run and write its record")
+    add_plan(sub)
+    words = "last, or best of a run trained with --keep-best (default: last)"
+    sub.add_argument("--snapshot", default="last", metavar="WHICH", help=words)
     add_plan(command("converge", run_converge, "measure what a run kept of G on the way, and write the curve"))
 
     sub = command("crossing", run_crossing, "when a run first reaches the best of another, in images and in time")
@@ -25,7 +37,6 @@ def add_plan(sub: Parser) -> None:
     """What is measured, and where what that needs is found."""
     sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
-    sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
     sub.add_argument(
         "--metrics",
         nargs="+",
@@ -35,12 +46,7 @@ def add_plan(sub: Parser) -> None:
     )
     sub.add_argument("--samples", type=positive(int), default=10_000, help="images of a draw (default: 10000)")
     sub.add_argument("--draws", type=positive(int), default=1, help="how often they are drawn (default: once)")
-    sub.add_argument(
-        "--weights",
-        type=Path,
-        metavar="DIR",
-        help="folder with Inception's and VGG16's files (default: $R3GAN_WEIGHTS, else ~/.cache/r3gan)",
-    )
+    add_places(sub)
     sub.add_argument(
         "--reference",
         action="append",
@@ -67,8 +73,10 @@ def reference_file(text: str, metrics: list[str]) -> tuple[str, tuple[Path, str 
 
 
 def run_evaluate(arguments: argparse.Namespace) -> None:
-    from r3gan.metrics.evaluate import evaluate
+    from r3gan.metrics.evaluate import SNAPSHOTS, evaluate
 
+    if arguments.snapshot not in SNAPSHOTS:
+        raise unknown("--snapshot", arguments.snapshot, SNAPSHOTS)
     measure(arguments, evaluate)
 
 
@@ -82,15 +90,9 @@ def run_converge(arguments: argparse.Namespace) -> None:
 
 def measure(arguments: argparse.Namespace, how: Callable[..., Any]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
-    from r3gan.metrics import needs_classifier
-
     run_parts(arguments.run)
-    if (digits := needs_classifier(arguments.metrics)) and not arguments.classifier:
-        raise UserError(f"--metrics {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
+    check_classifier("--metrics", arguments.metrics, arguments.classifier)
     references = dict(reference_file(text, arguments.metrics) for text in arguments.reference)
-    from r3gan.metrics.extractors import Places
-    from r3gan.metrics.weights import weights_folder
-
     device = choose_device(arguments)
     from r3gan.data.loader import open_dataset
     from r3gan.data.sources import refuse_variant
@@ -101,11 +103,9 @@ def measure(arguments: argparse.Namespace, how: Callable[..., Any]) -> None:
         metrics=tuple(arguments.metrics),
         samples=arguments.samples,
         draws=arguments.draws,
-        places=Places(
-            weights=weights_folder(arguments.weights),
-            classifier=Path("runs/classifier") / arguments.classifier if arguments.classifier else None,
-        ),
+        places=places_of(arguments),
         references=references,
+        snapshot=getattr(arguments, "snapshot", "last"),
     )
     name = run_parts(arguments.run)[1]
     dataset = open_dataset(arguments.data or Path("data") / name)

@@ -12,8 +12,11 @@ from r3gan.cli.arguments import (
     AddCommand,
     Parser,
     add_device,
+    add_places,
+    check_classifier,
     check_device,
     choose_device,
+    places_of,
     positive,
     scale_name,
     seed_number,
@@ -36,6 +39,7 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--snapshot-kimg", type=positive(float), metavar="KIMG", help="keep G this often, for `r3gan converge`"
     )
+    add_best(sub)
     sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
     sub.add_argument(
         "--check-determinism",
@@ -45,6 +49,14 @@ def add_commands(command: AddCommand) -> None:
     )
     add_device(sub)
     add_ways_of_running(sub)
+
+
+def add_best(sub: Parser) -> None:
+    """Options that keep the best G; they do not change what is trained."""
+    best = sub.add_argument_group("keeping the best G beside the last one, for `r3gan evaluate --snapshot best`")
+    best.add_argument("--keep-best", metavar="METRIC", help="measure every snapshot as it comes, keep the best alone")
+    best.add_argument("--best-samples", type=positive(int), default=10_000, metavar="N", help="images (default: 10000)")
+    add_places(best)
 
 
 def add_ways_of_running(sub: Parser) -> None:
@@ -63,7 +75,7 @@ def add_ways_of_running(sub: Parser) -> None:
     speed = sub.add_argument_group("how it is computed (defaults: what suits the device)")
     speed.add_argument("--layout", help="nchw or channels-last")
     speed.add_argument("--precision", help="fp32, or bf16 in the paper's resolutions")
-    speed.add_argument("--compile", help="on or off")
+    speed.add_argument("--compile", help="on, off, or graphs (CUDA graphs)")
     speed.add_argument("--adam", help="foreach or fused")
 
 
@@ -93,6 +105,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     if arguments.zero not in (0, 1, 2):
         reason = " (3 shards the parameters that the penalties' extra passes need)" if arguments.zero == 3 else ""
         raise UserError(f"--zero {arguments.zero} is not possible{reason}; allowed: 0, 1, 2")
+    check_best(arguments)
     from r3gan.training import launch
 
     ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
@@ -108,12 +121,56 @@ def run_train(arguments: argparse.Namespace) -> int:
     share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here rather than in every rank
     if arguments.launcher != "local" and not arguments.rank_of:
         refuse_missing_gpus(arguments)
+        open_best(arguments)
         work.mkdir(parents=True, exist_ok=True)
         return launch.run_ranks(ranks, sys.argv[1:], work / "exit-code")
     if arguments.rank_of == "srun":
         launch.adopt_slurm_rank()
     device = choose_device(arguments)
     return train_rank(arguments, run, dataset, work, device)
+
+
+def check_best(arguments: argparse.Namespace) -> None:
+    """UserError where the best G is asked for and what that needs is missing."""
+    if arguments.keep_best:
+        if not arguments.snapshot_kimg:
+            raise UserError("--keep-best needs --snapshot-kimg KIMG, how often G is measured")
+        check_classifier("--keep-best", [arguments.keep_best], arguments.classifier)
+
+
+def plan_of_best(arguments: argparse.Namespace) -> Any:
+    """How the snapshots are measured."""
+    from r3gan.metrics.evaluate import Plan
+
+    return Plan(metrics=(arguments.keep_best,), samples=arguments.best_samples, places=places_of(arguments))
+
+
+def open_best(arguments: argparse.Namespace) -> None:
+    """Fetch what measuring needs, or refuse it, here rather than in every rank."""
+    if arguments.keep_best:
+        import torch
+
+        from r3gan.metrics.evaluate import open_networks
+
+        open_networks(plan_of_best(arguments), torch.device("cpu"))
+
+
+def judge_of(arguments: argparse.Namespace, dataset: Any, device: Any, world: Any) -> Any:
+    """What measures the snapshots of this run; None where they need not be."""
+    if not arguments.keep_best:
+        return None
+    from r3gan.metrics import find_metric
+    from r3gan.metrics.judging import scorer
+    from r3gan.metrics.ranks import Ranks
+    from r3gan.training.best import Judge
+
+    ranks = Ranks(rank=world.rank, size=world.size, group=world.host_group())
+    return Judge(
+        metric=arguments.keep_best,
+        lower_is_better=find_metric(arguments.keep_best).better == "lower",
+        samples=arguments.best_samples,
+        score=scorer(plan_of_best(arguments), dataset, device, ranks),
+    )
 
 
 def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
@@ -142,21 +199,22 @@ def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path
         print(difference or f"{run.id}: {arguments.check_determinism} steps, twice, bit for bit the same")
         return 1 if difference else 0
     world = join_world(arguments.engine, arguments.zero, device)
-    options = Options(
-        out=arguments.out or Path("runs") / run.id,
-        work=work,
-        device=device,
-        world=world,
-        wanted=wanted,
-        micro_batch=arguments.micro_batch,
-        checkpoint_seconds=arguments.checkpoint_seconds,
-        keep_checkpoints=arguments.keep_checkpoints,
-        snapshot_kimg=arguments.snapshot_kimg,
-        tensorboard=arguments.tensorboard,
-        code=fingerprint.code("train"),
-        launch=os.environ.get("R3GAN_LAUNCH", ""),
-    )
     try:
+        options = Options(
+            out=arguments.out or Path("runs") / run.id,
+            work=work,
+            device=device,
+            world=world,
+            wanted=wanted,
+            micro_batch=arguments.micro_batch,
+            checkpoint_seconds=arguments.checkpoint_seconds,
+            keep_checkpoints=arguments.keep_checkpoints,
+            snapshot_kimg=arguments.snapshot_kimg,
+            judge=judge_of(arguments, dataset, device, world),
+            tensorboard=arguments.tensorboard,
+            code=fingerprint.code("train"),
+            launch=os.environ.get("R3GAN_LAUNCH", ""),
+        )
         train(run, dataset, options)
     except Stopped as stopped:
         if world.leads:

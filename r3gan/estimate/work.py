@@ -76,7 +76,7 @@ def count_work(config_name: str, dataset: str) -> Work:
         generator, discriminator = config.networks.generator(size), config.networks.discriminator(size)
     generator.to("meta")  # some initialisers draw on the CPU
     discriminator.to("meta")
-    losses = Losses(config, generator, discriminator, compiled=False)
+    losses = Losses(config, generator, discriminator)
     reals = torch.empty(BATCH, size.image_channels, size.resolution, size.resolution, device="meta")
     z = torch.empty(BATCH, generator.z_dim, device="meta")
     labels = torch.empty(BATCH, dtype=torch.long, device="meta") if generator.classes else None

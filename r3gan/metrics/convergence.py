@@ -39,6 +39,8 @@ def converge(
     training = read_json(run_folder / "train.json", hint)
     if not training.get("snapshots"):
         raise UserError(f"{run_folder} kept no snapshots: {hint}")
+    if training.get("best"):
+        raise UserError(f"{run_folder} kept only its best snapshot: {hint} without --keep-best")
     check_data(dataset, training, run_folder)
     generator = find_config(training["config"]).networks.generator(SIZES[training["dataset"]]).to(device).eval()
     networks = open_networks(plan, device)

@@ -32,6 +32,7 @@ from r3gan.weights import load_network
 SAMPLE_BATCH = 250
 DATA_PROTOCOL = ("protocol", "digit_pool", "stacking_seed", "padding", "filter", "skipped")  # of a data set's manifest
 GRID_IMAGES = 32
+SNAPSHOTS = ("last", "best")  # the trained G, or the one that `r3gan train --keep-best` kept
 Key = tuple[str, str]  # feature network, output
 
 
@@ -45,6 +46,7 @@ class Plan:
     places: Places
     references: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)  # metric -> statistics file, sha256
     cache: Path = CACHE
+    snapshot: str = "last"  # which G of the run `evaluate` looks at, one of SNAPSHOTS
 
     def keys(self) -> dict[str, Key]:
         """The feature network and output that each metric is computed from."""
@@ -151,14 +153,14 @@ def evaluate(
         return score(plan, reals, networks, batches, ranks, label)
 
     untrained = draw(0, "untrained") if measured and training["outcome"] != "imported" else {}
-    load_network(run_folder / "generator.safetensors", generator, hint)
+    weights, which = chosen_snapshot(plan, training, run_folder)
+    load_network(weights, generator, hint)
     draws = [draw(seed, f"draw {seed}") for seed in range(plan.draws)] if measured else []
     record = {
         "schema": RECORD_SCHEMA,
         **{key: training[key] for key in ("scale", "dataset", "config", "seed", "outcome")},
         "metrics": {
-            name: metric_record(plan, name, untrained, draws, dataset, networks, files)
-            | {"snapshot": "as released" if training["outcome"] == "imported" else "last"}
+            name: metric_record(plan, name, untrained, draws, dataset, networks, files) | which
             for name in plan.metrics
             if draws
         },
@@ -168,7 +170,7 @@ def evaluate(
             "count": len(dataset.images),
             **{key: dataset.manifest[key] for key in DATA_PROTOCOL if key in dataset.manifest},
         },
-        "generator_sha256": sha256(run_folder / "generator.safetensors"),
+        "generator_sha256": sha256(weights),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,
         "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
@@ -183,6 +185,19 @@ def evaluate(
     values = {name: metric["value"] for name, metric in record["metrics"].items()}
     print(f"{out}: {json.dumps(values) if values else training['outcome']}")
     return record
+
+
+def chosen_snapshot(plan: Plan, training: dict[str, Any], run_folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The file of G that the plan asks for, and what a metric's record says of it."""
+    if plan.snapshot == "last":
+        which = "as released" if training["outcome"] == "imported" else "last"
+        return run_folder / "generator.safetensors", {"snapshot": which}
+    if not (best := training.get("best")):
+        raise UserError(
+            f"--snapshot best: {run_folder} kept none; train it with --keep-best METRIC --snapshot-kimg KIMG"
+        )
+    chosen_by = {key: best[key] for key in ("metric", "value", "samples", "of", "kimg")}
+    return run_folder / best["file"], {"snapshot": "best", "chosen_by": chosen_by}
 
 
 def metric_record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ class Ranks:
 
     rank: int = 0
     size: int = 1
+    group: Any = None  # a process group of torch; None is all processes there are
 
     @property
     def leads(self) -> bool:
@@ -28,7 +30,7 @@ class Ranks:
         if self.size == 1:
             return torch.cat(blocks)
         gathered: list[list[Tensor]] = [[] for _ in range(self.size)]
-        torch.distributed.all_gather_object(gathered, blocks)
+        torch.distributed.all_gather_object(gathered, blocks, group=self.group)
         rounds = max(len(theirs) for theirs in gathered)
         ordered = [theirs[i] for i in range(rounds) for theirs in gathered if i < len(theirs)]
         together = torch.cat(ordered)
@@ -40,12 +42,12 @@ class Ranks:
         if self.size == 1:
             return moments
         gathered: list[Moments] = [Moments() for _ in range(self.size)]
-        torch.distributed.all_gather_object(gathered, moments)
+        torch.distributed.all_gather_object(gathered, moments, group=self.group)
         return Moments.of(gathered)
 
     def barrier(self) -> None:
         if self.size > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(group=self.group)
 
     def leave(self) -> None:
         if self.size > 1:

@@ -194,7 +194,11 @@ class Linear(Layer):
         return functional.linear(x, self.weight)
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        return self(x), linear_pullback(lambda g: functional.linear(g, self.weight.T))
+        return self(x), linear_pullback(self.transpose)
+
+    def transpose(self, g: Tensor) -> Tensor:
+        """[N, C_out] -> [N, C_in]."""
+        return functional.linear(g, self.weight.T)
 
 
 class ClassEmbedding(Linear):

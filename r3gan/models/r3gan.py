@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from r3gan.interfaces import Affine, DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
@@ -89,7 +88,8 @@ class Downsample(Layer):
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
         y, back = self.conv.pullback(downsample2x(x))
-        return y, lambda after: linear_pullback(downsample2x_transpose)(back(after))
+        before_halving = linear_pullback(downsample2x_transpose)
+        return y, lambda after: before_halving(back(after))
 
 
 class Generator(GeneratorNetwork):
@@ -182,10 +182,11 @@ class Discriminator(DiscriminatorNetwork):
     def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Pullback]:
         x, back = chain_pullback(self.body(images), images)
         if self.classes:
-            logits, spread = (x * self.embed(labels)).sum(dim=1), lambda g: g[:, None] * self.embed(labels)
+            logits = (x * self.embed(labels)).sum(dim=1)
+            before_sum = linear_pullback(lambda g: g[:, None] * self.embed(labels))
         else:
-            logits, spread = x.squeeze(1), lambda g: g[:, None]
-        return logits, lambda after: back(linear_pullback(spread)(after))
+            logits, before_sum = x.squeeze(1), linear_pullback(lambda g: g[:, None])
+        return logits, lambda after: back(before_sum(after))
 
 
 class Head(Layer):
@@ -202,6 +203,6 @@ class Head(Layer):
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
         def transpose(g: Tensor) -> Tensor:
-            return functional.linear(g, self.linear.weight.T)[:, :, None, None] * self.basis.squeeze(1)
+            return self.linear.transpose(g)[:, :, None, None] * self.basis.squeeze(1)
 
         return self(x), linear_pullback(transpose)

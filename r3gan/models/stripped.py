@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from r3gan.interfaces import Affine, DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
@@ -133,5 +132,5 @@ class BiasedLinear(Linear):
         return super().forward(x) + self.bias
 
     def pullback(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        transpose = linear_pullback(lambda g: functional.linear(g, self.weight.T))
-        return self(x), lambda after: transpose(after.before_bias(self.bias))
+        before_product = linear_pullback(self.transpose)
+        return self(x), lambda after: before_product(after.before_bias(self.bias))

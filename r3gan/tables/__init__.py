@@ -227,10 +227,10 @@ TABLES: Mapping[str, AnyTable] = {
             "batch: NCHW float32, two passes of D, autograd.grad with create_graph, resampling as a depthwise "
             "convolution, the EMA parameter by parameter. Ratio: textbook over ours.",
             "MiB: tensor memory that a step takes at its highest, above what is held between steps.",
-            "bf16 peak: the work of our step (9 forward passes for D, 6 for G; the textbook's D step takes 13) over the "
-            "device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
+            "bf16 peak: the work of our step (9 forward passes for D, where the textbook's takes 13, and 6 for G) over "
+            "the device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
-            "without its lazy penalties.",
+            "without its lazy penalties. The textbook's side is the same for every way.",
         ),
     ),
     "table7-projected": SpeedTable(

@@ -114,7 +114,13 @@ def section(table: SpeedTable, hardware: str, lines: list[dict[str, Any]], found
     headers += ["bf16 peak"] if on_gpu else []
     rows = []
     for line in lines:
-        row = [line["config"], line["size"], str(line["batch"]), line["step"], *([line["way"]] if in_ways else [])]
+        row = [
+            line["config"],
+            line["size"],
+            str(line["batch"]),
+            line["step"],
+            *([line.get("way", "default")] if in_ways else []),
+        ]
         row += [number(line["ours_ms"], 3), number(line["textbook_ms"], 3), f"{line['ratio']:.2f}"]
         row += [number(line[name], 3) for name in ("img_per_s", "ours_peak_mib", "textbook_peak_mib")]
         if on_gpu:

@@ -35,14 +35,15 @@ def networks_of(state: State) -> Iterator[tuple[str, torch.nn.Module]]:
     yield from (("generator", state.generator), ("discriminator", state.discriminator), ("ema", state.ema))
 
 
-def save(folder: Path, state: State, identity: Header, keep: int) -> None:
+def save(folder: Path, state: State, identity: Header, keep: int) -> bool:
     """Write the state; rank 0 writes, after all ranks have contributed, and then removes all but the last `keep`.
 
-    A full disk leaves the older checkpoints and the run as they were, and is reported.
+    A full disk leaves the older checkpoints and the run as they were, and is reported: then, and on the other ranks,
+    the answer is no.
     """
     tensors = tensors_of(state)
     if not state.world.leads:
-        return
+        return False
     kept = {name: getattr(state, name) for name in KEPT_PLAIN}
     header = {"identity": identity, "micro": state.share.micro, **kept}
     path = folder / f"checkpoint-{state.step:09d}.safetensors"
@@ -51,9 +52,10 @@ def save(folder: Path, state: State, identity: Header, keep: int) -> None:
             save_file(tensors, temporary, {"state": json.dumps(header)})
     except (OSError, SafetensorError) as error:
         print(f"warning: no checkpoint at step {state.step}, training goes on: {error}", flush=True)
-        return
+        return False
     for old in sorted(folder.glob(PATTERN))[:-keep]:
         old.unlink(missing_ok=True)
+    return True
 
 
 def latest(folder: Path, identity: Header) -> Found | None:

@@ -85,7 +85,7 @@ class DeepSpeedEngine:
             "steps_per_print": 10**12,
         }
         # Every rank has built the same network from the run's seed. DeepSpeed would send rank 0's round all the same,
-        # as bytes, which takes neither channels last nor a parameter without dimensions (Config A's noise strengths).
+        # as bytes, which a parameter without dimensions (Config A's noise strengths) cannot be seen as.
         with mock.patch.object(deepspeed.DeepSpeedEngine, "_broadcast_model"):
             self.engine, self.optimiser, _, _ = deepspeed.initialize(
                 model=network, optimizer=optimiser, config=settings
@@ -195,6 +195,10 @@ class World:
         raised = torch.tensor(flags, dtype=torch.float32, device=device)
         torch.distributed.all_reduce(raised)
         return [bool(value > 0) for value in raised.tolist()]
+
+    def host_group(self) -> Any:
+        """A group of all ranks that exchanges what lies on the CPU, which the GPUs' own cannot; None where alone."""
+        return torch.distributed.new_group(backend="gloo") if self.size > 1 else None
 
     def barrier(self) -> None:
         if self.size > 1:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("nchw", "channels-last"),
     "precision": ("fp32", "bf16"),
-    "compile": ("off", "on"),
+    "compile": ("off", "on", "graphs"),
     "adam": ("foreach", "fused"),
 }
 
@@ -33,27 +33,35 @@ class Execution:
     adam: str = "fused"
 
     def arrange(self, network: Network, dataset: str) -> None:
-        """Give the network this layout and precision, and what it looks through the fastest form there is."""
+        """Give the network this precision, and what it looks through the fastest form there is."""
         for frozen in network.frozen:
             fold_batch_norms(frozen)
             frozen.to(memory_format=torch.channels_last)  # its depthwise convolutions are faster so, also on a CPU
-        if self.layout == "channels-last":
-            network.to(memory_format=torch.channels_last)
         if self.precision == "bf16":
             network.bf16_from_px = SIZES[dataset].bf16_from_px
 
+    def lay_out(self, network: Network) -> None:
+        """Give the network's parameters this layout: after its engine is built, since DeepSpeed sends rows of bytes."""
+        if self.layout == "channels-last":
+            network.to(memory_format=torch.channels_last)
+
 
 def choose_execution(
-    config: Config, network: Network, device: torch.device, wanted: Mapping[str, str | None], *, flat: bool = False
+    config: Config,
+    network: Network,
+    device: torch.device,
+    wanted: Mapping[str, str | None],
+    zero_stage: int | None = None,
 ) -> Execution:
     """The defaults of a device, overridden by what is `wanted`; UserError where a choice does not exist or fit.
 
-    Channels last, but where parameters are kept in one `flat` piece (ZeRO 1 and 2). On a GPU also bfloat16 in the
-    resolutions of the paper where the networks know it, compiled where the penalty can be; not on a CPU, where
-    compiling takes longer than a short run and many emulate bfloat16.
+    Channels last, unless ZeRO keeps the parameters in one flat buffer. On a GPU also bfloat16 in the resolutions of
+    the paper where the networks know it, compiled where the penalty can be; not on a CPU, where compiling takes longer
+    than a short run and bfloat16 is often emulated.
     """
     can_compile = config.penalty == "transposed"
     on_gpu = device.type == "cuda"
+    flat = zero_stage in (1, 2)
     chosen = {
         "layout": "nchw" if flat else "channels-last",
         "precision": "bf16" if on_gpu and network.mixed_precision else "fp32",
@@ -66,10 +74,14 @@ def choose_execution(
         if value not in CHOICES[name]:
             raise unknown(f"--{name}", value, CHOICES[name])
         chosen[name] = value
-    if chosen["layout"] == "channels-last" and flat:
-        raise UserError("--layout channels-last: ZeRO 1 and 2 keep parameters in one flat piece; it goes with --zero 0")
     if chosen["precision"] == "bf16" and not network.mixed_precision:
         raise UserError(f"--precision bf16: {config.title} is defined in fp32; mixed precision is for D and E")
-    if chosen["compile"] == "on" and not can_compile:
-        raise UserError(f"--compile on: {config.title} needs double backward, which cannot be compiled")
+    if chosen["compile"] == "graphs" and not on_gpu:
+        raise UserError("--compile graphs: CUDA graphs need a GPU; use on or off")
+    if chosen["compile"] != "off" and not can_compile:
+        raise UserError(
+            f"--compile {chosen['compile']}: {config.title} needs double backward, which cannot be compiled"
+        )
+    if chosen["layout"] == "channels-last" and flat:
+        raise UserError(f"--layout channels-last: ZeRO {zero_stage} has a layout of its own; use nchw, or --zero 0")
     return Execution(**chosen)

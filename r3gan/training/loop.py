@@ -22,6 +22,7 @@ from r3gan.progress import Progress
 from r3gan.provenance import stamp
 from r3gan.schedules import ema_beta
 from r3gan.training import checkpoint
+from r3gan.training.best import Judge, Snapshot
 from r3gan.training.curve import Diverged, Tick, write_curve
 from r3gan.training.engine import World
 from r3gan.training.memory import keep_freed_memory
@@ -49,6 +50,7 @@ class Options:
     checkpoint_seconds: float = 600.0
     keep_checkpoints: int = 2
     snapshot_kimg: float | None = None  # how often G is kept, for its convergence to be measured afterwards
+    judge: Judge | None = None  # measures each of these snapshots as it comes, and the last G; only the best is kept
     tensorboard: bool = False
     code: str = ""  # fingerprint of the training code: a checkpoint of other code is not continued
     launch: str = ""  # the command that started the ranks
@@ -98,6 +100,7 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         "continued_at_images": state.continued_at_images,
         "snapshot_kimg": options.snapshot_kimg,
         "snapshots": state.snapshots,
+        "best": options.judge.describe(state.snapshots, options.out) if options.judge else None,
         "execution": asdict(state.execution) | asdict(state.share) | world.describe() | {"launch": options.launch},
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
@@ -107,6 +110,8 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         write_curve(options.out / "loss.csv", state.curve)
         write_json(options.out / "train.json", record)
         checkpoint.discard(options.checkpoints)
+        if options.judge:
+            options.judge.prune(state.snapshots, options.out)
         print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
     return record
 
@@ -151,7 +156,9 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
         nonlocal saved, since
         saved = time.monotonic()
         state.seconds, since = state.seconds + saved - since, saved
-        checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
+        saved_well = checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
+        if options.judge and saved_well and world.leads:
+            options.judge.prune(state.snapshots, options.out)
 
     with StopRequests() as requests, Progress(f"train {run.config_name}", total_images, "img", world.leads) as progress:
         progress.advance(state.images_seen)
@@ -171,8 +178,9 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
             if world.leads and crossed(before, state.images_seen, snapshot_images):
                 save_sample_grid(options.work, state, grid_z, grid_labels)
-            if options.snapshot_kimg and crossed(before, state.images_seen, options.snapshot_kimg * 1000):
-                since += keep_snapshot(options.out, state, state.seconds + time.monotonic() - since)
+            if snapshot_due(options, before, state.images_seen, total_images):
+                pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
+                since, tick.started = since + pause, tick.started + pause
             progress.advance(batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.leads and time.monotonic() - saved >= options.checkpoint_seconds
@@ -195,13 +203,25 @@ def open_board(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
-def keep_snapshot(out: Path, state: State, seconds: float) -> float:
+def snapshot_due(options: Options, before: int, after: int, total: int) -> bool:
+    """Whether G is kept after this step: every so often, and at the end where the best is looked for."""
+    if options.snapshot_kimg and crossed(before, after, options.snapshot_kimg * 1000):
+        return True
+    return options.judge is not None and after >= total
+
+
+def keep_snapshot(options: Options, state: State, seconds: float) -> float:
     """Keep G's moving average after `seconds` of training; returns how long that took, which is no training."""
     started = time.monotonic()
-    file = f"snapshots/{state.images_seen:010d}.safetensors"
+    snapshot: Snapshot = {"kimg": state.images_seen / 1000, "seconds": round(seconds, 3)}
+    snapshot["file"] = f"snapshots/{state.images_seen:010d}.safetensors"
     if state.world.leads:
-        save_network(out / file, state.ema)
-    state.snapshots.append({"kimg": state.images_seen / 1000, "seconds": round(seconds, 3), "file": file})
+        save_network(options.out / snapshot["file"], state.ema)
+    if options.judge:
+        snapshot["value"] = options.judge.score(state.ema)
+        if state.world.leads:
+            print(f"{options.judge.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
+    state.snapshots.append(snapshot)
     return time.monotonic() - started
 
 

@@ -3,7 +3,7 @@
 No step, no schedule, no random number: this is the part that is compiled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,13 @@ from r3gan.penalties import PENALISED
 
 Measured = dict[str, Tensor]
 PENALISED_SIDE = {"r1": "real", "r2": "fake"}
+Loss = Callable[..., tuple[Tensor, Measured]]
+# By the names of Execution.compile. A CUDA graph is recorded once and replayed, which launches its kernels at once.
+COMPILED: Mapping[str, Callable[[Loss], Loss]] = {
+    "off": lambda loss: loss,
+    "on": lambda loss: torch.compile(loss),
+    "graphs": lambda loss: torch.compile(loss, mode="reduce-overhead"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +42,22 @@ class Losses:
     """The losses of D and G and D's penalties for one configuration and its networks."""
 
     def __init__(
-        self, config: Config, generator: GeneratorNetwork, discriminator: DiscriminatorNetwork, *, compiled: bool
+        self,
+        config: Config,
+        generator: GeneratorNetwork,
+        discriminator: DiscriminatorNetwork,
+        *,
+        compile_as: str = "off",
     ) -> None:
         self.networks = generator, discriminator
         self.objective, self.penalised = OBJECTIVES[config.loss], PENALISED[config.penalty]
         self.penalties = config.penalties
         self.lazy = config.penalty_interval > 1
-        if compiled:
+        if compile_as != "off":
             # Tracing through the cache would put the loops that fill a matrix into the graph. Not a decorator, since it
             # loads the compiler, eight seconds that an uncompiled run has no use for.
             torch.compiler.assume_constant_result(layers.fir_matrix)
-        wrap: Callable[..., Callable[..., tuple[Tensor, Measured]]] = (
-            torch.compile if compiled else lambda function: function
-        )
+        wrap = COMPILED[compile_as]
         self.discriminator = wrap(self._discriminator)
         self.generator = wrap(self._generator)
 

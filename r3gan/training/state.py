@@ -64,7 +64,7 @@ def build_state(
     """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch."""
     world = world or World()
     generator, discriminator = build_networks(run.config, run.dataset, run.seed)
-    execution = choose_execution(run.config, generator, device, wanted or {}, flat=bool(world.zero_stage))
+    execution = choose_execution(run.config, generator, device, wanted or {}, world.zero_stage)
     for network in (generator, discriminator):
         network.to(device)
         execution.arrange(network, run.dataset)
@@ -75,13 +75,15 @@ def build_state(
     generator_engine, discriminator_engine = (
         build_engine(network, execution.adam, betas, share, world.zero_stage) for network in (generator, discriminator)
     )
+    for network in (generator, discriminator, ema):
+        execution.lay_out(network)
     return State(
         generator=generator,
         discriminator=discriminator,
         ema=ema,
         generator_engine=generator_engine,
         discriminator_engine=discriminator_engine,
-        losses=Losses(run.config, generator, discriminator, compiled=execution.compile == "on"),
+        losses=Losses(run.config, generator, discriminator, compile_as=execution.compile),
         stream=Stream(dataset, run.seed, run.recipe.xflip, device),
         share=share,
         world=world,

@@ -99,7 +99,7 @@ def descend(
         total, found = loss(part)
         engine.backward(total)
         for name, value in found.items():
-            measured.setdefault(name, []).append(value)
+            measured.setdefault(name, []).append(value.clone())  # the next replay of a CUDA graph writes over it
     ratio = lazy_interval / (lazy_interval + 1) if lazy_interval else 1.0
     engine.step(hyper.lr * ratio, hyper.beta2**ratio)
     return {name: torch.stack(values).mean() for name, values in measured.items()}
