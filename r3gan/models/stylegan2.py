@@ -114,7 +114,7 @@ class SynthesisLayer(nn.Module):
         self.affine = EqualLinear(w_dim, c_in, bias_init=1.0)
         self.weight = normal_parameter(c_out, c_in, 3, 3)
         self.bias = nn.Parameter(torch.zeros(c_out))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.noise_strength = nn.Parameter(torch.zeros(1))  # DeepSpeed sends nothing without dimensions
         self.register_buffer("noise_const", torch.normal(0.0, 1.0, size=(resolution, resolution)))
         self.up = up
 

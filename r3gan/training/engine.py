@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -84,12 +83,7 @@ class DeepSpeedEngine:
             "zero_allow_untested_optimizer": True,
             "steps_per_print": 10**12,
         }
-        # Every rank has built the same network from the run's seed. DeepSpeed would send rank 0's round all the same,
-        # as bytes, which a parameter without dimensions (Config A's noise strengths) cannot be seen as.
-        with mock.patch.object(deepspeed.DeepSpeedEngine, "_broadcast_model"):
-            self.engine, self.optimiser, _, _ = deepspeed.initialize(
-                model=network, optimizer=optimiser, config=settings
-            )
+        self.engine, self.optimiser, _, _ = deepspeed.initialize(model=network, optimizer=optimiser, config=settings)
         self.waiting = 0
 
     def backward(self, loss: Tensor) -> None:
