@@ -2,25 +2,27 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 UV_VERSION := 0.13.9
 VENV := .venv
+LOCK := requirements.lock
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(abspath $(VENV))
 STAMP := $(VENV)/.synced
 
 # What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurmd
 
-.PHONY: help system setup table1 tables report compare test lint bench lock clean
+.PHONY: help system setup table1 tables report compare test oldest lint bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(STAMP)  ## create .venv from requirements.lock
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): $(LOCK) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH; name a Python 3.11 or newer with PYTHON=..." >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	uv pip sync --quiet --require-hashes requirements.lock
+	uv pip sync --quiet --require-hashes $(LOCK)
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "building DeepSpeed's extension for CPUs (once, about a minute)"
 	@$(BIN)/python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
@@ -44,7 +46,10 @@ compare: setup  ## published against reproduced; BASELINE=REV also against an ea
 	r3gan compare $(if $(BASELINE),--baseline $(BASELINE))
 
 test: setup  ## the whole test suite
-	pytest
+	pytest $(TESTS)
+
+oldest: setup  ## the tests that use torch, with the lowest torch and torchvision that pyproject.toml allows
+	$(MAKE) test VENV=work/oldest LOCK=work/oldest.lock TESTS="$$(grep -l torch tests/test_*.py | tr '\n' ' ')"
 
 lint: setup  ## format, types, import directions, workflow style
 	ruff format --check .
@@ -60,9 +65,17 @@ bench: setup  ## training steps, data and FID beside plain ones; writes results/
 	snakemake --cores all results/table7.md results/table7-projected.md
 	@cat results/table7.md results/table7-projected.md
 
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+	pyproject.toml
+
+# A lock file that is there keeps its other pins, so only what torch brings along differs.
+work/oldest.lock: requirements.lock pyproject.toml
+	mkdir -p $(@D)
+	cp requirements.lock $@
+	sed -nE 's/^ *"(torch|torchvision)>=([0-9.]+)",/\1==\2/p' pyproject.toml | $(COMPILE) --constraint - --output-file $@
+
 lock:  ## compile requirements.lock anew from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
-		pyproject.toml --output-file requirements.lock
+	$(COMPILE) --output-file requirements.lock
 
 clean:  ## remove data, runs and working files, keep .venv and results
 	rm -rf data runs work .snakemake

@@ -128,6 +128,7 @@ def test_the_papers_resolutions_for_bfloat16() -> None:
     assert {from_px[n] for n in ("cifar10", "stackedmnist", "ffhq-64", "imagenet-32", "imagenet-64")} == {8}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of itself: 2.11 still does on the way
 @pytest.mark.parametrize(
     ("name", "backend", "compile_as", "augment_p"),
     [("C-r2", "inductor", "graphs", 0.0), ("E-inverted", "aot_eager", "on", 0.7)],

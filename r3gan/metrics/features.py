@@ -24,7 +24,8 @@ DIGIT_BATCH, BATCH = 1000, 64
 def torchscript_announced_to_go() -> Iterator[None]:
     """The published networks are TorchScript, of which torch warns that it will go one day."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        for category in (DeprecationWarning, FutureWarning):  # the older torch, the newer
+            warnings.simplefilter("ignore", category)
         yield
 
 

@@ -20,11 +20,11 @@ lrelu_backward = torch.ops.aten.leaky_relu_backward
 
 
 def fir_matrix(size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`build_fir_matrix`, built once; a plain function, so that the compiler can be told to take it as a constant."""
-    return build_fir_matrix(size, before, after, stride, dtype, device)
+    """`build_fir_matrix`, built once; the compiler sees through no cache, and has the matrix in its graph instead."""
+    build = build_fir_matrix if torch.compiler.is_compiling() else cached_fir_matrix
+    return build(size, before, after, stride, dtype, device)
 
 
-@functools.lru_cache(maxsize=256)
 def build_fir_matrix(
     size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
@@ -33,13 +33,14 @@ def build_fir_matrix(
     `before` and `after` count the zeros padded at either end; out = (size + before + after - 4) / stride + 1.
     """
     out = (size + before + after - len(RESAMPLING_TAPS)) // stride + 1
-    matrix = torch.zeros(out, size, dtype=torch.float64)
-    for i in range(out):
-        for k, tap in enumerate(RESAMPLING_TAPS):
-            j = i * stride + k - before
-            if 0 <= j < size:
-                matrix[i, j] = tap / sum(RESAMPLING_TAPS)
-    return matrix.to(dtype=dtype, device=device)
+    tap_at = torch.arange(size, device=device) + before - stride * torch.arange(out, device=device)[:, None]
+    matrix = torch.zeros(out, size, dtype=dtype, device=device)
+    for k, tap in enumerate(RESAMPLING_TAPS):
+        matrix = torch.where(tap_at == k, tap / sum(RESAMPLING_TAPS), matrix)
+    return matrix
+
+
+cached_fir_matrix = functools.lru_cache(maxsize=256)(build_fir_matrix)
 
 
 def apply_both_axes(rows: Tensor, columns: Tensor, x: Tensor) -> Tensor:

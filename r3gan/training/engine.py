@@ -62,7 +62,8 @@ class PlainEngine:
         for name, parameter in self.network.named_parameters():
             if f"{name}/step" not in tensors:
                 continue
-            moments = {part: tensors[f"{name}/{part}"].to(parameter).clone() for part in MOMENTS}
+            # Laid out as the parameter is: fused Adam walks through the memory of both side by side.
+            moments = {part: torch.empty_like(parameter).copy_(tensors[f"{name}/{part}"]) for part in MOMENTS}
             # Fused Adam counts on the parameter's device; the plain one on the CPU is content with either.
             self.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
 

@@ -13,7 +13,6 @@ from r3gan.augment import View
 from r3gan.configs import Config
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, PiecewiseLinear, Reconstructing
 from r3gan.losses import OBJECTIVES
-from r3gan.models import layers
 from r3gan.penalties import PENALISED
 
 Measured = dict[str, Tensor]
@@ -53,10 +52,6 @@ class Losses:
         self.objective, self.penalised = OBJECTIVES[config.loss], PENALISED[config.penalty]
         self.penalties = config.penalties
         self.lazy = config.penalty_interval > 1
-        if compile_as != "off":
-            # Tracing through the cache would put the loops that fill a matrix into the graph. Not a decorator, since it
-            # loads the compiler, eight seconds that an uncompiled run has no use for.
-            torch.compiler.assume_constant_result(layers.fir_matrix)
         wrap = COMPILED[compile_as]
         self.discriminator = wrap(self._discriminator)
         self.generator = wrap(self._generator)
