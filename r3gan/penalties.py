@@ -65,8 +65,9 @@ def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
 
     The norm is summed over w and averaged over the layers (StyleGAN2, section 3.2).
     """
-    noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
+    # Not randn_like, whose numbers would follow the images' layout in memory.
+    y = torch.randn(*images.shape, dtype=images.dtype, device=images.device) / math.sqrt(images[0, 0].numel())
+    (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 

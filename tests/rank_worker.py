@@ -32,11 +32,6 @@ class Case:
     micro: int
     steady: bool = False  # whether all that is random inside the networks is alike for every sample
 
-    @property
-    def wanted(self) -> dict[str, str]:
-        """ZeRO 1 and 2 do without channels last; path lengths are taken along noise drawn in the order of memory."""
-        return {"layout": "nchw"} if self.config == "A" else {}
-
     def __str__(self) -> str:
         return f"{self.config}-zero{self.zero}{'-steady' * self.steady}"
 
@@ -79,7 +74,7 @@ def main(data: Path, folder: Path) -> None:
     for case in CASES:
         world = join_world("deepspeed", case.zero, CPU)
         run = case.run()
-        state = build_state(run, dataset, CPU, wanted=case.wanted, micro=case.micro, world=world)
+        state = build_state(run, dataset, CPU, micro=case.micro, world=world)
         seen: list[tuple[int, int]] = []
         batch_at = state.stream.at
 

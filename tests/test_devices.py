@@ -31,7 +31,7 @@ from r3gan.training.steps import Hyper, discriminator_step, generator_step
 from tests.test_training import SMOKE, make_run
 
 ELSEWHERE = torch.device("meta")
-CACHES = (layers.build_fir_matrix, augment.resampling_matrices, inception.pil_bicubic)
+CACHES = (layers.cached_fir_matrix, augment.resampling_matrices, inception.pil_bicubic)
 
 
 @pytest.fixture(scope="module")

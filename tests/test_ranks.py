@@ -58,7 +58,7 @@ def alone(prepared: Path) -> dict[Case, Tensors]:
     for case in (E_CASES[0], STEADY):
         run = case.run()
         micro = None if case in E_CASES else case.micro  # Config A's D compares the samples of a micro-batch
-        state = build_state(run, open_dataset(prepared / "data" / SMOKE), CPU, wanted=case.wanted, micro=micro)
+        state = build_state(run, open_dataset(prepared / "data" / SMOKE), CPU, micro=micro)
         with pytest.MonkeyPatch.context() as patch:
             if case.steady:
                 make_noise_steady(patch)
