@@ -56,14 +56,14 @@ class Way:
 
 
 PLAIN = Way(name="plain")
-DEFAULT = Way(name="folded, frozen channels last (default)", folded=True, channels_last=True)
+DEFAULT = Way(name="folded, all channels last (default)", folded=True, channels_last=True, all_channels_last=True)
 WAYS = (
     Way(name="batch norms folded", folded=True),
     Way(name="frozen channels last", channels_last=True),
+    Way(name="folded, frozen channels last", folded=True, channels_last=True),
     DEFAULT,
-    Way(name="folded, all channels last", folded=True, channels_last=True, all_channels_last=True),
     Way(name="folded, compiled", folded=True, compiled=True),
-    Way(name="default, reals and fakes in one pass", folded=True, channels_last=True, one_pass=True),
+    Way(name="folded, frozen channels last, one pass", folded=True, channels_last=True, one_pass=True),
 )
 
 
