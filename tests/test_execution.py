@@ -2,18 +2,21 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from r3gan import augment
 from r3gan.configs import CONFIGS, SIZES
+from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
 from r3gan.models import layers
+from r3gan.training.determinism import advance
 from r3gan.training.execution import CHOICES, choose_execution
 from r3gan.training.losses import Batch, Losses
-from r3gan.training.state import build_networks
-from tests.test_training import CPU, SMOKE
+from r3gan.training.state import build_networks, build_state
+from tests.test_training import CPU, SMOKE, make_run
 
 
 def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, **wanted: str) -> Losses:
@@ -62,6 +65,24 @@ def test_channels_last_trains_the_same(name: str) -> None:
     plain = gradients(losses_of(name, torch.float64), torch.float64)
     other = gradients(losses_of(name, torch.float64, layout="channels-last"), torch.float64)
     assert difference(other, plain) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["A", "C-r2", "E-inverted"])
+def test_whole_steps_are_the_same_in_every_layout_and_with_either_adam(name: str, prepared: Path) -> None:
+    """Fused Adam walks through the memory of parameters, gradients and moments side by side."""
+    stacks, trained = open_dataset(prepared / "data" / SMOKE), []
+    torch.set_default_dtype(torch.float64)
+    try:
+        for wanted in ({}, {"layout": "nchw"}, {"layout": "nchw", "adam": "foreach"}):
+            run = make_run(name)
+            state = build_state(run, stacks, CPU, wanted=wanted)
+            for state.step in range(3):
+                advance(run, state)
+            networks = (state.generator, state.discriminator)
+            trained.append(torch.cat([p.detach().flatten() for net in networks for p in net.parameters()]))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(float((other - trained[0]).abs().max()) < 1e-8 for other in trained[1:])
 
 
 @pytest.mark.parametrize("name", ["B", "E-inverted"])

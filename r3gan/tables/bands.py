@@ -49,13 +49,15 @@ BANDS: Mapping[str | tuple[str, str], Band] = {
     "speedup_images": Band(factor=1.5, reason="chosen; FID was measured every 200 of 1,100 kimg"),
     "speedup_wallclock": Band(factor=1.5, reason='chosen; the published "5 days" and "3 hours" are rounded'),
 }
-# Of the same run made again on another day, another machine or after a change of code. The first three are wider than
-# what Table 1's smoke runs did with one seed on an AMD EPYC (commit e514f6b9) and an Intel Xeon (1b602133).
-_TWO_MACHINES = "the same smoke runs and seed on two processors lie up to x {} apart"
+# Of the same run made again on another day, another machine or after a change of code. Those of smoke metrics are wider
+# than what the same runs with one seed did on an AMD EPYC (commit e514f6b9) and an Intel Xeon (1b602133), and there
+# before and after a change of rounding alone (705a2b3, b2866ba).
+_ROUNDING = "the same smoke runs and seed, apart by rounding alone, lie up to x {} apart"
 DRIFT: Mapping[str, Band] = {
-    "digit-frechet": Band(factor=1.45, reason=_TWO_MACHINES.format("1.31")),
-    "modes": Band(factor=1.5, reason=_TWO_MACHINES.format("1.40")),
-    "kl": Band(factor=1.75, reason=_TWO_MACHINES.format("1.67")),
+    "digit-frechet": Band(factor=2.0, reason=_ROUNDING.format("1.89")),
+    "lite1-frechet-64px": Band(factor=2.0, reason=_ROUNDING.format("1.82")),
+    "modes": Band(factor=1.5, reason=_ROUNDING.format("1.40")),
+    "kl": Band(factor=1.75, reason=_ROUNDING.format("1.67")),
     "fid": _FID,
     "recall": BANDS["recall"],
     "ms": Band(factor=1.25, reason="chosen; medians of timings on one machine, whose other load is not known"),
