@@ -25,7 +25,10 @@ def judge(lower_is_better: bool = True) -> Judge:
 
 
 def kept(out: Path, values: list[float]) -> list[Snapshot]:
-    snapshots = [{"kimg": float(i), "file": f"{i}.safetensors", "value": value} for i, value in enumerate(values)]
+    snapshots = [
+        {"kimg": float(i), "file": f"{i}.safetensors", "metric": "fid", "value": value}
+        for i, value in enumerate(values)
+    ]
     for snapshot in snapshots:
         (out / snapshot["file"]).touch()
     return snapshots
@@ -61,6 +64,19 @@ def test_a_snapshot_that_is_gone_is_not_the_best(tmp_path: Path) -> None:
     best = judge().best(snapshots, tmp_path)
     assert best is not None
     assert best["value"] == 2.0
+
+
+def test_what_was_not_judged_by_this_metric_is_left_alone(tmp_path: Path) -> None:
+    """A run may have been started without a judge, or with another, and gone on with this one."""
+    snapshots = kept(tmp_path, [3.0, 1.0, 2.0, 4.0])
+    del snapshots[0]["metric"], snapshots[0]["value"]
+    snapshots[1]["metric"] = "kid"
+    found = judge()
+    found.prune(snapshots, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{i}.safetensors" for i in (0, 1, 2)]
+    said = found.describe(snapshots, tmp_path)
+    assert said is not None
+    assert (said["value"], said["of"]) == (2.0, 2)
 
 
 @pytest.fixture

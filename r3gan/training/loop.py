@@ -218,7 +218,7 @@ def keep_snapshot(options: Options, state: State, seconds: float) -> float:
     if state.world.leads:
         save_network(options.out / snapshot["file"], state.ema)
     if options.judge:
-        snapshot["value"] = options.judge.score(state.ema)
+        snapshot |= {"metric": options.judge.metric, "value": options.judge.score(state.ema)}
         if state.world.leads:
             print(f"{options.judge.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
     state.snapshots.append(snapshot)
