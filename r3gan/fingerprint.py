@@ -39,7 +39,7 @@ STAGES: Mapping[str, str] = {
 }
 # Registries, hashed per entry; and what only words or observes a result.
 BY_ENTRY = frozenset({"r3gan.configs", "r3gan.projected_configs", "r3gan.recipes", "r3gan.data.sources"})
-OBSERVERS = frozenset({"r3gan.progress", "r3gan.provenance", "r3gan.errors"})
+OBSERVERS = frozenset({"r3gan.progress", "r3gan.records.provenance", "r3gan.errors"})
 
 
 def _path_of(module: str) -> Path | None:

@@ -12,7 +12,7 @@ from r3gan.data.sources import find_source
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.throughput import BENCHMARK, Measurement, Protocol, protocol_of
 from r3gan.estimate.work import work_of
-from r3gan.hardware import cores_of, entry_of, stands_for
+from r3gan.records.hardware import cores_of, entry_of, stands_for
 from r3gan.metrics import find_metric
 from r3gan.study import StudyRun
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from r3gan.configs import find_config
 from r3gan.estimate.work import work_of
-from r3gan.hardware import HARDWARE
+from r3gan.records.hardware import HARDWARE
 from r3gan.study import StudyRun
 from r3gan.tables import TABLES, PresetTable
 from r3gan.tables.records import read_published

@@ -20,7 +20,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.evaluate import Plan, check_data, draw_samples, open_networks, real_samples, score
 from r3gan.metrics.extractors import find_extractor
 from r3gan.metrics.ranks import Ranks
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.files import read_json, write_text
-from r3gan.hardware import entry_of, folder_name
+from r3gan.records.hardware import entry_of, folder_name
 from r3gan.tables import SpeedTable
 from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.render import code_line, device_line, grid, number, versions_line

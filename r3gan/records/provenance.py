@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from r3gan.hardware import folder_name
+from r3gan.records.hardware import folder_name
 
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 # Files that decide a number; the tables and records themselves do not make a tree dirty.
 CODE_PATHS = ("r3gan", "pipelines", "Snakefile", "dvc.yaml", "requirements.lock", "pyproject.toml")
 
