@@ -9,8 +9,8 @@ from typing import Any
 
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.files import read_json
-from r3gan.records.hardware import folder_name
 from r3gan.metrics import find_metric
+from r3gan.records.hardware import folder_name
 from r3gan.study import StudyRun
 from r3gan.tables.speed import read_benchmarks
 

@@ -306,46 +306,40 @@ class Convergence(RunRecord, frozen=True, kw_only=True):
 
 
 class Timing(Record, frozen=True, kw_only=True):
-    """A line of a benchmark; which fields there are depends on the module."""
+    """A training step timed in turn with a reference; of several variants of computing it, one."""
 
-    config: str | None = None
-    size: str | None = None
-    batch: int | None = None
-    step: str | None = None
+    config: str
+    size: str
+    batch: int
+    step: str
     variant: str | None = msgspec.field(default=None, name="way")
-    what: str | None = None
-    case: str | None = None
-    images: int | tuple[int, ...] | None = None
-    px: int | None = None
-    features: int | None = None
-    cores: int | None = None
-    bound: str | float | None = None
-    ours_ms: float | None = None
-    textbook_ms: float | None = None
-    clean_fid_ms: float | None = None
-    ours_us: float | None = None
-    plain_us: float | None = None
-    ours_mib: float | None = None
-    plain_mib: float | None = None
-    ratio: float | None = None
-    img_per_s: float | None = None
-    rounds: int | None = None
-    ours_peak_mib: float | None = None
-    textbook_peak_mib: float | None = None
-    gmac_per_image: float | None = None
+    ours_ms: float
+    textbook_ms: float
+    ratio: float
+    img_per_s: float
+    rounds: int
+    ours_peak_mib: float
+    textbook_peak_mib: float
+    gmac_per_image: float | None
 
 
 class Benchmark(Record, frozen=True, kw_only=True):
-    """results/benchmarks/<hardware>/<module>.json."""
+    """results/benchmarks/<hardware>/<module>.json; what a line holds depends on the module."""
 
     schema: int = 1
-    measured: tuple[Timing, ...]
+    measured: tuple[Values, ...]
     provenance: Provenance
+
+
+class StepBenchmark(Benchmark, frozen=True, kw_only=True):
+    """One whose lines are timings of training steps."""
+
+    measured: tuple[Timing, ...]  # type: ignore[assignment]
 
 
 RecordType = TypeVar("RecordType", bound=Record)
 # What is written now; older ones that can still be read are below.
-SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1}
+SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1, StepBenchmark: 1}
 
 
 def upgraded(content: Values) -> Values:

@@ -21,6 +21,7 @@ from r3gan.records.schema import (
     Record,
     RecordType,
     RunRecord,
+    StepBenchmark,
     Training,
     upgraded,
 )
@@ -31,6 +32,7 @@ HINTS: dict[type[Record], str] = {
     Evaluation: "run `r3gan evaluate` again",
     Convergence: "run `r3gan converge` again",
     Benchmark: "run `make bench` again",
+    StepBenchmark: "run `make bench` again",
 }
 
 
@@ -101,9 +103,18 @@ class Store:
         """All evaluations and convergences of a scale, or of every one, by their files below the folder."""
         for path in sorted(self.results.glob(f"{scale}/*/*/seed*/*.json")):
             if path.name in KINDS:
-                yield path.relative_to(self.results).as_posix()
+                yield self._name(path)
 
     def benchmarks(self, module: str = "*") -> dict[str, Benchmark]:
         """What was measured on every machine, by file below the folder."""
-        paths = sorted(self.results.glob(f"benchmarks/*/{module}.json"))
-        return {path.relative_to(self.results).as_posix(): read(path, Benchmark) for path in paths}
+        return {self._name(path): read(path, Benchmark) for path in self._benchmark_files(module)}
+
+    def step_benchmarks(self, module: str) -> dict[str, StepBenchmark]:
+        """Likewise of a module that times training steps, by the machine's folder."""
+        return {path.parent.name: read(path, StepBenchmark) for path in self._benchmark_files(module)}
+
+    def _benchmark_files(self, module: str) -> list[Path]:
+        return sorted(self.results.glob(f"benchmarks/*/{module}.json"))
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.results).as_posix()
