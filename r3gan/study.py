@@ -13,6 +13,7 @@ from r3gan.configs import find_config
 from r3gan.data.sources import find_source
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import needs_classifier
+from r3gan.records.run_id import RunId
 
 STUDY_FOLDER = Path("pipelines/study")
 SCHEMA = Path("pipelines/study.schema.yaml")
@@ -92,6 +93,21 @@ class Study:
 
     def _folder(self, run: Any) -> str:
         return f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}"
+
+    @property
+    def evaluated(self) -> dict[RunId, StudyRun]:
+        """The runs of the tables, in the order of the file."""
+        return {RunId.of(self.scale, run): run for run in self.runs}
+
+    @property
+    def converging(self) -> dict[RunId, StudyRun]:
+        """The runs whose convergence is measured."""
+        return {RunId.of(self.scale, run): run for run in (self.convergence.runs if self.convergence else ())}
+
+    @property
+    def at_end(self) -> dict[RunId, StudyRun]:
+        """Those of them whose last G is measured once more, with what is measured then."""
+        return {RunId.of(self.scale, run): run for run in (self.convergence.at_end if self.convergence else ())}
 
     @property
     def folders(self) -> dict[str, StudyRun]:
