@@ -15,7 +15,7 @@ from typing import Any
 from r3gan.configs import CONFIGS, find_config
 from r3gan.data import sources
 from r3gan.study import Study
-from r3gan.tables import TABLES, PresetTable
+from r3gan.tables.registry import TABLES
 
 PACKAGE = Path(__file__).resolve().parent
 # The module that does a stage's work; the command line itself is compared by both engines.
@@ -135,7 +135,7 @@ def of_study(study: Study) -> dict[str, dict[str, str]]:
     return {
         "code": {stage: code(stage) for stage in STAGES},
         "sources": {name: source(name) for name in study.datasets},
-        "presets": {t.config: recipes(t.config) for t in TABLES.values() if isinstance(t, PresetTable)},
+        "presets": {config: recipes(config) for table in TABLES.values() for config in table.configs()},
         "registry": {"recipes": all_recipes()},
         "recipes": {run.key: recipe(run.config, run.dataset) for run in study.all_runs},
     }

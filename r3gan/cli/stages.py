@@ -99,10 +99,9 @@ def run_import_released(arguments: argparse.Namespace) -> None:
 
 
 def run_table(arguments: argparse.Namespace) -> None:
-    from r3gan.tables.write import write
+    from r3gan.tables.write import write_table
 
-    folder = write(arguments.table, arguments.results, arguments.scale)
-    path = folder / f"{arguments.table}.md"
+    path = write_table(arguments.table, arguments.results, arguments.scale)
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 
 

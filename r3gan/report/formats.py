@@ -7,9 +7,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from r3gan.report.content import Content, provenance_of
-from r3gan.report.text import band_text, cell_table, change_table, changes_line, ours, status_of, tally_table
-from r3gan.tables.cells import Cell, tally
-from r3gan.tables.cells import as_json as cell_json
+from r3gan.report.text import band_text, cell_table, change_table, changes_line, status_of, tally_table
+from r3gan.tables.cell import Cell, tally
+from r3gan.tables.cell import as_json as cell_json
+from r3gan.tables.markdown import reproduced
 from r3gan.tables.verdict import BETTER, DIFFERS, EXACT, INCONCLUSIVE, MISSING, REGRESSIONS, REPRODUCED, VERDICTS, WORSE
 
 SCHEMA = 1
@@ -73,7 +74,7 @@ def machine(content: Content) -> str:
 
 
 def junit(content: Content) -> str:
-    """JUnit XML: a suite a table, a case a cell of ours; outside its band is a failure, not run is skipped."""
+    """JUnit XML: one suite per table, one case per reproduced cell; outside its band is a failure, not run is skipped."""
     root = ElementTree.Element("testsuites", name="r3gan")
     for table in content.tables:
         cells = [cell for cell in table.cells if cell.outcome]
@@ -94,7 +95,7 @@ def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=cell.table, name=name)
     properties = ElementTree.SubElement(case, "properties")
     values = {
-        "published": cell.published or "", "reproduced": ours(cell), "band": band_text(cell.band), "n": str(cell.n),
+        "published": cell.published or "", "reproduced": reproduced(cell), "band": band_text(cell.band), "n": str(cell.n),
         "verdict": cell.said, "records": " ".join(cell.records),
     }  # fmt: skip
     for key, value in values.items():
@@ -102,7 +103,7 @@ def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     if cell.verdict in MISSING:
         ElementTree.SubElement(case, "skipped", message=cell.said)
     elif cell.verdict in REGRESSIONS:
-        message = f"{ours(cell)}, published {cell.published}: {cell.said}"
+        message = f"{reproduced(cell)}, published {cell.published}: {cell.said}"
         ElementTree.SubElement(case, "failure", message=message, type=cell.verdict)
 
 

@@ -8,25 +8,16 @@ its Jacobian at the equilibrium decide whether gradient descent converges nearby
 from __future__ import annotations
 
 import cmath
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from r3gan.files import write_text
 from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.losses import OBJECTIVES
 from r3gan.penalties import double_backward
-from r3gan.tables import PropositionTable
-from r3gan.tables.cells import Cell, write_cells
-from r3gan.tables.figures import draw_trajectories
-from r3gan.tables.render import grid
-from r3gan.tables.verdict import DIFFERS, EXACT
+from r3gan.records.schema import Values
 
 TOLERANCE = 1e-9  # between an eigenvalue computed and its closed form
 STEP_SIZE = 0.2
@@ -130,84 +121,69 @@ def distance(point: Point) -> float:
     return abs(complex(*point))
 
 
-def study() -> Iterator[dict[str, Any]]:
-    """One result a setting: eigenvalues both ways, ends of both trajectories, and whether the proposition holds."""
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A setting's eigenvalues both ways, its trajectories, and whether the proposition holds."""
+
+    setting: Setting
+    computed: tuple[complex, ...]
+    closed_form: tuple[complex, ...]
+    paths: Mapping[str, Sequence[Point]]  # simultaneous and alternating
+
+    @property
+    def title(self) -> str:
+        return f"{self.setting.name}, data at {self.setting.data:g}"
+
+    @property
+    def ends(self) -> Mapping[str, float]:
+        """Distance to the equilibrium at the end of each trajectory, as a share of the distance at its start."""
+        return {name: distance(path[-1]) / distance(path[0]) for name, path in self.paths.items()}
+
+    @property
+    def largest_error(self) -> float:
+        return max(abs(a - b) for a, b in zip(self.computed, self.closed_form, strict=True))
+
+    @property
+    def shrinks(self) -> list[bool]:
+        """Whether each trajectory comes near the equilibrium."""
+        return [end < 0.05 for end in self.ends.values()]
+
+    @property
+    def converged(self) -> bool:
+        return all(self.shrinks)
+
+    @property
+    def holds(self) -> bool:
+        """What does not converge neither shrinks at once nor in turns; what does, shrinks both ways."""
+        stated = self.setting.converges
+        locally = max(value.real for value in self.computed) < -TOLERANCE
+        return self.largest_error < TOLERANCE and locally == stated and all(s == stated for s in self.shrinks)
+
+    def as_row(self) -> Values:
+        """A line of the CSV."""
+        eigenvalues = {"computed": self.computed, "closed_form": self.closed_form}
+        return {
+            "setting": self.title,
+            "proposition": self.setting.proposition,
+            "gamma": self.setting.gamma,
+            **{f"{name}_{i}_{part}": getattr(v, part) for name, found in eigenvalues.items()
+               for i, v in enumerate(found, 1) for part in ("real", "imag")},
+            "largest_error": self.largest_error,
+            **self.ends,
+            "holds": self.holds,
+        }  # fmt: skip
+
+
+def study() -> Iterator[Finding]:
+    """One finding per setting."""
     for setting in SETTINGS:
-        computed = sorted(eigenvalues(setting), key=lambda e: (e.real, e.imag))
-        exact = sorted(setting.closed_form(), key=lambda e: (e.real, e.imag))
-        error = max(abs(a - b) for a, b in zip(computed, exact, strict=True))
-        paths = {name: trajectory(setting, name == "alternating") for name in ("simultaneous", "alternating")}
-        ends = {name: distance(path[-1]) / distance(path[0]) for name, path in paths.items()}
-        locally = max(e.real for e in computed) < -TOLERANCE
-        # What does not converge neither shrinks at once nor in turns; what does, shrinks both ways.
-        seen = [end < 0.05 for end in ends.values()]
-        holds = error < TOLERANCE and locally == setting.converges and all(s == setting.converges for s in seen)
-        yield {
-            **asdict(setting),
-            "name": setting.name,
-            "computed": [[e.real, e.imag] for e in computed],
-            "closed_form": [[e.real, e.imag] for e in exact],
-            "largest_error": error,
-            "ends": ends,
-            "paths": paths,
-            "converged": all(seen),
-            "verdict": EXACT if holds else DIFFERS,
-        }
+        yield Finding(
+            setting=setting,
+            computed=tuple(sorted(eigenvalues(setting), key=by_parts)),
+            closed_form=tuple(sorted(setting.closed_form(), key=by_parts)),
+            paths={name: trajectory(setting, name == "alternating") for name in ("simultaneous", "alternating")},
+        )
 
 
-def cell_of(name: str, found: dict[str, Any]) -> Cell:
-    """Whether a setting converges, as proved and as computed."""
-    words = {True: "converges", False: "does not converge"}
-    return Cell(
-        table=name,
-        row=f"{found['name']}, data at {found['data']:g}",
-        quantity=f"Proposition {found['proposition']}",
-        published=words[found["converges"]],
-        source="arXiv 2501.05441, section 2",
-        status="paper",
-        text=words[found["converged"]],
-        n=1,
-        outcome="computed",
-        verdict=found["verdict"],
-    )
-
-
-def complex_text(value: list[float]) -> str:
-    real, imaginary = (0.0 if abs(part) < 1e-12 else part for part in value)
-    return f"{real:.4f} {'-' if imaginary < 0 else '+'} {abs(imaginary):.4f}i"
-
-
-def write_propositions(name: str, table: PropositionTable, results: Path) -> None:
-    """Write <name>.md, .csv, .json and the picture of the trajectories into `results`."""
-    found = list(study())
-    draw_trajectories(results / f"{name}.png", found)
-    headers = ["Setting", "Proposition", "Eigenvalues computed", "Closed form", "At once", "In turns", "Verdict"]
-    rows = [
-        [
-            f"{r['name']}, data at {r['data']:g}",
-            r["proposition"],
-            " , ".join(map(complex_text, r["computed"])),
-            " , ".join(map(complex_text, r["closed_form"])),
-            f"{r['ends']['simultaneous']:.2g}",
-            f"{r['ends']['alternating']:.2g}",
-            r["verdict"],
-        ]
-        for r in found
-    ]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([h.lower().replace(" ", "_") for h in headers])
-    writer.writerows(rows)
-    text = [
-        f"# {table.title}",
-        grid(rows, headers, right=(4, 5)),
-        f"At once and In turns: distance to the equilibrium after {STEPS} steps of size {STEP_SIZE:g}, as a share of "
-        f"the distance at the start; simultaneous and alternating gradient descent, gamma = {SETTINGS[0].gamma:g}.",
-        f"![Trajectories in the plane of theta and psi]({name}.png)",
-        "## Notes\n\n" + "\n".join(f"- {note}" for note in table.notes),
-    ]
-    without_paths = [{key: value for key, value in r.items() if key != "paths"} for r in found]
-    cells = [cell_of(name, r) for r in found]
-    write_cells(results, name, table.title, cells, settings=without_paths)
-    write_text(results / f"{name}.csv", out.getvalue())
-    write_text(results / f"{name}.md", "\n\n".join(text) + "\n")
+def by_parts(value: complex) -> tuple[float, float]:
+    return value.real, value.imag
