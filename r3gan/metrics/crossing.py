@@ -80,9 +80,8 @@ def values_of(record: Record, metric: str) -> list[float]:
 
 def first_crossing(record: Record, metric: str, target: float) -> Crossing:
     """The first point at least as good as `target`, or the last one, censored."""
-    values, lower = values_of(record, metric), find_metric(metric).better == "lower"
-    good = [value <= target if lower else value >= target for value in values]
-    at = good.index(True) if any(good) else len(values) - 1
+    good = [find_metric(metric).reaches(value, target) for value in values_of(record, metric)]
+    at = good.index(True) if any(good) else len(good) - 1
     points = record["points"][: at + 1]
     evaluating = sum(point["evaluate_seconds"] for point in points)
     return Crossing(
@@ -97,14 +96,13 @@ def first_crossing(record: Record, metric: str, target: float) -> Crossing:
 
 def compare(run: Record, baseline: Record, metric: str) -> Comparison:
     """When `run` first reaches the baseline's best; UserError where data or the way of measuring differ."""
-    _, values = values_of(run, metric), values_of(baseline, metric)
+    _, target = values_of(run, metric), find_metric(metric).best(values_of(baseline, metric))
     for what, one, other in (
         ("data", run["data"]["sha256"], baseline["data"]["sha256"]),
         ("measurement", run["metrics"][metric], baseline["metrics"][metric]),
     ):
         if one != other:
             raise UserError(f"{run['training']['run']} and {baseline['training']['run']} differ in their {what}")
-    target = min(values) if find_metric(metric).better == "lower" else max(values)
     devices = [record["training"]["provenance"]["device"] for record in (run, baseline)]
     return Comparison(
         metric=metric,

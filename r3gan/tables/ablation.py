@@ -62,7 +62,7 @@ def measurements(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float
     found = {}
     for metric in record["metrics"]:
         values = values_of(record, metric)
-        best = (min if find_metric(metric).better == "lower" else max)(values)
+        best = find_metric(metric).best(values)
         found[metric, BEST] = kimg[values.index(best)], best
         found[metric, LAST] = kimg[-1], values[-1]
     for metric, ended in scale.ends.get(config, {"metrics": {}})["metrics"].items():

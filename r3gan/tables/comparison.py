@@ -105,9 +105,7 @@ def verdict_of(row: list[Cell], metrics: Mapping[str, str]) -> str:
 def standing(cell: Cell | None, metric: str) -> float:
     """What a published number counts in the order of rows, the best first and a missing one last."""
     value = None if cell is None else published_value(cell)
-    if value is None:
-        return float("inf")
-    return -value if find_metric(metric).better == "higher" else value
+    return float("inf") if value is None else find_metric(metric).sort_key(value)
 
 
 def section_text(section: Comparison, found: list[Cell]) -> str:

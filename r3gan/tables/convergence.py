@@ -49,10 +49,9 @@ def rows_of(table: ConvergenceTable, scale: str, records: Mapping[str, Record]) 
     baseline = records.get(table.baseline)
     metrics = next(iter(records.values()))["metrics"]
     for metric in metrics:
-        lower = find_metric(metric).better == "lower"
         for config, record in records.items():
             values = values_of(record, metric)
-            best = min(values) if lower else max(values)
+            best = find_metric(metric).best(values)
             row: dict[str, Any] = {"scale": scale, "row": title_of(config), "config": config, "metric": metric}
             row |= {"best": best, "best_kimg": record["points"][values.index(best)]["kimg"], "n": 1}
             if baseline is not None:
@@ -124,8 +123,7 @@ def judged_ratio(cell: Cell, table: str, ratio: float | None) -> Cell:
 
 def as_measurement(record: Record, metric: str) -> Record:
     """A convergence record in the shape of an evaluation's, with the best of its points."""
-    values = values_of(record, metric)
-    best = min(values) if find_metric(metric).better == "lower" else max(values)
+    best = find_metric(metric).best(values_of(record, metric))
     return record | {"metrics": {metric: record["metrics"][metric] | {"value": best}}}
 
 
