@@ -69,6 +69,8 @@ class Reader(pickle.Unpickler):
     """Unpickles with an exact list of what may be named; each look-up gives a fresh object, as BUILD alters it."""
 
     def find_class(self, module: str, name: str) -> Any:
+        # Earlier official code had other module names; the official loader maps them in the same manner.
+        module = module.replace("training.networks_baseline", "training.networks").replace("BaselineGAN.", "R3GAN.")
         wanted = f"{module}.{name}"
         functions: dict[str, Callable[..., Any]] = {
             "torch._utils._rebuild_parameter": lambda data, requires_grad, hooks: data,

@@ -53,6 +53,13 @@ def test_an_even_sample_has_zero_kl_and_a_collapsed_one_log_1000() -> None:
     assert reverse_kl(every[:1].repeat(100, 1)) == pytest.approx(np.log(1000))
 
 
+def test_better_is_lower_or_higher_as_the_metric_says() -> None:
+    lower, higher = METRICS["fid"], METRICS["recall"]
+    assert (lower.best([3.0, 1.0, 2.0]), higher.best([3.0, 1.0, 2.0])) == (1.0, 3.0)
+    assert [lower.reaches(value, 2.0) for value in (1.0, 2.0, 3.0, float("nan"))] == [True, True, False, False]
+    assert [higher.reaches(value, 2.0) for value in (1.0, 2.0, 3.0, float("nan"))] == [False, True, True, False]
+
+
 def test_a_perfect_sampler_scores_about_the_stated_kl_floor() -> None:
     samples = 20_000
     digits = torch.randint(10, (samples, 3), generator=torch.Generator().manual_seed(0))

@@ -167,7 +167,7 @@ def judge_of(arguments: argparse.Namespace, dataset: Any, device: Any, world: An
     ranks = Ranks(rank=world.rank, size=world.size, group=world.host_group())
     return Judge(
         metric=arguments.keep_best,
-        lower_is_better=find_metric(arguments.keep_best).better == "lower",
+        sort_key=find_metric(arguments.keep_best).sort_key,
         samples=arguments.best_samples,
         score=scorer(plan_of_best(arguments), dataset, device, ranks),
     )

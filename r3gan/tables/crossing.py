@@ -75,8 +75,7 @@ def values_of(record: Convergence, metric: str) -> list[float]:
 
 def first_crossing(record: Convergence, metric: str, target: float) -> Crossing:
     """The first point at least as good as `target`, or the last one, censored."""
-    lower = find_metric(metric).better == "lower"
-    good = [value <= target if lower else value >= target for value in values_of(record, metric)]
+    good = [find_metric(metric).reaches(value, target) for value in values_of(record, metric)]
     at = good.index(True) if any(good) else len(good) - 1
     points = record.points[: at + 1]
     evaluating = sum(point.evaluate_seconds for point in points)

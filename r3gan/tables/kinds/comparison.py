@@ -154,9 +154,7 @@ def scales_of(cells: Iterable[Cell]) -> list[str]:
 def standing(cell: Cell | None, metric: str) -> float:
     """What a published number counts in the order of rows, the best first and a missing one last."""
     value = None if cell is None else cell.published_value
-    if value is None:
-        return float("inf")
-    return -value if find_metric(metric).better == "higher" else value
+    return float("inf") if value is None else find_metric(metric).sort_key(value)
 
 
 def order_in_words(section: Comparison, cells: Sequence[Cell]) -> str:
