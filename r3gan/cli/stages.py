@@ -68,8 +68,8 @@ def run_prepare(arguments: argparse.Namespace) -> None:
 
 
 def run_export(arguments: argparse.Namespace) -> None:
+    from r3gan.data.export import export
     from r3gan.data.loader import open_dataset
-    from r3gan.data.nvlabs import export
 
     export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out)
     print(f"wrote {arguments.out}")

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from r3gan.configs import SIZES
-from r3gan.data.kinds import Source
-from r3gan.data.remote import Remote
+from r3gan.data.source import Remote, Source
 from r3gan.data.sources import SOURCES
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.work import work_of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from r3gan.data.hostile import MAX_PIXELS, one_line
+from r3gan.data.untrusted import MAX_PIXELS, one_line
 
 FORMATS = ("PNG", "JPEG", "WEBP")  # of Pillow's formats those that training sets use; no other decoder is tried
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

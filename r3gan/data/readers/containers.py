@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from r3gan.data.decode import ENDINGS, BadPictureError
-from r3gan.data.hostile import MAX_FILE_BYTES, check_expansion, check_mode, check_name, one_line, reading
-from r3gan.data.lsun import Lmdb
+from r3gan.data.readers.database import Lmdb
+from r3gan.data.readers.decode import ENDINGS, BadPictureError
+from r3gan.data.untrusted import MAX_FILE_BYTES, check_expansion, check_mode, check_name, one_line, reading
 from r3gan.errors import UserError
 from r3gan.files import made
 

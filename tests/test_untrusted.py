@@ -27,15 +27,15 @@ from PIL import Image
 
 from r3gan.cli import main
 from r3gan.data import sources
-from r3gan.data.cifar import read_batch
-from r3gan.data.containers import Tar, Zip
-from r3gan.data.decode import BadPictureError, decode
-from r3gan.data.digits import IMAGE_MAGIC, read_idx
-from r3gan.data.images import labels_from_json
+from r3gan.data.readers.cifar import read_batch
+from r3gan.data.readers.containers import Tar, Zip
+from r3gan.data.readers.decode import BadPictureError, decode
+from r3gan.data.readers.digits import IMAGE_MAGIC, read_idx
+from r3gan.data.readers.pictures import labels_from_json
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, environment
-from tests.test_sources import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
+from tests.helpers import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
 Files = dict[str, bytes]
 Build = Callable[[Path], Path]  # writes a source below a folder and returns what --source names

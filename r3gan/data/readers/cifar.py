@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from r3gan.data.content import Arrays, Request
-from r3gan.data.fetch import obtain
-from r3gan.data.hostile import MAX_FILE_BYTES, check_name, reading
-from r3gan.data.kinds import Source
+from r3gan.data.content import Content, Request, in_memory
+from r3gan.data.download.obtain import obtain
+from r3gan.data.source import Source
+from r3gan.data.untrusted import MAX_FILE_BYTES, check_name, reading
 from r3gan.errors import UserError
 
 MEMBERS = tuple(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6))
@@ -66,7 +66,7 @@ def read_batch(data: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.i
     return images, np.array(labels, dtype=np.int64)
 
 
-def read_cifar(entry: Source, request: Request) -> Arrays:
+def read_cifar(entry: Source, request: Request) -> Content:
     """The training images in the order of the batches; the archive's checksum is verified before it is opened."""
     (path,), record = obtain(entry, request)
     batches = []
@@ -82,4 +82,4 @@ def read_cifar(entry: Source, request: Request) -> Arrays:
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     if entry.classes == 1:
         labels = np.zeros_like(labels)
-    return Arrays(images=images, labels=labels, details={"files": record})
+    return in_memory(images, labels, {"files": record})

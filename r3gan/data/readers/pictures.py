@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from r3gan.data.containers import LABELS, Container, open_container
 from r3gan.data.content import Content, Request, Rows
-from r3gan.data.decode import WITH_ALPHA
-from r3gan.data.fetch import missing, obtain
-from r3gan.data.hostile import one_line, reading
+from r3gan.data.download.obtain import missing, obtain
 from r3gan.data.kinds import Pictures
-from r3gan.data.workers import decode_shares
+from r3gan.data.readers.containers import LABELS, Container, open_container
+from r3gan.data.readers.decode import WITH_ALPHA
+from r3gan.data.readers.workers import decode_shares
+from r3gan.data.source import Source
+from r3gan.data.untrusted import one_line, reading
 from r3gan.errors import UserError
 from r3gan.progress import Progress
 
 
-def open_pictures(entry: Pictures, request: Request) -> Content:
+def read_pictures(entry: Source, request: Request) -> Content:
     """The entry's pictures from --source or from a download, with their labels."""
+    assert isinstance(entry, Pictures)
     path, record = locate(entry, request)
     container = open_container(path, entry.select, request.downloads)
     if entry.count not in (None, container.count) or not container.count:

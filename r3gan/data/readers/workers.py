@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 
-from r3gan.data.containers import Container
 from r3gan.data.content import Rows
-from r3gan.data.decode import BadPictureError, decode
 from r3gan.data.kinds import Pictures
+from r3gan.data.readers.containers import Container
+from r3gan.data.readers.decode import BadPictureError, decode
 from r3gan.errors import UserError
 
 SMALL = 256  # sets below this are decoded before processes would have started

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.data.content import Request
-from r3gan.data.download import download, verify
-from r3gan.data.kinds import Source
-from r3gan.data.remote import Remote
+from r3gan.data.download.http import download, verify
+from r3gan.data.source import Remote, Source
 from r3gan.errors import UserError
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from r3gan.data.containers import LABELS
 from r3gan.data.loader import Dataset
-from r3gan.data.workers import cores
+from r3gan.data.readers.containers import LABELS
+from r3gan.data.readers.workers import cores
 from r3gan.errors import UserError
 from r3gan.files import atomic
 from r3gan.progress import Progress

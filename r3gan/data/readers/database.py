@@ -10,7 +10,7 @@ from pathlib import Path
 
 import lmdb
 
-from r3gan.data.hostile import MAX_FILE_BYTES, one_line
+from r3gan.data.untrusted import MAX_FILE_BYTES, one_line
 from r3gan.errors import UserError
 
 LENGTHS = struct.Struct("<II")  # of a key and its value
@@ -32,7 +32,7 @@ class Lmdb:
 
     def _reader(self, *share: int) -> subprocess.Popen[bytes]:
         # -P: where the command was called from may hold foreign files, and nothing is imported from there.
-        command = [sys.executable, "-P", "-m", "r3gan.data.lsun", str(self.path), *map(str, share)]
+        command = [sys.executable, "-P", __file__, str(self.path), *map(str, share)]
         environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 

