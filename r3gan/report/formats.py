@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from r3gan.report.content import Content, provenance_of
+import msgspec
+
+from r3gan.records.store import Store
+from r3gan.report.content import Content, TableContent, provenance_of
 from r3gan.report.text import band_text, cell_table, change_table, changes_line, status_of, tally_table
 from r3gan.tables.cell import Cell, tally
 from r3gan.tables.cell import as_json as cell_json
@@ -59,7 +63,7 @@ def as_json(content: Content) -> dict[str, Any]:
                 "table": table.name,
                 "title": table.title,
                 "notes": list(table.notes),
-                "pictures": [path.name for path in table.pictures],
+                "pictures": [path.relative_to(content.results).as_posix() for path in pictures_of(table)],
                 "verdicts": dict(tally(table.cells)),
                 "cells": [cell_json(cell) for cell in table.cells],
             }
@@ -67,6 +71,11 @@ def as_json(content: Content) -> dict[str, Any]:
         ],
         "records": {path: provenance_of(record) for path, record in content.records.items()},
     }
+
+
+def pictures_of(table: TableContent) -> list[Path]:
+    """Its charts as PNG, and its sheets."""
+    return [*(path.with_suffix("").with_suffix(".png") for path in table.charts), *table.sheets]
 
 
 def machine(content: Content) -> str:
@@ -116,3 +125,27 @@ def badge(content: Content) -> str:
     colour = "red" if content.comparison.exit_code(strict=False) else "brightgreen" if judged else "lightgrey"
     message = f"{counts.get(REPRODUCED, 0)} of {results} results, {counts.get(EXACT, 0)} of {settings} settings"
     return json.dumps({"schemaVersion": 1, "label": "reproduced", "message": message, "color": colour}) + "\n"
+
+
+CELL_COLUMNS = (
+    "table", "section", "row", "config", "scale", "quantity", "published", "unit", "source", "status", "reproduced",
+    "text", "n", "spread", "interval_low", "interval_high", "outcome", "verdict", "reason", "conditions",
+)  # fmt: skip
+
+
+def cells(content: Content) -> str:
+    """results/cells.csv: every cell of every table in one schema, one line per cell."""
+    import pandas as pd
+
+    rows = []
+    for cell in (cell for table in content.tables for cell in table.cells):
+        low, high = cell.interval or (None, None)
+        rows.append(msgspec.structs.asdict(cell) | {"interval_low": low, "interval_high": high})
+    return pd.DataFrame(rows, columns=CELL_COLUMNS).to_csv(index=False, lineterminator="\n")
+
+
+def measured_values(content: Content) -> str:
+    """results/records.csv: every measured value of every record, one line per value."""
+    from r3gan.records.frame import frame
+
+    return frame(Store(content.results)).to_csv(index=False, lineterminator="\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from r3gan.errors import UserError
 from r3gan.files import write_text
 from r3gan.report.content import Content, gather
-from r3gan.report.formats import badge, junit, machine, summary
+from r3gan.report.formats import badge, cells, junit, machine, measured_values, summary
 from r3gan.report.page import page
 
 FORMATS: Mapping[str, Callable[[Content], str]] = {
@@ -18,6 +18,8 @@ FORMATS: Mapping[str, Callable[[Content], str]] = {
     "report.json": machine,
     "report.xml": junit,
     "badge.json": badge,
+    "cells.csv": cells,
+    "records.csv": measured_values,
 }
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
