@@ -63,7 +63,7 @@ def band_notes(quantities: Iterable[tuple[str, str]]) -> list[str]:
 
 def footer(records: Sequence[Evaluation | Convergence]) -> str:
     """Protocol and provenance of the numbers of these records."""
-    trained = [record.training for record in records]
+    trained = list({record.run: record.training for record in records}.values())
     stamps = [training.provenance for training in trained]
     by_metric: dict[str, list[Protocol]] = {}
     for record in records:

@@ -63,10 +63,13 @@ def as_markdown(name: str, table: Kind, content: Content) -> str:
     """The blocks in their order, each picture with its caption, then the notes."""
     parts = [f"# {table.title}"]
     for block in content.blocks:
-        if isinstance(block, str):
-            parts.append(block)
-        else:
-            parts.append(f"![{block.caption}]({name}/{block.name}.png)\n\n*{block.caption}*")
+        match block:
+            case str():
+                parts.append(block)
+            case Chart():  # its picture holds title and caption
+                parts.append(f"![{block.title}: {block.caption}]({name}/{block.name}.png)")
+            case Sheet():
+                parts.append(f"![{block.caption}]({name}/{block.name}.png)\n\n*{block.caption}*")
     if notes := [*table.notes, *content.notes]:
         parts.append(f"## Notes\n\n{bullets(notes)}")
     return "\n\n".join(parts) + "\n"
