@@ -25,7 +25,7 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def write_report(results: Path, baseline: str | None = None) -> list[Path]:
-    """Write every format beside the tables, and the summary to the file that a CI job names; the files written."""
+    """Write every format next to the tables, and the summary to the file that a CI job names; the files written."""
     content = gather(results, baseline)
     written = []
     for name, render in FORMATS.items():

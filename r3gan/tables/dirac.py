@@ -123,7 +123,7 @@ def distance(point: Point) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A setting's eigenvalues both ways, its trajectories, and whether the proposition holds."""
+    """A setting's eigenvalues, computed and in closed form, its trajectories, and whether the proposition holds."""
 
     setting: Setting
     computed: tuple[complex, ...]
@@ -154,7 +154,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """What does not converge neither shrinks at once nor in turns; what does, shrinks both ways."""
+        """Whether eigenvalues and both trajectories agree with what the paper states."""
         stated = self.setting.converges
         locally = max(value.real for value in self.computed) < -TOLERANCE
         return self.largest_error < TOLERANCE and locally == stated and all(s == stated for s in self.shrinks)

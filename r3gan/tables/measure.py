@@ -147,7 +147,7 @@ def set_against(cell: Cell, metric: str, failed: int, against: Against, released
 
 
 def obstacle(observation: Observation, metric: str, against: Against) -> str:
-    """Why an observation cannot be compared with a published number; empty if nothing stands in the way."""
+    """Why an observation cannot be compared with a published number; empty if it can."""
     record = observation.record
     if metric != against.metric:
         return "another metric"

@@ -55,7 +55,7 @@ TABLES: Mapping[str, Kind] = {
         notes=(
             'The paper prints "Well-behaved Loss 12.46" between B and C: it is the heading of C, not a run.',
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
-            "what we chose is in r3gan/configs.py and in every record.",
+            "what was chosen is in r3gan/configs and in every record.",
         ),
     ),
     "table2": ComparisonTable(
@@ -73,10 +73,9 @@ TABLES: Mapping[str, Kind] = {
         notes=(
             "KL: of the generated modes to the uniform distribution, in nat; a perfect sampler is expected at "
             "999 / (2 N), which is 0.0192 at 26,000 samples and 0.05 at 10,000.",
-            "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; ours "
-            "has Config D's residual blocks and is in r3gan/configs.py. The four runs differ in the objective alone.",
-            "Fail: training diverged, as the run's record says with step and reason. It is shown where a run failed, "
-            "and only there.",
+            "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; the one "
+            "used here has Config D's residual blocks (r3gan/configs). The four runs differ in the objective alone.",
+            "Fail: training diverged; the run's record says at which step and why. It is shown only where a run failed.",
             "The smoke scale is not the paper's StackedMNIST: 5,000 digits at 16 px instead of 70,000 at 32 px, "
             "narrower networks, a minute or two of training.",
         ),
@@ -85,8 +84,8 @@ TABLES: Mapping[str, Kind] = {
         title="Figure 1: the generator's loss under four objectives",
         of=_LOSSES,
         notes=(
-            "The curve of a run that diverged ends there, at a cross.",
-            "The values of different objectives are not comparable: only their course is.",
+            "The curve of a run that diverged ends in a cross.",
+            "Values of different objectives are not comparable; only the course of each curve is.",
         ),
     ),
     "table3": ComparisonTable(
@@ -120,18 +119,18 @@ TABLES: Mapping[str, Kind] = {
         ),
         trained_on=("ffhq-256", "cifar10-unlabelled", "stackedmnist5k-16"),
         notes=(
-            "* is trained through features that ImageNet taught, as FID's own features were, which flatters it; the "
+            "* is trained through features learned on ImageNet, as FID's own features were, which flatters it; the "
             "smoke scale measures digits, without ImageNet.",
-            "Images and time are two clocks: 80 times fewer images were 40 times less time. Seconds of training leave "
-            "out evaluation and the writing of snapshots.",
+            "Images and time give two different speed-ups: 80 times fewer images were 40 times less time. Seconds of "
+            "training exclude evaluation and the writing of snapshots.",
             "kimg to target: the first measurement at least as good as the baseline's best, so it is known to within "
             'the interval; "> N" where that was not reached in N.',
             "(quoted): from other papers that quote the numbers; (conflict): 3.08 is quoted elsewhere.",
-            "Smoke networks are narrow and look at features of 64-px images; the published speed-ups are not expected.",
+            "Smoke networks are narrow and use features of 64-px images; the published speed-ups are not expected.",
         ),
     ),
     "table4-ablation": AblationTable(
-        title="Table 4, ablation: what the projector's parts are worth",
+        title="Table 4, ablation: the parts of the projector",
         baseline="fastgan",
         rows=(
             "fastgan",
@@ -161,14 +160,14 @@ TABLES: Mapping[str, Kind] = {
             ),
         ),
         notes=(
-            "* is trained through features that ImageNet taught. A metric in ImageNet's features flatters such a row; "
-            "one without them stands beside it where there is one. Digits have a classifier of their own; for natural "
-            "images there is none here, so at the mini and paper scales every metric is ImageNet's.",
-            "No projection is FastGAN with its own discriminator of RGB images, whose reconstruction loss also looks "
-            "through ImageNet's features; it differs from the other rows in its generator's tanh and blocks and in its "
+            "* is trained through features learned on ImageNet. A metric in ImageNet's features flatters such a row; a "
+            "metric without them is shown next to it where there is one. Digits have their own classifier; for natural "
+            "images there is none, so at the mini and paper scales every metric uses ImageNet's features.",
+            "No projection is FastGAN with its own discriminator of RGB images, whose reconstruction loss also uses "
+            "ImageNet's features; it differs from the other rows in its generator's tanh and blocks and in its "
             "optimiser too, as in its own code. The paper's baseline is the same generator with an RGB discriminator.",
-            "Random features are those of the same network as it starts, never trained on anything.",
-            "Relative: a row's distance over that of the row without projection, below 1 is better.",
+            "Random features are those of the same network at initialisation.",
+            "Relative: a row's distance over that of the row without projection; below 1 is better.",
         ),
     ),
     "table5": ComparisonTable(
@@ -191,41 +190,41 @@ TABLES: Mapping[str, Kind] = {
         published="table6",
         config="E",
         notes=(
-            "A cell shows our value, and the published one beside it where they differ; arrows go from the first image "
-            "to the end of the burn-in, along a cosine.",
-            "Parameters are counted from the networks we build; the paper prints them in millions, and these numbers "
-            "follow from its architecture. GPUs are those of the authors' runs.",
+            "A cell shows the configured value, and the published one with it where they differ; arrows go from the "
+            "first image to the end of the burn-in, along a cosine.",
+            "Parameters are counted from the networks built here; the paper prints them in millions, and the exact "
+            "numbers follow from its architecture. GPUs are those of the authors' runs.",
         ),
     ),
     "table7": SpeedTable(
         title="Table 7: speed and memory of the training step",
         module="steps",
         notes=(
-            "Medians over rounds in which our step and a textbook's take turns on the same networks, weights and "
-            "batch: NCHW float32, two passes of D, autograd.grad with create_graph, resampling as a depthwise "
-            "convolution, the EMA parameter by parameter. Ratio: textbook over ours.",
-            "MiB: tensor memory that a step takes at its highest, above what is held between steps.",
-            "bf16 peak: the work of our step (9 forward passes for D, where the textbook's takes 13, and 6 for G) over "
+            "Medians over rounds in which this project's step and a textbook implementation take turns on the same "
+            "networks, weights and batch. Textbook: NCHW float32, two passes of D, autograd.grad with create_graph, "
+            "resampling as a depthwise convolution, one EMA update per parameter. Ratio: textbook over this project.",
+            "MiB: the most tensor memory that a step takes, above what is held between steps.",
+            "bf16 peak: the work of the step (9 forward passes for D, where the textbook takes 13, and 6 for G) over "
             "the device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
-            "without its lazy penalties. The textbook's side is the same for every way.",
+            "without its lazy penalties. The textbook side is the same for every variant.",
         ),
     ),
     "table7-projected": SpeedTable(
-        title="Table 7, Projected GAN: ways to compute what is frozen",
+        title="Table 7, Projected GAN: variants of computing the frozen feature network",
         module="projected",
         reference="Plain",
         notes=(
-            "Medians over rounds in which one way and the plain one take turns on the same weights and batch. Plain: "
-            "NCHW, batch norms on their own, one pass over reals and one over fakes. Ratio: plain over the way.",
-            "features: the projector's maps of reals and fakes, as the D step wants them, without a way back; features "
-            "and back: those of fakes and the gradient of the images, as the G step wants it. A D step's features "
-            "need no gradient and take none on either side. FastGAN has such a network in its D step alone.",
-            "folded: what is frozen is in eval mode, so its batch norms become part of its convolutions. compiled: "
-            "torch.compile of what is frozen, warm; the first step takes a minute more.",
-            "Features of reals are not kept: every image is augmented anew before the projector sees it, so no two "
-            "steps look at the same pixels.",
-            "MiB: tensor memory that a step takes at its highest, above what is held between steps.",
+            "Medians over rounds in which one variant and the plain one take turns on the same weights and batch. Plain: "
+            "NCHW, separate batch norms, one pass over reals and one over fakes. Ratio: plain over the variant.",
+            "features: the projector's feature maps of reals and fakes, forward only, as the D step needs them; features "
+            "and back: those of fakes and the gradient of the images, forward and backward, as the G step needs it. "
+            "FastGAN has such a network in its D step alone.",
+            "folded: the frozen network is in eval mode, so its batch norms become part of its convolutions. compiled: "
+            "torch.compile of the frozen network, warm; the first step takes a minute more.",
+            "Features of reals are not cached: every image is augmented anew before the projector, so no two steps use "
+            "the same pixels.",
+            "MiB: the most tensor memory that a step takes, above what is held between steps.",
         ),
     ),
     "propositions": PropositionTable(
@@ -233,13 +232,13 @@ TABLES: Mapping[str, Kind] = {
         notes=(
             "Proposition I: without regularisation RpGAN need not converge: its eigenvalues are purely imaginary "
             "wherever the data are. Proposition II: with R1 or R2, or both, their real parts are negative.",
-            "Without regularisation, players that move at once end up circling the equilibrium; in turns they still "
-            "come nearer, but ever more slowly (terms beyond the Jacobian). With it, the distance falls by a constant "
-            "factor a step.",
+            "Without regularisation, simultaneous updates end up circling the equilibrium; alternating updates still "
+            "approach it, but ever more slowly (terms beyond the Jacobian). With regularisation, the distance falls by "
+            "a constant factor per step.",
             "The eigenvalues are those of the Jacobian of the losses that training uses (r3gan/losses.py, "
             "r3gan/penalties.py), differentiated in float64; the closed forms are derived by hand.",
             "The classic GAN differs from RpGAN where the data are not at 0: there D's two terms damp it, and the "
-            "unregularised GAN converges on this example, while RpGAN, which sees differences only, does not.",
+            "unregularised GAN converges on this example, while RpGAN, which depends on differences only, does not.",
         ),
     ),
 }

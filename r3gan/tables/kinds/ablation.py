@@ -143,7 +143,7 @@ class AblationTable(Kind):
         return found
 
     def lines(self, scale: Scale) -> list[Line]:
-        """One line per configuration and way of measuring, in the order of the table."""
+        """One line per configuration, metric and snapshot, in the order of the table."""
         known = {config: observations(scale, config) for config in self.rows if config in scale.curves}
         baseline = {key: seen.value for key, (_, seen) in known.get(self.baseline, {}).items()}
         found = []
@@ -201,11 +201,11 @@ class AblationTable(Kind):
         found = [cell for column in self.published for cell in read_published(column.published).values()]
         protocols = shared(cell.protocol.partition(",")[0] for cell in found)
         text = f"## Networks at paper size ({self.counted_at}), and what is published\n\n"
-        return text + grid(rows, headers, range(1, len(headers))) + f"\n\nPublished on {protocols}; (quoted): by others."
+        return (
+            text + grid(rows, headers, range(1, len(headers))) + f"\n\nPublished on {protocols}; (quoted): by others."
+        )
 
-    def scale_blocks(
-        self, context: Context, scale: Scale, lines: Sequence[Line], cells: Sequence[Cell]
-    ) -> list[Block]:
+    def scale_blocks(self, context: Context, scale: Scale, lines: Sequence[Line], cells: Sequence[Cell]) -> list[Block]:
         """A scale's table, its pictures, and where its numbers come from."""
         caption = f"{scale.name} scale, single runs (n = 1)"
         relative = [
@@ -230,7 +230,7 @@ class AblationTable(Kind):
         ]
 
     def scale_text(self, lines: Sequence[Line], cells: Sequence[Cell]) -> str:
-        """A scale's numbers, one line per configuration, a group of columns per way of measuring."""
+        """A scale's numbers, one line per configuration, a group of columns per metric and snapshot."""
         by_key = {(line.config, line.measure): line for line in lines}
         verdicts = {cell.config: cell.said for cell in reversed(cells)}
         headers, table = ["Row"], {config: [title_of(config)] for config in self.rows}
