@@ -89,7 +89,9 @@ class Comparison:
 
 def read_tables(results: Path, names: Sequence[str]) -> dict[str, Sequence[Cell]]:
     """The cells of those tables that have been written."""
-    return {name: read_table_file(results / f"{name}.json").cells for name in names if (results / f"{name}.json").exists()}
+    return {
+        name: read_table_file(results / f"{name}.json").cells for name in names if (results / f"{name}.json").exists()
+    }
 
 
 def chosen_tables(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""All records as one tidy table: one row per measured value, for pandas and for everything that reads CSV or Parquet."""
+"""All records as one tidy table, one row per measured value: for pandas, CSV and Parquet."""
 
 from __future__ import annotations
 

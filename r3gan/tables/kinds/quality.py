@@ -74,7 +74,6 @@ class QualityTable(Kind):
 
     def counts(self, context: Context) -> list[Cell]:
         """Counted parameters of G and D next to the printed ones."""
-
         published = read_published(self.published)
         found = []
         for config in self.rows:
@@ -86,7 +85,6 @@ class QualityTable(Kind):
 
     def quality(self, context: Context, scale: str, records: dict[str, list[Evaluation]]) -> list[Cell]:
         """Every metric that any record of the scale has, for every row."""
-
         everything = [record for found in records.values() for record in found]
         metrics = [name for name in self.metrics if any(name in r.metrics for r in everything)] or [*self.metrics[:1]]
         published = read_published(self.published)
@@ -104,7 +102,6 @@ class QualityTable(Kind):
 
     def order(self, scale: str, quality: Sequence[Cell]) -> list[str]:
         """How the order of the rows agrees with the published one."""
-
         compared = [cell for cell in quality if cell.quantity == quality[0].quantity]
         pairs = [(c.published_value, c.reproduced) for c in compared]
         known = [(theirs, value) for theirs, value in pairs if theirs is not None and value is not None]
@@ -117,7 +114,6 @@ class QualityTable(Kind):
 
     def counts_text(self, counts: Sequence[Cell]) -> str:
         """Published and counted parameters of the paper-size networks."""
-
         rows = []
         for g, d in zip(counts[::2], counts[1::2], strict=True):
             verdict = "exact" if {g.verdict, d.verdict} == {"exact"} else f"G {g.verdict}, D {d.verdict}"
@@ -130,7 +126,6 @@ class QualityTable(Kind):
         self, context: Context, scale: str, records: dict[str, list[Evaluation]], quality: Sequence[Cell]
     ) -> list[Block]:
         """The scale's table, its pictures, and where its numbers come from."""
-
         results = context.store.results
         first = {CONFIGS[config].title: results / found[0].run for config, found in records.items()}
         text = [self.quality_text(quality), *self.order(scale, quality)]
@@ -150,7 +145,6 @@ class QualityTable(Kind):
 
     def quality_text(self, quality: Sequence[Cell]) -> str:
         """The published metric next to the reproduced one at one scale."""
-
         metrics = list(dict.fromkeys(cell.quantity for cell in quality))
         rows = []
         for start in range(0, len(quality), len(metrics)):
