@@ -1,4 +1,4 @@
-"""What a reader is told of one number: the published one's source, how the reproduced one was made, and the runs behind it."""
+"""What a reader is told of one number: its published source, how it was reproduced, and the runs behind it."""
 
 from __future__ import annotations
 

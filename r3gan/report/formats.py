@@ -83,7 +83,7 @@ def machine(content: Content) -> str:
 
 
 def junit(content: Content) -> str:
-    """JUnit XML: one suite per table, one case per reproduced cell; outside its band is a failure, not run is skipped."""
+    """JUnit XML: a suite per table, a case per reproduced cell; outside its band is a failure, not run is skipped."""
     root = ElementTree.Element("testsuites", name="r3gan")
     for table in content.tables:
         cells = [cell for cell in table.cells if cell.outcome]
@@ -104,8 +104,8 @@ def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=cell.table, name=name)
     properties = ElementTree.SubElement(case, "properties")
     values = {
-        "published": cell.published or "", "reproduced": reproduced(cell), "band": band_text(cell.band), "n": str(cell.n),
-        "verdict": cell.said, "records": " ".join(cell.records),
+        "published": cell.published or "", "reproduced": reproduced(cell), "band": band_text(cell.band),
+        "n": str(cell.n), "verdict": cell.said, "records": " ".join(cell.records),
     }  # fmt: skip
     for key, value in values.items():
         ElementTree.SubElement(properties, "property", name=key, value=value)

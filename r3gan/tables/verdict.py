@@ -1,4 +1,4 @@
-"""Verdicts on a published number and a reproduced one. Nothing that was not measured gets a verdict that sounds like it."""
+"""Verdicts on a published number and a reproduced one; what was not measured gets none that sounds like it."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float
 
 
 def order(scale: str, lines: Iterable[Line]) -> list[str]:
-    """Whether the order of the last Gs by a metric without ImageNet and by one with agree; nothing unless there are both."""
+    """How the order of the last Gs by a metric without ImageNet agrees with that by one with it, if there are both."""
     last = [line for line in lines if line.snapshot == LAST]
     one, other = (next((x.metric for x in last if x.through_imagenet == there), None) for there in (False, True))
     first, second = ({x.config: x.value for x in last if x.metric == name} for name in (one, other))
