@@ -74,7 +74,7 @@ TABLES: Mapping[str, Kind] = {
             "KL: of the generated modes to the uniform distribution, in nat; a perfect sampler is expected at "
             "999 / (2 N), which is 0.0192 at 26,000 samples and 0.05 at 10,000.",
             "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; the "
-            "one used here has Config D's residual blocks (r3gan/configs). The four runs differ in the objective alone.",
+            "one used here has Config D's residual blocks (r3gan/configs). The four runs differ in the objective only.",
             "Fail: training diverged; the run's record says at which step and why.",
             "The smoke scale is not the paper's StackedMNIST: 5,000 digits at 16 px instead of 70,000 at 32 px, "
             "narrower networks, a minute or two of training.",
@@ -218,7 +218,7 @@ TABLES: Mapping[str, Kind] = {
             "Medians over rounds in which one variant and the plain one take turns on the same weights and batch. "
             "Plain: NCHW, separate batch norms, one pass over reals and one over fakes. Ratio: plain over the variant.",
             "features: the projector's feature maps of reals and fakes, forward only, as the D step needs them; "
-            "features and back: those of fakes and the gradient of the images, forward and backward, as the G step needs it. "
+            "features and back: those of fakes and the gradient of the images, as the G step needs it. "
             "FastGAN has such a network in its D step alone.",
             "folded: the frozen network is in eval mode, so its batch norms become part of its convolutions. compiled: "
             "torch.compile of the frozen network, warm; the first step takes a minute more.",
