@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from r3gan.cli.arguments import (
     AddCommand,
@@ -13,6 +12,7 @@ from r3gan.cli.arguments import (
     add_places,
     check_classifier,
     choose_device,
+    open_data,
     places_of,
     positive,
 )
@@ -89,28 +89,23 @@ def run_converge(arguments: argparse.Namespace) -> None:
     measure(arguments, converge)
 
 
-def measure(arguments: argparse.Namespace, how: Callable[..., Any]) -> None:
+def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
-    run_parts(arguments.run)
-    check_classifier("--metrics", arguments.metrics, arguments.classifier)
-    references = dict(reference_file(text, arguments.metrics) for text in arguments.reference)
-    device = choose_device(arguments)
-    from r3gan.data.loader import open_dataset
-    from r3gan.data.sources import refuse_variant
     from r3gan.metrics.evaluate import Plan
     from r3gan.metrics.ranks import join_ranks
 
+    _, name, *_ = run_parts(arguments.run)
+    check_classifier("--metrics", arguments.metrics, arguments.classifier)
     plan = Plan(
         metrics=tuple(arguments.metrics),
         samples=arguments.samples,
         draws=arguments.draws,
         places=places_of(arguments),
-        references=references,
+        references=dict(reference_file(text, arguments.metrics) for text in arguments.reference),
         snapshot=getattr(arguments, "snapshot", "last"),
     )
-    name = run_parts(arguments.run)[1]
-    dataset = open_dataset(arguments.data or Path("data") / name)
-    refuse_variant(dataset.manifest, name)
+    device = choose_device(arguments)
+    dataset = open_data(arguments.data, name)
     ranks = join_ranks()
     try:
         how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)

@@ -15,8 +15,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import find_extractor
 from r3gan.metrics.weights import WEIGHTS
 from r3gan.study import StudyRun
-
-KEPT_CHECKPOINTS = 2  # the default of `r3gan train --keep-checkpoints`
+from r3gan.training import KEPT_CHECKPOINTS
 
 
 @dataclass(frozen=True, kw_only=True)

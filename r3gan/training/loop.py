@@ -21,7 +21,7 @@ from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
 from r3gan.schedules import ema_beta
-from r3gan.training import checkpoint
+from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import Judge, Snapshot
 from r3gan.training.curve import Diverged, Tick, write_curve
 from r3gan.training.engine import World
@@ -48,7 +48,7 @@ class Options:
     wanted: Mapping[str, str | None] = field(default_factory=dict)  # overrides of the device's Execution
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
-    keep_checkpoints: int = 2
+    keep_checkpoints: int = KEPT_CHECKPOINTS
     snapshot_kimg: float | None = None  # how often G is kept, for its convergence to be measured afterwards
     judge: Judge | None = None  # measures each of these snapshots as it comes, and the last G; only the best is kept
     tensorboard: bool = False
