@@ -17,7 +17,7 @@ from r3gan.records.hardware import HARDWARE, cores_of
 from r3gan.records.provenance import hardware_name
 from r3gan.study import Study, StudyRun
 from r3gan.tables.registry import find_table
-from r3gan.workflow import has_gpu
+from r3gan.pipeline.selection import has_gpu
 
 
 @dataclass(frozen=True, kw_only=True)

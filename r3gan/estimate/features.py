@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r3gan import fingerprint
+from r3gan.pipeline import fingerprint
 from r3gan.estimate.work import BATCH, kept, macs
 from r3gan.files import sha256
 

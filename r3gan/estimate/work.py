@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from r3gan import fingerprint
+from r3gan.pipeline import fingerprint
 from r3gan.configs import SIZES, find_config
 from r3gan.files import sha256, write_json
 
