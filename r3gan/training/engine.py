@@ -32,6 +32,23 @@ class Engine(Protocol):
     def import_state(self, tensors: dict[str, Tensor]) -> None: ...
 
 
+def export_adam(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's moments and steps by parameter name; empty before the first step."""
+    state = optimiser.state
+    named = {name: state[p] for name, p in network.named_parameters() if p in state}
+    return {f"{name}/{part}": value for name, parts in named.items() for part, value in parts.items()}
+
+
+def import_adam(network: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    for name, parameter in network.named_parameters():
+        if f"{name}/step" not in tensors:
+            continue
+        # In the parameter's memory layout, which fused Adam assumes.
+        moments = {part: torch.empty_like(parameter).copy_(tensors[f"{name}/{part}"]) for part in MOMENTS}
+        # Fused Adam needs the step on the parameter's device; plain Adam accepts either.
+        optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
+
+
 class PlainEngine:
     """One process: loss.backward() and torch's Adam."""
 
@@ -53,19 +70,10 @@ class PlainEngine:
         self.optimiser.zero_grad(set_to_none=True)
 
     def export_state(self) -> dict[str, Tensor]:
-        """Adam's moments and steps by parameter name; empty before the first step."""
-        state = self.optimiser.state
-        named = {name: state[p] for name, p in self.network.named_parameters() if p in state}
-        return {f"{name}/{part}": value for name, parts in named.items() for part, value in parts.items()}
+        return export_adam(self.network, self.optimiser)
 
     def import_state(self, tensors: dict[str, Tensor]) -> None:
-        for name, parameter in self.network.named_parameters():
-            if f"{name}/step" not in tensors:
-                continue
-            # Laid out as the parameter is: fused Adam walks through the memory of both side by side.
-            moments = {part: torch.empty_like(parameter).copy_(tensors[f"{name}/{part}"]) for part in MOMENTS}
-            # Fused Adam counts on the parameter's device; the plain one on the CPU is content with either.
-            self.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
+        import_adam(self.network, self.optimiser, tensors)
 
 
 class DeepSpeedEngine:
@@ -108,7 +116,7 @@ class DeepSpeedEngine:
         from deepspeed.utils import safe_get_full_optimizer_state
 
         if self.zero_stage == 0:
-            return PlainEngine.export_state(self)  # type: ignore[arg-type]
+            return export_adam(self.network, self.optimiser)
         steps = [state["step"] for state in self._sharded_steps() if "step" in state]
         if not steps:
             return {}
@@ -122,7 +130,7 @@ class DeepSpeedEngine:
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
 
         if self.zero_stage == 0:
-            PlainEngine.import_state(self, tensors)  # type: ignore[arg-type]
+            import_adam(self.network, self.optimiser, tensors)
             return
         if not tensors:
             return
