@@ -77,7 +77,7 @@ TABLES: Mapping[str, AnyTable] = {
         notes=(
             'The paper prints "Well-behaved Loss 12.46" between B and C: it is the heading of C, not a run.',
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
-            "what we chose is in r3gan/configs.py and in every record.",
+            "what we chose is in r3gan/configs/ and in every record.",
         ),
     ),
     "table2": ComparisonTable(
@@ -96,7 +96,7 @@ TABLES: Mapping[str, AnyTable] = {
             "KL: of the generated modes to the uniform distribution, in nat; a perfect sampler is expected at "
             "999 / (2 N), which is 0.0192 at 26,000 samples and 0.05 at 10,000.",
             "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; ours "
-            "has Config D's residual blocks and is in r3gan/configs.py. The four runs differ in the objective alone.",
+            "has Config D's residual blocks and is in r3gan/configs/. The four runs differ in the objective alone.",
             "Fail: training diverged, as the run's record says with step and reason. It is shown where a run failed, "
             "and only there.",
             "The smoke scale is not the paper's StackedMNIST: 5,000 digits at 16 px instead of 70,000 at 32 px, "

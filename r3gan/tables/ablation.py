@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.configs import CONFIGS
-from r3gan.counts import count_discriminator
+from r3gan.configs.counts import count_discriminator
 from r3gan.files import read_json, write_text
 from r3gan.metrics import find_metric, needs_classifier
 from r3gan.metrics.crossing import values_of

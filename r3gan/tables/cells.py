@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from r3gan.configs import CONFIGS
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
 from r3gan.errors import UserError
 from r3gan.files import read_json, write_json
 from r3gan.metrics import METRICS

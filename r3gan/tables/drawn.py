@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from r3gan.configs import CONFIGS
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
 from r3gan.files import write_text
 from r3gan.study import Study
 from r3gan.tables import LossFigure, ParameterFigure

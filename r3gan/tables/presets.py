@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from r3gan.configs import CONFIGS, SIZES, Recipe
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
 from r3gan.files import write_text
 from r3gan.models.families import R3GAN, Size
 from r3gan.schedules import Ramp
