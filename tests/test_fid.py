@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.data import download
 from r3gan.data.loader import Dataset, open_dataset
+from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS, inception, reference
 from r3gan.metrics.evaluate import Plan, evaluate
@@ -31,7 +32,6 @@ from r3gan.metrics.inception import PYTORCH, InceptionFeatures, resized_clean
 from r3gan.metrics.inception_score import inception_score
 from r3gan.metrics.kernel import kernel_distance
 from r3gan.metrics.precision_recall import coverage
-from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.reference import read_statistics, reference_samples
 from r3gan.metrics.samples import Sample
 from r3gan.metrics.weights import WEIGHTS, find_weights, weights_folder
@@ -297,10 +297,10 @@ def _fail() -> Any:
 def test_a_damaged_cache_is_made_anew(trained: tuple[Path, Dataset], weights: Path, tmp_path: Path) -> None:
     network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(Places(weights=weights), CPU)}
     key = ("vgg16", "features")
-    first = reference_samples(trained[1], network, {key: True}, Ranks(), tmp_path)[key]
+    first = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     (file,) = tmp_path.glob("vgg16-features-*.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
-    second = reference_samples(trained[1], network, {key: True}, Ranks(), tmp_path)[key]
+    second = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     assert torch.equal(first.features, second.features)
     assert torch.equal(first.statistics[1], second.statistics[1])
 
