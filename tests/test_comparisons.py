@@ -1,5 +1,6 @@
 """Published comparisons: every number as printed, reproduced ones only where measured, no point is invented."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,8 @@ def test_the_loss_figure_draws_every_objective_and_marks_what_failed(tmp_path: P
     assert (tmp_path / "figure1.md").read_text().count("| smoke ") == 4
     pictures = {path.suffix for path in (tmp_path / "figure1").iterdir()}
     assert pictures == {".json", ".svg", ".png"}
+    drawn = json.loads((tmp_path / "figure1/losses.vl.json").read_text())["data"]["values"]
+    assert [row["row"] for row in drawn if row["mark"] == "failed"] == ["GAN+R1"]  # its curve ends in a cross
     svg = (tmp_path / "figure1/losses.svg").read_text()
     assert all(name in svg for name in FIGURE1.of.trained)
 
