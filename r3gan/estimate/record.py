@@ -13,7 +13,7 @@ from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK
 from r3gan.files import write_json
 from r3gan.records.hardware import HARDWARE
 from r3gan.study import Study
-from r3gan.tables.registry import tables_of_cells
+from r3gan.tables.registry import TABLES
 
 SCHEMA = 1
 COSTS = "costs.json"
@@ -23,7 +23,7 @@ def write_costs(studies: Iterable[Study], hardware: str, results: Path) -> Path:
     """Write the estimates of all tables that need runs; UserError if the hardware is not one of HARDWARE."""
     if hardware not in HARDWARE:
         raise unknown("--hardware", hardware, HARDWARE)
-    estimates = [estimate(table, study, hardware, results) for study in studies for table in tables_of_cells()]
+    estimates = [estimate(table, study, hardware, results) for study in studies for table in TABLES]
     found = [summed(each) for each in estimates if each.runs]
     content = {
         "schema": SCHEMA,
