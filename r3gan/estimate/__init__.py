@@ -13,11 +13,11 @@ from r3gan.estimate.costs import Cost, cost_of, evaluation_task, macs_of_reals, 
 from r3gan.estimate.published import PublishedCost, published_costs
 from r3gan.estimate.storage import Item
 from r3gan.estimate.throughput import read_evaluation, read_training
+from r3gan.pipeline.selection import has_gpu
 from r3gan.records.hardware import HARDWARE, cores_of
 from r3gan.records.provenance import hardware_name
 from r3gan.study import Study, StudyRun
 from r3gan.tables.registry import find_table
-from r3gan.workflow import has_gpu
 
 
 @dataclass(frozen=True, kw_only=True)
