@@ -40,6 +40,7 @@ class Sheet:
 
 
 Block: TypeAlias = str | Chart | Sheet  # Markdown, or a picture
+Plotted: TypeAlias = dict[str, str | float | bool | None]  # a row of a chart's data
 
 
 @dataclass(frozen=True, kw_only=True)

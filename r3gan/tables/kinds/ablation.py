@@ -14,7 +14,7 @@ from r3gan.study import Study
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import relative_distances
 from r3gan.tables.crossing import values_of
-from r3gan.tables.kind import Block, Content, Context, Kind, Sheet
+from r3gan.tables.kind import Block, Content, Context, Kind, Plotted, Sheet
 from r3gan.tables.kinds.convergence import convergence_records, read_scales, title_of
 from r3gan.tables.markdown import footer, grid, number, shared
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
@@ -208,7 +208,7 @@ class AblationTable(Kind):
     def scale_blocks(self, context: Context, scale: Scale, lines: Sequence[Line], cells: Sequence[Cell]) -> list[Block]:
         """A scale's table, its pictures, and where its numbers come from."""
         caption = f"{scale.name} scale, single runs (n = 1)"
-        relative = [
+        relative: list[Plotted] = [
             {"scale": scale.name, "row": title_of(x.config), "measured": x.measure, "relative": x.relative}
             for x in lines
             if x.relative is not None

@@ -15,7 +15,7 @@ from r3gan.tables.bands import BANDS, find_band
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import convergence
 from r3gan.tables.crossing import Speedup, compare, values_of
-from r3gan.tables.kind import Block, Content, Context, Kind
+from r3gan.tables.kind import Block, Content, Context, Kind, Plotted
 from r3gan.tables.markdown import band_notes, footer, grid, number
 from r3gan.tables.measure import Against, best_of, measured
 from r3gan.tables.panel import BOTH, Panel, Slot, by_row, by_section, panel, slots_of
@@ -185,7 +185,7 @@ class ConvergenceTable(Kind):
             said = f"{find_metric(metric).title}; target {number(target)}, the best of {title_of(self.baseline)}"
             text = f"{said}, measured every {every:g} kimg."
             blocks.append(f"{text}\n\n" + grid([line.as_text() for line in found], headers, range(1, len(headers))))
-            points = [
+            points: list[Plotted] = [
                 {
                     "row": title_of(config),
                     "kimg": point.kimg,

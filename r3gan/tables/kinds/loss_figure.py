@@ -10,7 +10,7 @@ from r3gan.records.curves import Point, read_curve
 from r3gan.records.schema import Values
 from r3gan.study import Study
 from r3gan.tables.charts import generator_losses
-from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.kind import Content, Context, Kind, Plotted
 from r3gan.tables.kinds.comparison import Comparison, comparison_records, read_everything
 from r3gan.tables.markdown import grid, shown
 
@@ -30,7 +30,7 @@ class LossFigure(Kind):
         return comparison_records([self.of], study, released)
 
     def build(self, context: Context) -> Content:
-        points, rows = list[Values](), list[Values]()
+        points, rows = list[Plotted](), list[Values]()
         for scale, records in read_everything(context.store, context.studies).items():
             for row, config in self.of.trained.items():
                 if runs := self.of.runs_of(records, config):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from r3gan.configs import CONFIGS
-from r3gan.records.schema import Values
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import parameters_against_fid
-from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.kind import Content, Context, Kind, Plotted
 from r3gan.tables.kinds.comparison import Comparison, comparison_records, read_everything
 from r3gan.tables.markdown import grid, shown
 
@@ -44,13 +43,15 @@ class ParameterFigure(Kind):
             points, name="parameters", title=self.title, caption="one point per system, published or reproduced"
         )
         rows = [[shown(point[name]) for name in HEADERS] for point in points]
-        return Content(blocks=[chart, grid(rows, list(HEADERS.values()), right=(1, 2))], rows=points, notes=notes)
+        return Content(
+            blocks=[chart, grid(rows, list(HEADERS.values()), right=(1, 2))], rows=[*map(dict, points)], notes=notes
+        )
 
-    def reproduced_points(self, cells: Sequence[Cell]) -> list[Values]:
+    def reproduced_points(self, cells: Sequence[Cell]) -> list[Plotted]:
         """Points of the trained systems, with their exact counts."""
         from r3gan.configs.counts import count_parameters
 
-        found: list[Values] = []
+        found: list[Plotted] = []
         for cell in cells:
             if cell.quantity == METRIC and cell.reproduced is not None:
                 counts = count_parameters(CONFIGS[self.of.trained[cell.row]], self.of.datasets[0])
@@ -60,14 +61,14 @@ class ParameterFigure(Kind):
         return found
 
 
-def published_points(cells: Sequence[Cell]) -> tuple[list[Values], list[str]]:
+def published_points(cells: Sequence[Cell]) -> tuple[list[Plotted], list[str]]:
     """Published points, and the rows that lack a coordinate."""
     values: dict[str, dict[str, float]] = {}
     for cell in cells:
         if (printed := cell.published_value) is not None:
             values.setdefault(cell.row, {})[cell.quantity] = printed
     needed = {"g_params", "d_params", METRIC}
-    points: list[Values] = [
+    points: list[Plotted] = [
         {"system": row, "parameters_m": v["g_params"] + v["d_params"], "fid": v[METRIC], "origin": "published"}
         for row, v in values.items()
         if needed <= v.keys()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import trajectories
-from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.kind import Content, Context, Kind, Plotted
 from r3gan.tables.markdown import grid
 from r3gan.tables.panel import Panel, panel, slots_of
 from r3gan.tables.verdict import DIFFERS, EXACT
@@ -45,7 +45,7 @@ class PropositionTable(Kind):
             f"players at once or D first and then G ({STEPS} steps of size {STEP_SIZE:g}), as a share of the distance "
             f"at the start; gamma = {SETTINGS[0].gamma:g}."
         )
-        points = [
+        points: list[Plotted] = [
             {"setting": finding.title, "players": players, "theta": theta, "psi": psi}
             for finding in found
             for players, path in finding.paths.items()

@@ -12,7 +12,7 @@ from r3gan.records.schema import Evaluation
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import loss_curves
-from r3gan.tables.kind import Block, Content, Context, Kind, Sheet
+from r3gan.tables.kind import Block, Content, Context, Kind, Plotted, Sheet
 from r3gan.tables.markdown import band_notes, footer, grid, number, reproduced
 from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured, rank_correlation
 from r3gan.tables.panel import Panel, by_row
@@ -130,7 +130,7 @@ class QualityTable(Kind):
         first = {CONFIGS[config].title: results / found[0].run for config, found in records.items()}
         text = [self.quality_text(quality), *self.order(scale, quality)]
         caption = f"{scale} scale, the first seed of every row"
-        curves = [
+        curves: list[Plotted] = [
             {"row": CONFIGS[config].title, "failed": found[0].outcome == "Fail", **point}
             for config, found in records.items()
             for point in read_curve(results / found[0].run / "loss.csv")

@@ -11,7 +11,7 @@ from r3gan.records.hardware import entry_of, folder_name
 from r3gan.records.schema import StepBenchmark, Timing, Values
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, step_times
-from r3gan.tables.kind import Block, Content, Context, Kind
+from r3gan.tables.kind import Block, Content, Context, Kind, Plotted
 from r3gan.tables.markdown import bullets, grid, number
 
 # Work of a step in forward passes of one network. D: the fakes, then four passes each over reals and fakes
@@ -68,7 +68,7 @@ class SpeedTable(Kind):
 
     def chart(self, hardware: str, steps: Sequence[Timing]) -> Chart:
         """Milliseconds of one training iteration, this project's and the reference's."""
-        rows = [
+        rows: list[Plotted] = [
             {"hardware": hardware, "row": row_title(timing), "variant": variant, "step_ms": value}
             for timing in steps
             for variant, value in (("r3gan", timing.ours_ms), (self.reference, timing.textbook_ms))
