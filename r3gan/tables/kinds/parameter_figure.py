@@ -42,10 +42,8 @@ class ParameterFigure(Kind):
         chart = parameters_against_fid(
             points, name="parameters", title=self.title, caption="one point per system, published or reproduced"
         )
-        rows = [[shown(point[name]) for name in HEADERS] for point in points]
-        return Content(
-            blocks=[chart, grid(rows, list(HEADERS.values()), right=(1, 2))], rows=[*map(dict, points)], notes=notes
-        )
+        table = grid([[shown(point[name]) for name in HEADERS] for point in points], [*HEADERS.values()], right=(1, 2))
+        return Content(blocks=[chart, table], rows=[dict(point) for point in points], notes=notes)
 
     def reproduced_points(self, cells: Sequence[Cell]) -> list[Plotted]:
         """Points of the trained systems, with their exact counts."""
