@@ -227,7 +227,6 @@ def study_of(scale: str, *runs: str, metrics: Sequence[str] = (), converging: bo
         datasets=tuple(dict.fromkeys(run.dataset for run in ids)),
         classifiers=(),
         launch={},
-        tables=(),
         runs=() if converging else lines,
         convergence=plan if converging else None,
     )
