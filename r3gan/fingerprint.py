@@ -34,7 +34,7 @@ STAGES: Mapping[str, str] = {
     "presets": "r3gan.tables.presets",
     "speed": "r3gan.tables.speed",
     "propositions": "r3gan.tables.propositions",
-    "costs": "r3gan.estimate.record",
+    "costs": "r3gan.estimate",
     "report": "r3gan.report.write",
 }
 # Registries, hashed per entry; and what only words or observes a result.
