@@ -20,7 +20,6 @@ classifiers: [mnist5k-16]
 launch: {launcher: local, ranks: 1}
 evaluations:
   digits: &digits {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
-tables: [table1]
 runs:
   A: &run {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1, evaluation: *digits}
   E-inverted: {<<: *run, config: E-inverted, seed: 0}

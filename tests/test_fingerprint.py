@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from r3gan import fingerprint
+from r3gan.pipeline import fingerprint
 
 
 @pytest.fixture

@@ -47,10 +47,10 @@ def estimate_table(table: str, study_file: Path, arguments: argparse.Namespace) 
     from r3gan.estimate import estimate, this_machine
     from r3gan.estimate.show import text, values
     from r3gan.records.store import Store
-    from r3gan.workflow import checked_study
+    from r3gan.study import read_study
 
     store = Store(arguments.results)
-    found = estimate(table, checked_study(study_file), arguments.hardware or this_machine(), store)
+    found = estimate(table, read_study(study_file), arguments.hardware or this_machine(), store)
     print(json.dumps(values(found, store), indent=1) if arguments.json else text(found, store))
 
 

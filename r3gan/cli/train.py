@@ -210,7 +210,7 @@ def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devi
 
 def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
     """Train as one rank of a run, or as all of it."""
-    from r3gan import fingerprint
+    from r3gan.pipeline import fingerprint
     from r3gan.training.determinism import check_determinism
     from r3gan.training.engine import join_world
     from r3gan.training.execution import CHOICES

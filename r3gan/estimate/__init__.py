@@ -15,13 +15,13 @@ from r3gan.estimate.features import feature_work
 from r3gan.estimate.published import published_costs
 from r3gan.estimate.schema import AllEstimates, Estimate, RunCost
 from r3gan.metrics import find_metric
+from r3gan.pipeline.selection import has_gpu
 from r3gan.records.hardware import HARDWARE, cores_of
 from r3gan.records.provenance import hardware_name
 from r3gan.records.run_id import RunId
 from r3gan.records.store import Store
 from r3gan.study import Study, StudyRun
 from r3gan.tables.registry import find_table, tables_of_cells
-from r3gan.workflow import has_gpu
 
 Needed = Mapping[str, tuple[RunId, StudyRun]]  # record -> the run, as it is measured for the record
 
@@ -47,7 +47,7 @@ def check_hardware(hardware: str, store: Store) -> None:
 def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
     """The cost of a table's runs in a study; UserError if the table or the hardware is unknown."""
     check_hardware(hardware, store)
-    listed = {run_id.metrics: (run_id, run) for run_id, run in (study.evaluated | study.at_end).items()}
+    listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
     listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
     needed = {record: listed[record] for record in find_table(table).records(study)}
     runs = tuple(run_costs(study, needed, hardware, store))

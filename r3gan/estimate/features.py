@@ -6,11 +6,11 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from r3gan import fingerprint
 from r3gan.configs import SIZES
 from r3gan.estimate.work import BATCH, kept, macs
 from r3gan.files import sha256
 from r3gan.metrics.extractors import find_extractor
+from r3gan.pipeline import fingerprint
 from r3gan.records.schema import Record
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from unittest import mock
 
 import msgspec
 
-from r3gan import fingerprint
 from r3gan.configs import SIZES, find_config
 from r3gan.files import sha256, write_text
+from r3gan.pipeline import fingerprint
 from r3gan.records.schema import Record
 
 if TYPE_CHECKING:

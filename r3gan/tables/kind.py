@@ -74,9 +74,9 @@ class Kind(ABC):
         """Records of the study's runs that the table shows, and of the authors' snapshots named, below results/."""
         return []
 
-    def sources(self) -> list[Path]:
-        """Other files that the table is made of, relative to the repository's root."""
-        return [Path("r3gan/tables", PUBLISHED_CSV.name)]
+    def sources(self) -> list[str]:
+        """Other files that the table is made of: paths or glob patterns relative to the repository's root."""
+        return [f"r3gan/tables/{PUBLISHED_CSV.name}"]
 
     def configs(self) -> Sequence[str]:
         """Configurations whose recipes the table shows; an edit of one renders it anew."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r3gan.tables.cell import Cell
@@ -28,7 +27,7 @@ class PropositionTable(Kind):
     def made_of(self) -> str:
         return "the losses and penalties themselves"
 
-    def sources(self) -> list[Path]:
+    def sources(self) -> list[str]:
         return []
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:

@@ -1,32 +1,31 @@
 """What the Snakefile needs besides wiring; imported by it in every job, so it stays light."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 
 from r3gan.errors import UserError
-from r3gan.study import STUDY_FOLDER, Study, read_study
+from r3gan.study import Study, read_all_studies
 from r3gan.tables.registry import find_table
 
 
-def checked_study(path: Path) -> Study:
-    """A study file whose tables exist too; UserError otherwise."""
-    study = read_study(path)
-    for table in study.tables:
-        try:
-            find_table(table)
-        except UserError as error:
-            raise UserError(f"study file {path}: {error}") from None
-    return study
-
-
 def load_studies(selected: str) -> dict[str, Study]:
-    """Every study by scale; ends Snakemake with one sentence and exit code 2 if one is malformed or there is none."""
+    """Every study by scale; ends Snakemake with exit code 2 where the selected one cannot be read."""
     try:
-        studies = {selected: checked_study(STUDY_FOLDER / f"{selected}.yaml")}
-        return studies | {path.stem: checked_study(path) for path in sorted(STUDY_FOLDER.glob("*.yaml"))}
+        return {study.scale: study for study in read_all_studies(required=selected)}
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def table_inputs(name: str, study: Study, released: Sequence[str] = ()) -> list[str]:
+    """What a table of a study is made of: records, and files such as published.csv."""
+    table = find_table(name)
+    files = [file for pattern in table.sources() for file in sorted(glob(pattern))]
+    return [*(f"results/{record}" for record in table.records(study, released)), *files]
 
 
 def mark_first_use(scale: str) -> str:

@@ -17,7 +17,7 @@ from r3gan.data import sources
 from r3gan.study import Study
 from r3gan.tables.registry import TABLES
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 # The module that does a stage's work; the command line itself is compared by both engines.
 STAGES: Mapping[str, str] = {
     "prepare": "r3gan.data.build",
@@ -26,14 +26,6 @@ STAGES: Mapping[str, str] = {
     "evaluate": "r3gan.metrics.evaluate",
     "converge": "r3gan.metrics.convergence",
     "released": "r3gan.released",
-    "table": "r3gan.tables.render",
-    "comparisons": "r3gan.tables.comparison",
-    "figures": "r3gan.tables.drawn",
-    "convergence": "r3gan.tables.convergence",
-    "ablation": "r3gan.tables.ablation",
-    "presets": "r3gan.tables.presets",
-    "speed": "r3gan.tables.speed",
-    "propositions": "r3gan.tables.propositions",
     "costs": "r3gan.estimate",
     "report": "r3gan.report.write",
 }
@@ -81,10 +73,10 @@ def _read(module: str) -> tuple[str, frozenset[str]] | None:
     return digest, frozenset(_imports(tree))
 
 
-def modules_of(stage: str) -> dict[str, str]:
-    """The modules a stage imports, directly or not, each with its hash."""
+def modules_of(*modules: str) -> dict[str, str]:
+    """These modules and what they import, directly or not, each with its hash."""
     found: dict[str, str] = {}
-    waiting = [STAGES[stage]]
+    waiting = [*modules]
     while waiting:
         module = waiting.pop()
         if module not in found and (read := _read(module)) is not None:
@@ -106,7 +98,13 @@ def _digest(value: Any) -> str:
 @functools.cache
 def code(stage: str) -> str:
     """Fingerprint of the code that a stage imports."""
-    return _digest(modules_of(stage))
+    return _digest(modules_of(STAGES[stage]))
+
+
+def table(name: str) -> str:
+    """Fingerprint of a table's entry: its kind's code, what the entry says, and the recipes that it shows."""
+    entry = TABLES[name]
+    return _digest([modules_of(type(entry).__module__), repr(entry), {c: recipes(c) for c in entry.configs()}])
 
 
 def recipe(config: str, dataset: str) -> str:
@@ -130,12 +128,10 @@ def source(dataset: str) -> str:
     return _digest(sources.describe(dataset))
 
 
-def of_study(study: Study) -> dict[str, dict[str, str]]:
-    """Every fingerprint that a study's stages depend on."""
-    return {
-        "code": {stage: code(stage) for stage in STAGES},
-        "sources": {name: source(name) for name in study.datasets},
-        "presets": {config: recipes(config) for table in TABLES.values() for config in table.configs()},
-        "registry": {"recipes": all_recipes()},
-        "recipes": {run.key: recipe(run.config, run.dataset) for run in study.all_runs},
-    }
+def of_study(study: Study) -> dict[str, str]:
+    """Every fingerprint that a study's stages depend on, by the name of its file."""
+    found = {f"code.{stage}": code(stage) for stage in STAGES}
+    found |= {f"source.{name}": source(name) for name in study.datasets}
+    found |= {f"recipe.{run.key}": recipe(run.config, run.dataset) for run in study.trained.values()}
+    found |= {f"table.{name}": table(name) for name in TABLES}
+    return found | {"recipes": all_recipes()}

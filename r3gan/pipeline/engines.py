@@ -12,17 +12,22 @@ import logging
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from r3gan.errors import UserError, unknown
+from r3gan.pipeline.dvc import INPUTS
 
 DVC_FOLDER = Path(".dvc")
-# The stage that Snakemake has no rule for: it reads code and registries itself.
+# The stages that Snakemake has no rule for: it looks at code and registries itself, and at each table's inputs.
 FINGERPRINT = "fingerprint"
+
+
+def is_dvcs_own(stage: Any) -> bool:
+    return stage.name == FINGERPRINT or str(stage.name).startswith(INPUTS)
 
 
 @contextmanager
@@ -93,22 +98,27 @@ def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
     plan = _snakemake_plan(repo)
 
     def is_current(stage: Any) -> bool:
+        if is_dvcs_own(stage):
+            return all(Path(str(dep)).exists() for dep in stage.deps)
         outs = [str(out) for out in stage.outs]
         known = [plan[out] for out in outs if out in plan]  # it has no rule for whole folders
         return bool(known) and all(known) and all(map(Path.exists, map(Path, [*outs, *map(str, stage.deps)])))
 
     current, others = _with_what_they_need(repo, is_current)
-    if not current:
+    if not names_of(current):
         raise UserError("Snakemake has made nothing here that is up to date; start it with `snakemake --cores all`")
     for stage in current:
-        # A relinked file is a new file to Snakemake.
-        repo.commit(stage.addressing, force=True, relink=False)
-    return [stage.addressing for stage in current], others
+        if is_dvcs_own(stage):
+            repo.reproduce(stage.addressing, single_item=True)
+        else:
+            # A relinked file is a new file to Snakemake.
+            repo.commit(stage.addressing, force=True, relink=False)
+    return names_of(current), others
 
 
 def _snakemake_plan(repo: Any) -> Mapping[str, bool]:
     """The outputs of all stages, and whether Snakemake made the file and would leave it as it is."""
-    outs = [Path(str(out)) for stage in repo.index.stages if stage.name != FINGERPRINT for out in stage.outs]
+    outs = [Path(str(out)) for stage in repo.index.stages if not is_dvcs_own(stage) for out in stage.outs]
     # By name, since a study may hold runs that no table shows; it has no rule for whole folders.
     done = _snakemake("--summary", "all", "--", *(str(out) for out in outs if out.suffix))
     lines = [line.split("\t") for line in done.splitlines()]
@@ -123,13 +133,14 @@ def _to_snakemake(repo: Any) -> tuple[list[str], list[str]]:
     """Touch the outputs of the stages that DVC would not run again."""
     changed = repo.status()
     current, others = _with_what_they_need(repo, lambda stage: stage.addressing not in changed)
-    if not current:
+    if not names_of(current):
         raise UserError("DVC has made nothing here that is up to date; start it with `dvc repro`")
-    files = [str(out) for stage in current for out in stage.outs if Path(str(out)).is_file()]
+    made = [stage for stage in current if not is_dvcs_own(stage)]
+    files = [str(out) for stage in made for out in stage.outs if Path(str(out)).is_file()]
     # All of them anew, else what lies there with a fitting date by chance has no record of code and parameters. The
     # tree is held here already, and what a killed Snakemake left unfinished DVC has found whole.
     _snakemake("--touch", "--forceall", "--no-hooks", "--ignore-incomplete", "--quiet", "all", "--", *files)
-    return [stage.addressing for stage in current], others
+    return names_of(current), others
 
 
 def _snakemake(*arguments: str) -> str:
@@ -153,9 +164,14 @@ def _with_what_they_need(repo: Any, is_current: Callable[[Any], bool]) -> tuple[
         needed = (other for other in graph.successors(stage) if other.name != FINGERPRINT)
         if is_current(stage) and all(other in current for other in needed):
             current[stage] = None
-        else:
+        elif not is_dvcs_own(stage):
             others.append(stage.addressing)
     return list(current), others
+
+
+def names_of(stages: Iterable[Any]) -> list[str]:
+    """The stages that a user knows from both engines."""
+    return [stage.addressing for stage in stages if not is_dvcs_own(stage)]
 
 
 HANDOVERS: Mapping[str, Callable[[Any], tuple[list[str], list[str]]]] = {"dvc": _to_dvc, "snakemake": _to_snakemake}
