@@ -76,10 +76,10 @@ def count_work(config_name: str, dataset: str) -> Work:
     reals = torch.empty(BATCH, size.image_channels, size.resolution, size.resolution, device="meta")
     z = torch.empty(BATCH, generator.z_dim, device="meta")
     labels = torch.empty(BATCH, dtype=torch.long, device="meta") if generator.classes else None
-    with torch.no_grad():
-        g_macs, d_macs = macs(lambda: generator(z, labels)), macs(lambda: discriminator(reals, labels))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # Config A mixes styles at random: each count is to find the same
+        torch.manual_seed(0)  # Config A mixes styles at random; each count must find the same number
+        with torch.no_grad():
+            g_macs, d_macs = macs(lambda: generator(z, labels)), macs(lambda: discriminator(reals, labels))
         steps = count_steps(config, generator, discriminator, Batch(reals=reals, z=z, labels=labels))
     g_bytes, d_bytes = state_bytes(generator), state_bytes(discriminator)
     adam_bytes = sum(2 * 4 * p.numel() for network in (generator, discriminator) for p in network.parameters())
