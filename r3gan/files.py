@@ -54,7 +54,7 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {hint}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): {hint}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object: {hint}")

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from r3gan.configs import CONFIGS
+from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
-from r3gan.projected_configs import PROJECTED
 from r3gan.schedules import Ramp
 from r3gan.training import loop
 from r3gan.training.draws import random_source

@@ -91,8 +91,8 @@ def run_converge(arguments: argparse.Namespace) -> None:
 
 def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
+    from r3gan.distributed import join_on_cpu
     from r3gan.metrics.evaluate import Plan
-    from r3gan.metrics.ranks import join_ranks
 
     _, name, *_ = run_parts(arguments.run)
     check_classifier("--metrics", arguments.metrics, arguments.classifier)
@@ -106,11 +106,11 @@ def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     )
     device = choose_device(arguments)
     dataset = open_data(arguments.data, name)
-    ranks = join_ranks()
+    world = join_on_cpu()
     try:
-        how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)
+        how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, world)
     finally:
-        ranks.leave()
+        world.leave()
 
 
 def run_parts(run: str) -> list[str]:

@@ -66,7 +66,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
 def run_params(arguments: argparse.Namespace) -> None:
     from r3gan.configs import SIZES, find_config
-    from r3gan.counts import count_parameters
+    from r3gan.configs.counts import count_parameters
 
     config = find_config(arguments.config)
     if arguments.dataset and arguments.dataset not in SIZES:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import torch
 
     from r3gan.data.loader import Dataset
+    from r3gan.distributed import World
     from r3gan.metrics.evaluate import Plan
     from r3gan.training.best import Judge
-    from r3gan.training.engine import World
     from r3gan.training.run import Run
 
 EXIT_CODE = "exit-code"  # file in the work folder by which rank 0 tells the launching process
@@ -194,12 +194,10 @@ def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devi
         return None
     from r3gan.metrics import find_metric
     from r3gan.metrics.evaluate import Measurement
-    from r3gan.metrics.ranks import Ranks
     from r3gan.training.best import Judge
 
     metric = arguments.keep_best
-    ranks = Ranks(rank=world.rank, size=world.size, group=world.host_group())
-    measurement = Measurement.prepare(plan_of_best(arguments), dataset, device, ranks)
+    measurement = Measurement.prepare(plan_of_best(arguments), dataset, device, world)
     return Judge(
         metric=metric,
         sort_key=find_metric(metric).sort_key,
@@ -210,9 +208,10 @@ def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devi
 
 def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
     """Train as one rank of a run, or as all of it."""
+    from r3gan.distributed import ALONE
     from r3gan.pipeline import fingerprint
     from r3gan.training.determinism import check_determinism
-    from r3gan.training.engine import join_world
+    from r3gan.training.engine import choose_zero_stage, join_deepspeed
     from r3gan.training.execution import CHOICES
     from r3gan.training.loop import Options, train
     from r3gan.training.signals import REQUEUE, Stopped
@@ -223,13 +222,15 @@ def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int
         difference = check_determinism(run, dataset, device, wanted, steps)
         print(difference or f"{run.id}: {steps} steps, twice, bit for bit the same")
         return 1 if difference else 0
-    world = join_world(arguments.engine, arguments.zero, device)
+    zero_stage = choose_zero_stage(arguments.engine, arguments.zero)
+    world = ALONE if zero_stage is None else join_deepspeed(device)
     try:
         options = Options(
             out=arguments.out or Path("runs") / run.id,
             work=work,
             device=device,
             world=world,
+            zero_stage=zero_stage,
             wanted=wanted,
             micro_batch=arguments.micro_batch,
             checkpoint_seconds=arguments.checkpoint_seconds,
@@ -242,7 +243,7 @@ def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int
         )
         train(run, dataset, options)
     except Stopped as stopped:
-        if world.leads:
+        if world.is_rank0:
             print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
             (work / EXIT_CODE).write_text(str(REQUEUE), encoding="ascii")
         return REQUEUE

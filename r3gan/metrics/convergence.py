@@ -13,16 +13,16 @@ from typing import Any
 import torch
 
 from r3gan.data.loader import Dataset
+from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
 from r3gan.files import read_json, write_json, write_text
 from r3gan.metrics.evaluate import Measurement, Plan, check_data, initial_generator
-from r3gan.metrics.ranks import Ranks
 from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 
 def converge(
-    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
+    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> dict[str, Any]:
     """Write convergence.json of a run into `out` and return it: a point a snapshot, the mean over the plan's draws.
 
@@ -31,7 +31,6 @@ def converge(
     A point has kimg, the seconds of training up to it (without evaluation, without writing the snapshot) and those of
     its own evaluation (drawing, features, metrics; the reals, which are looked at once, are not in it).
     """
-    ranks = ranks or Ranks()
     hint = "train it with `r3gan train ... --snapshot-kimg KIMG`"
     training = read_json(run_folder / "train.json", hint)
     if not training.get("snapshots"):
@@ -40,7 +39,7 @@ def converge(
         raise UserError(f"{run_folder} kept only its best snapshot: {hint} without --keep-best")
     check_data(dataset, training, run_folder)
     generator = initial_generator(training, device)
-    measurement = Measurement.prepare(plan, dataset, device, ranks)
+    measurement = Measurement.prepare(plan, dataset, device, world)
     points = []
     for snapshot in training["snapshots"]:
         started = time.perf_counter()
@@ -65,9 +64,9 @@ def converge(
         },
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": len(dataset.images)},
         "training": training,
-        "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
+        "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if ranks.leads:
+    if world.is_rank0:
         write_text(out / "convergence.csv", as_csv(points))
         write_json(out / "convergence.json", record)
         print(f"{out}: {len(points)} points, {points[0]['kimg']:g} to {points[-1]['kimg']:g} kimg")

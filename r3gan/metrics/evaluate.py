@@ -17,12 +17,12 @@ from torch import Tensor
 
 from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
+from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import RECORD_SCHEMA, find_metric
 from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
-from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, look_at
 from r3gan.pictures import quantise, save_grid
@@ -55,7 +55,7 @@ class Plan:
 
 
 def draw_samples(
-    generator: GeneratorNetwork, count: int, drawing_seed: int, labels: np.ndarray[Any, Any], ranks: Ranks
+    generator: GeneratorNetwork, count: int, drawing_seed: int, labels: np.ndarray[Any, Any], world: World
 ) -> Iterator[Tensor]:
     """A rank's blocks of `count` uint8 images [N, C, R, R].
 
@@ -64,7 +64,7 @@ def draw_samples(
     """
     device = next(generator.parameters()).device
     blocks = -(-count // SAMPLE_BATCH)
-    for block in range(ranks.rank, blocks, ranks.size):
+    for block in range(world.rank, blocks, world.size):
         n = min(SAMPLE_BATCH, count - block * SAMPLE_BATCH)
         sequence = np.random.SeedSequence([drawing_seed, block])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
@@ -88,13 +88,13 @@ class Measurement:
 
     plan: Plan
     dataset: Dataset
-    ranks: Ranks
+    world: World
     networks: dict[str, FeatureNetwork]
     reals: dict[str, Sample]  # by metric
     references: dict[str, Any]  # the records of the statistics files, by metric
 
     @classmethod
-    def prepare(cls, plan: Plan, dataset: Dataset, device: torch.device, ranks: Ranks) -> Measurement:
+    def prepare(cls, plan: Plan, dataset: Dataset, device: torch.device, world: World) -> Measurement:
         """Open the networks, compute or read what each metric compares with; all ranks together."""
         networks = open_networks(plan, device)
         wanted: dict[Key, bool] = {}
@@ -105,10 +105,10 @@ class Measurement:
                 given[metric], references[metric] = read_statistics(*plan.references[metric])
             elif find_metric(metric).reals != "none":
                 wanted[key] = wanted.get(key, False) or find_metric(metric).reals == "features"
-        computed = reference_samples(dataset, networks, wanted, ranks, plan.cache)
+        computed = reference_samples(dataset, networks, wanted, world, plan.cache)
         nothing = Sample(count=0)
         reals = {name: given.get(name) or computed.get(key, nothing) for name, key in plan.keys().items()}
-        return cls(plan=plan, dataset=dataset, ranks=ranks, networks=networks, reals=reals, references=references)
+        return cls(plan=plan, dataset=dataset, world=world, networks=networks, reals=reals, references=references)
 
     def score(self, generator: GeneratorNetwork, drawing_seed: int, label: str) -> dict[str, float]:
         """Every metric of one draw of samples; all ranks together."""
@@ -118,8 +118,8 @@ class Measurement:
         for name, output in self.plan.keys().values():
             outputs.setdefault(name, set()).add(output)
         wanted = {name: (self.networks[name], outputs[name]) for name in self.networks}
-        batches = draw_samples(generator, self.plan.samples, drawing_seed, self.dataset.labels, self.ranks)
-        fakes = look_at(batches, self.plan.samples, wanted, keep=True, ranks=self.ranks, label=label)
+        batches = draw_samples(generator, self.plan.samples, drawing_seed, self.dataset.labels, self.world)
+        fakes = look_at(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
         for metric, key in self.plan.keys().items():
             moments, found = self.reals[metric].moments, fakes[key].features.shape[1]
             if moments is not None and len(moments[0]) != found:
@@ -172,14 +172,13 @@ def initial_generator(training: dict[str, Any], device: torch.device) -> Generat
 
 
 def evaluate(
-    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
+    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> dict[str, Any]:
     """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
 
     Each metric is computed for the trained generator (moving average, last snapshot), once a draw, and for the same
     generator before training. A run whose training diverged has no numbers: its outcome is "Fail".
     """
-    ranks = ranks or Ranks()
     started = time.perf_counter()
     training = read_json(run_folder / "train.json", TRAIN_FIRST)
     check_data(dataset, training, run_folder)
@@ -188,7 +187,7 @@ def evaluate(
     weights, which = chosen_snapshot(plan, training, run_folder)
     untrained, generator = initial_generator(training, device), initial_generator(training, device)
     load_network(weights, generator, TRAIN_FIRST)
-    measurement = Measurement.prepare(plan, dataset, device, ranks)
+    measurement = Measurement.prepare(plan, dataset, device, world)
     before = measurement.score(untrained, 0, "untrained") if training["outcome"] != "imported" else {}
     draws = [measurement.score(generator, seed, f"draw {seed}") for seed in range(plan.draws)]
     record = {
@@ -204,9 +203,9 @@ def evaluate(
         "generator_sha256": sha256(weights),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,
-        "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
+        "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if ranks.leads:
+    if world.is_rank0:
         save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
         if (run_folder / "loss.csv").exists():  # an imported run has none
             with atomic(out / "loss.csv") as temporary:

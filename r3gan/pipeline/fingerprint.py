@@ -30,7 +30,8 @@ STAGES: Mapping[str, str] = {
     "report": "r3gan.report.write",
 }
 # Registries, hashed per entry; and what only words or observes a result.
-BY_ENTRY = frozenset({"r3gan.configs", "r3gan.projected_configs", "r3gan.recipes", "r3gan.data.sources"})
+_CONFIGS = ("recipe", "sizes", "presets", "table1", "stackedmnist", "projected")
+BY_ENTRY = frozenset({"r3gan.configs", *(f"r3gan.configs.{name}" for name in _CONFIGS), "r3gan.data.sources"})
 OBSERVERS = frozenset({"r3gan.progress", "r3gan.records.provenance", "r3gan.errors"})
 
 

@@ -345,8 +345,8 @@ SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1,
 def upgraded(content: Values) -> Values:
     """An evaluation of schema 1 as one of schema 2; what was not recorded then is empty."""
     classifier, metrics = content.pop("classifier", None), content["metrics"]
-    assert isinstance(metrics, dict)
-    assert isinstance(classifier, dict)
+    if not isinstance(metrics, dict) or not isinstance(classifier, dict):
+        raise TypeError("`metrics` and `classifier` must be objects")
     for metric in metrics.values():
         metric |= {"draws": [metric["value"]], "draws_std": None, "drawing_seeds": [metric.pop("drawing_seed")]}
         metric |= {"features": "", "images": "", "extractor": {"name": "digits", **classifier}}

@@ -46,12 +46,11 @@ def read(path: Path, kind: type[RecordType], hint: str = "") -> RecordType:
             content = upgraded(content)
         if known is not None and content.get("schema", known) != known:
             raise UserError(f"{path} is a record of schema {content['schema']}, this version reads {known}: {hint}")
-        record = msgspec.convert(content, kind)
-    except (msgspec.ValidationError, AssertionError, KeyError, TypeError, AttributeError) as error:
+        if place := not_finite(content):
+            raise UserError(f"{path} holds a number that is not finite at {place}: {hint}")
+        return msgspec.convert(content, kind)
+    except (msgspec.ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is not a record of this version ({error}): {hint}") from None
-    if place := not_finite(content):
-        raise UserError(f"{path} holds a number that is not finite at {place}: {hint}")
-    return record
 
 
 def not_finite(value: object, place: str = "$") -> str:

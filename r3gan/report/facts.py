@@ -22,7 +22,7 @@ STATUS = {
 }
 MADE = {
     "counted": "counted from the networks at their paper size, built without memory; nothing was trained",
-    "read from CONFIGS": "read from the configuration (r3gan/configs.py); nothing was trained",
+    "read from CONFIGS": "read from the configuration (r3gan/configs/); nothing was trained",
     "computed": "computed from the losses and penalties that training uses",
     "measured": "median over rounds, by pytest-benchmark",
 }

@@ -145,11 +145,11 @@ def read_table_file(path: Path) -> TableFile:
     schema = content.get("schema")
     if schema not in (1, SCHEMA):
         raise UserError(f"{path} is a table of schema {schema}, this version reads {SCHEMA}: {HINT}")
-    if place := not_finite(content):
-        raise UserError(f"{path} holds a number that is not finite at {place}: {HINT}")
     try:
+        if place := not_finite(content):
+            raise UserError(f"{path} holds a number that is not finite at {place}: {HINT}")
         file = msgspec.convert(content, TableFile)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise UserError(f"{path} does not hold a table's cells ({error}): {HINT}") from None
     if schema == 1:
         cells = tuple(replace(c, section=REPRODUCED) if c.section == "Ours" else c for c in file.cells)

@@ -78,7 +78,7 @@ def best_of(record: Convergence, metric: str) -> Observation:
 
 def counted(cell: Cell, config: str, dataset: str) -> Cell:
     """The cell with G's or D's parameters, counted at the data set's size."""
-    from r3gan.counts import count_parameters
+    from r3gan.configs.counts import count_parameters
 
     count = count_parameters(CONFIGS[config], dataset)[cell.quantity]
     cell = replace(cell, config=config, reproduced=count, n=1, outcome="counted")

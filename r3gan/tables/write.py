@@ -31,7 +31,11 @@ def write_table(name: str, results: Path, scale: str | None = None) -> Path:
     table = find_table(name)
     studies = list(read_all_studies()) if scale is None else [read_study(STUDY_FOLDER / f"{scale}.yaml")]
     content = table.build(Context(name=name, store=Store(results), studies=studies))
-    out = results if scale is None else results / scale
+    return write_content(name, table, content, results if scale is None else results / scale)
+
+
+def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
+    """Write a finished table's files into `out`; returns the Markdown's path."""
     with replaced(out / name) as folder:
         for block in content.blocks:
             if isinstance(block, Chart):

@@ -191,7 +191,7 @@ class AblationTable(Kind):
 
     def networks_text(self) -> str:
         """What each row consists of at paper size, and what is published of it."""
-        from r3gan.counts import count_discriminator
+        from r3gan.configs.counts import count_discriminator
 
         rows = []
         for config in self.rows:

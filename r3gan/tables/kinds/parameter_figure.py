@@ -48,7 +48,7 @@ class ParameterFigure(Kind):
 
     def reproduced_points(self, cells: Sequence[Cell]) -> list[Values]:
         """Points of the trained systems, with their exact counts."""
-        from r3gan.counts import count_parameters
+        from r3gan.configs.counts import count_parameters
 
         found: list[Values] = []
         for cell in cells:

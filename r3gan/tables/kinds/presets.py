@@ -92,7 +92,7 @@ class PresetTable(Kind):
 
     def cells(self, name: str) -> list[Cell]:
         """One cell per quantity and data set, which is the cell's section."""
-        from r3gan.counts import count_parameters
+        from r3gan.configs.counts import count_parameters
 
         published, config = read_published(self.published), CONFIGS[self.config]
         networks = config.networks

@@ -1,6 +1,7 @@
 """Parameter counts of any configuration at any size, without memory for the weights."""
 
-from r3gan.configs import SIZES, Config
+from r3gan.configs.recipe import Config
+from r3gan.configs.sizes import SIZES
 from r3gan.errors import unknown
 
 

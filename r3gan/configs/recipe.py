@@ -1,8 +1,4 @@
-"""What a configuration consists of: network sizes, training recipes, the objective. SIZES: one entry a data set's size.
-
-A size says how wide the networks are, for which data; a recipe how they are trained there. Nothing here imports torch
-until a network is built.
-"""
+"""What a configuration consists of: families of networks, the objective, and a training recipe per data set."""
 
 from __future__ import annotations
 
@@ -10,26 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
+from r3gan.configs.sizes import SIZES
 from r3gan.errors import unknown
-from r3gan.models.families import Networks, Size
+from r3gan.models.families import Networks
 from r3gan.schedules import Ramp
 
 constant = Ramp.constant
 OFF = constant(0.0)
-
-_W512 = (512,) * 4
-# Unconditional sets at 256 px: all networks are as large as on FFHQ.
-AT_256 = ("ffhq-256", "lsun-church-256", "lsun-bedroom-256", "clevr-256", "cityscapes-256", "pokemon-256")
-SIZES: Mapping[str, Size] = {
-    **dict.fromkeys(AT_256, Size(base_widths=(*_W512, 256, 128, 64), bf16_from_px=32)),
-    "stackedmnist": Size(base_widths=_W512),
-    "cifar10": Size(base_widths=_W512, classes=10),
-    "cifar10-unlabelled": Size(base_widths=_W512, published=False),
-    "ffhq-64": Size(base_widths=(*_W512, 256)),
-    "imagenet-32": Size(base_widths=(1024,) * 4, group_size=32, classes=1000),
-    "imagenet-64": Size(base_widths=(1024,) * 5, group_size=32, classes=1000),
-    "stackedmnist5k-16": Size(base_widths=(32, 32, 16), group_size=8, narrowing=8, feature_px=64, published=False),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
