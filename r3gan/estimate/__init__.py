@@ -10,7 +10,7 @@ import msgspec
 from r3gan.data.sources import find_source
 from r3gan.errors import unknown
 from r3gan.estimate import storage
-from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK, Job, Protocol, cost_of, read_measurements
+from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK, Job, cost_of, read_measurements
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.published import published_costs
 from r3gan.estimate.schema import AllEstimates, Estimate, RunCost
@@ -101,12 +101,16 @@ def run_costs(study: Study, needed: Needed, hardware: str, store: Store) -> Iter
         training = cost_of(job, devices, hardware, measured)
         if run_id in trained:
             training = msgspec.structs.replace(training, device_hours=0.0, how="the same run")
-        snapshots = snapshots_of(study, run_id) if record == run_id.convergence else None
-        evaluation = replace(
-            job, amount=snapshots or 1, protocol=protocol_of(run, snapshots), real_macs=macs_of_reals(run, extracted)
-        )
         trained.add(run_id)
-        extracted |= reals_of(run)
+        samples, draws = run.evaluation["samples"], run.evaluation.get("draws", 1)
+        converging = record == run_id.convergence
+        evaluation = replace(
+            job,
+            amount=(snapshots_of(study, run_id) if converging else 0) or 1,
+            metrics=run.metrics,
+            images=samples * (draws if converging else draws + 1),  # also of the untrained G
+            real_macs=macs_of_reals(run, extracted),
+        )
         yield RunCost(
             record=record,
             run=run_id,
@@ -117,22 +121,9 @@ def run_costs(study: Study, needed: Needed, hardware: str, store: Store) -> Iter
         )
 
 
-def protocol_of(run: StudyRun, snapshots: int | None) -> Protocol:
-    """How the study has a run evaluated: at its end, or in so many snapshots."""
-    return Protocol(
-        metrics=run.metrics,
-        samples=run.evaluation["samples"],
-        draws=run.evaluation.get("draws", 1),
-        converging=snapshots is not None,
-    )
-
-
-def reals_of(run: StudyRun) -> set[tuple[str, str]]:
-    """The data set with each feature network that the run's metrics need its real images' features of."""
-    return {(run.dataset, metric.extractor) for metric in map(find_metric, run.metrics) if metric.reals != "none"}
-
-
 def macs_of_reals(run: StudyRun, extracted: set[tuple[str, str]]) -> float:
-    """Multiply-adds of all real images' features that the run needs, without those already extracted."""
-    new = sorted(reals_of(run) - extracted)
+    """Multiply-adds of the real images' features that the run's metrics need and `extracted`, which grows, lacks."""
+    needed = {(run.dataset, metric.extractor) for metric in map(find_metric, run.metrics) if metric.reals != "none"}
+    new = sorted(needed - extracted)
+    extracted |= needed
     return sum((find_source(dataset).count or 0) * feature_work(name, dataset).macs for dataset, name in new)

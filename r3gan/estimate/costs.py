@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.estimate.features import feature_work
@@ -20,55 +21,43 @@ BENCHMARK = "benchmark"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """What makes two evaluations of one configuration take equally long."""
-
-    metrics: tuple[str, ...]
-    samples: int
-    draws: int
-    converging: bool  # whether snapshots are evaluated; else the trained and the untrained generator
-
-    @property
-    def images(self) -> int:
-        """Drawn for one snapshot, or for the trained and the untrained generator."""
-        return self.samples * (self.draws if self.converging else self.draws + 1)
-
-    @property
-    def extractors(self) -> list[str]:
-        """The feature networks of the metrics."""
-        return list(dict.fromkeys(find_metric(name).extractor for name in self.metrics))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Job:
-    """Work that takes time: training on images, or evaluations (of convergence: snapshots) under a protocol."""
+    """Work that takes time: training on images, or evaluations (of convergence: snapshots) with the same metrics."""
 
     record: str  # the run's file below results/, or BENCHMARK
     config: str
     dataset: str
-    amount: float  # images, or evaluations or snapshots
-    protocol: Protocol | None = None  # of an evaluation
+    amount: float  # images, evaluations or snapshots
+    metrics: tuple[str, ...] = ()  # none: training
+    images: int = 0  # drawn per evaluation or snapshot
     real_macs: float = 0.0  # multiply-adds of the real images' features, computed once for the whole amount
+
+    @property
+    def kind(self) -> tuple[str, str, tuple[str, ...], int]:
+        """Jobs of one kind take equally long per unit of the amount."""
+        return self.config, self.dataset, self.metrics, self.images
 
     @property
     def macs(self) -> float:
         """Counted multiply-adds per unit of the amount; distances between features are left out."""
         work = work_of(self.config, self.dataset)
-        if self.protocol is None:
+        if not self.metrics:
             return work.train_macs
-        features = sum(feature_work(name, self.dataset).macs for name in self.protocol.extractors)
-        return self.protocol.images * (work.g_macs + features) + self.real_macs / self.amount
+        extractors = sorted({find_metric(name).extractor for name in self.metrics})
+        features = sum(feature_work(name, self.dataset).macs for name in extractors)
+        return self.images * (work.g_macs + features) + self.real_macs / self.amount
 
     @property
-    def is_half_precision(self) -> bool:
-        """Whether a GPU computes it in bfloat16."""
-        return self.protocol is None and work_of(self.config, self.dataset).mixed_precision
+    def precision(self) -> Literal["bf16", "fp32"]:
+        """What a GPU computes it in."""
+        return "bf16" if not self.metrics and work_of(self.config, self.dataset).mixed_precision else "fp32"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement(Job):
+class Measurement:
     """A job that was timed; a device is a GPU, or a processor's core."""
 
+    job: Job
     hardware: str
     device_seconds: float
 
@@ -82,85 +71,59 @@ def read_measurements(store: Store) -> Iterator[Measurement]:
     for hardware, benchmark in store.step_benchmarks("steps").items():
         for timing in benchmark.measured:
             if timing.step == "iteration" and timing.size in SIZES:
-                yield Measurement(
-                    record=BENCHMARK,
-                    config=timing.config,
-                    dataset=timing.size,
-                    hardware=hardware,
-                    amount=timing.img_per_s,
-                    device_seconds=benchmark.provenance.device.units,
-                )
+                job = Job(record=BENCHMARK, config=timing.config, dataset=timing.size, amount=timing.img_per_s)
+                yield Measurement(job=job, hardware=hardware, device_seconds=benchmark.provenance.device.units)
 
 
 def measurements_of(file: str, record: Evaluation | Convergence) -> Iterator[Measurement]:
     """The run's training unless it diverged or was imported, and its evaluation if there was something to measure."""
-
-    def timed(device: Device, amount: int, seconds: float, protocol: Protocol | None = None) -> Measurement:
-        return Measurement(
-            record=file,
-            config=record.config,
-            dataset=record.dataset,
-            hardware=folder_name(device.name),
-            amount=amount,
-            device_seconds=seconds * device.units,
-            protocol=protocol,
-        )
-
     training = record.training
+    job = Job(record=file, config=record.config, dataset=record.dataset, amount=training.images_seen)
     if training.outcome == "trained" and training.seconds:
-        yield timed(training.provenance.device, training.images_seen, training.seconds)
-    metrics = tuple(record.metrics.values())
-    if not metrics:
-        return
-    protocol = Protocol(
-        metrics=tuple(record.metrics),
-        samples=metrics[0].n_fake,
-        draws=len(metrics[0].drawing_seeds),
-        converging=isinstance(record, Convergence),
-    )
-    if isinstance(record, Convergence):
-        seconds = sum(point.evaluate_seconds for point in record.points)
-        yield timed(record.provenance.device, len(record.points), seconds, protocol)
-    else:
-        yield timed(record.provenance.device, 1, record.seconds, protocol)
+        yield timed(job, training.provenance.device, training.seconds)
+    for drawn in list(record.metrics.values())[:1]:  # all metrics see the same images
+        images = drawn.n_fake * len(drawn.drawing_seeds)
+        if isinstance(record, Convergence):
+            amount, seconds = len(record.points), sum(point.evaluate_seconds for point in record.points)
+        else:
+            amount, seconds = 1, record.seconds
+            images += drawn.n_fake  # of the untrained G
+        evaluation = replace(job, amount=amount, metrics=tuple(record.metrics), images=images)
+        yield timed(evaluation, record.provenance.device, seconds)
 
 
-def cost_of(job: Job, devices: int, hardware: str, measured: Sequence[Measurement]) -> Cost:
+def timed(job: Job, device: Device, seconds: float) -> Measurement:
+    return Measurement(job=job, hardware=folder_name(device.name), device_seconds=seconds * device.units)
+
+
+def cost_of(job: Job, devices: int, hardware: str, measured: Iterable[Measurement]) -> Cost:
     """The best estimate there is: of this run, of others like it, of the nearest by work, by work alone."""
-    here = [m for m in measured if stands_for(hardware, m.hardware) and (m.protocol is None) == (job.protocol is None)]
-    like = [m for m in here if (m.config, m.dataset, m.protocol) == (job.config, job.dataset, job.protocol)]
-    records = [m for m in like if m.record != BENCHMARK]
-    own = [m for m in records if m.record == job.record]
+    here = [m for m in measured if stands_for(hardware, m.hardware)]
+    like = [m for m in here if m.job.kind == job.kind]
+    records = [m for m in like if m.job.record != BENCHMARK]
+    own = [m for m in records if m.job.record == job.record]
     source: Source
     if alike := own or records or like:
-        seconds = job.amount * sum(m.device_seconds for m in alike) / sum(m.amount for m in alike)
+        seconds = job.amount * sum(m.device_seconds for m in alike) / sum(m.job.amount for m in alike)
         source, basis = "measured", "this run" if own else f"{len(records)} other runs" if records else BENCHMARK
     elif near := nearest(job, hardware, here):
-        ratio = job.macs / near.macs
-        seconds = job.amount * near.device_seconds / near.amount * ratio
-        source, basis = "scaled", f"{ratio:.3g} x {near.config} at {near.dataset}"
-    elif peak := peak_of(job, hardware):
+        ratio = job.macs / near.job.macs
+        seconds = job.amount * near.device_seconds / near.job.amount * ratio
+        source, basis = "scaled", f"{ratio:.3g} x {near.job.config} at {near.job.dataset}"
+    elif entry := entry_of(hardware):
         flop = 2 * job.macs * job.amount
-        precision, flop_per_s = peak
-        seconds = flop / (ASSUMED_SHARE_OF_PEAK * flop_per_s)
-        source, basis = "counted", f"{flop:.3g} FLOP in {precision}"
+        bf16 = entry.bf16_tflops if job.precision == "bf16" else None
+        tflops = bf16 or entry.fp32_tflops / (cores_of(hardware) or 1)
+        seconds = flop / (ASSUMED_SHARE_OF_PEAK * tflops * 1e12)
+        source, basis = "counted", f"{flop:.3g} FLOP in {'bf16' if bf16 else 'fp32'}"
     else:
         return Cost(device_hours=None, devices=devices, source="not known", how="not known")
     return Cost(device_hours=seconds / 3600, devices=devices, source=source, how=f"{source}, {basis}")
 
 
-def nearest(job: Job, hardware: str, here: Sequence[Measurement]) -> Measurement | None:
-    """The measurement whose unit of work is nearest to the job's; on a GPU only one of the same precision."""
+def nearest(job: Job, hardware: str, here: Iterable[Measurement]) -> Measurement | None:
+    """The training or evaluation whose unit of work is nearest to the job's; on a GPU one of the same precision."""
     on_gpu = cores_of(hardware) is None
-    comparable = [m for m in here if not on_gpu or m.is_half_precision == job.is_half_precision]
-    return min(comparable, key=lambda m: abs(math.log(m.macs / job.macs)), default=None)
-
-
-def peak_of(job: Job, hardware: str) -> tuple[str, float] | None:
-    """The precision that a device computes the job in and its peak in FLOP/s; None where that is not known."""
-    entry = entry_of(hardware)
-    if entry is None:
-        return None
-    if job.is_half_precision and entry.bf16_tflops is not None:
-        return "bf16", entry.bf16_tflops * 1e12
-    return "fp32", entry.fp32_tflops * 1e12 / (cores_of(hardware) or 1)
+    comparable = [m for m in here if bool(m.job.metrics) == bool(job.metrics)]
+    comparable = [m for m in comparable if not on_gpu or m.job.precision == job.precision]
+    return min(comparable, key=lambda m: abs(math.log(m.job.macs / job.macs)), default=None)
