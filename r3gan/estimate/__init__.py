@@ -21,7 +21,7 @@ from r3gan.records.provenance import hardware_name
 from r3gan.records.run_id import RunId
 from r3gan.records.store import Store
 from r3gan.study import Study, StudyRun
-from r3gan.tables.registry import find_table, tables_of_cells
+from r3gan.tables.registry import TABLES, find_table
 
 Needed = Mapping[str, tuple[RunId, StudyRun]]  # record -> the run, as it is measured for the record
 
@@ -72,7 +72,7 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
 def estimate_all(studies: Iterable[Study], hardware: str, store: Store) -> AllEstimates:
     """The estimates of all tables that need runs; UserError if the hardware is unknown."""
     check_hardware(hardware, store)
-    found = [estimate(table, study, hardware, store) for study in studies for table in tables_of_cells()]
+    found = [estimate(table, study, hardware, store) for study in studies for table in TABLES]
     return AllEstimates(
         hardware=hardware,
         assumed_share_of_peak=ASSUMED_SHARE_OF_PEAK,
