@@ -12,7 +12,7 @@ from r3gan.errors import UserError
 from r3gan.files import read_json, write_json
 from r3gan.metrics.crossing import compare, first_crossing
 from r3gan.training import checkpoint, loop
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 
 def record(name: str, values: list[float], seconds_per_kimg: float, metric: str = "fid") -> dict[str, Any]:

@@ -30,7 +30,7 @@ from r3gan.training.run import Run
 from r3gan.training.state import build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
 from r3gan.weights import save_network
-from tests.conftest import REPOSITORY, Command, environment
+from tests.helpers import REPOSITORY, Command, environment
 
 STUDIES = {study.scale: study for study in read_all_studies(REPOSITORY / "pipelines/study")}
 RESULTS = REPOSITORY / "results"

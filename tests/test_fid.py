@@ -36,7 +36,7 @@ from r3gan.metrics.reference import read_statistics, reference_samples
 from r3gan.metrics.samples import Sample
 from r3gan.metrics.weights import WEIGHTS, find_weights, weights_folder
 from r3gan.weights import save_network
-from tests.conftest import REPOSITORY, run_in
+from tests.helpers import REPOSITORY, run_in
 from tests.stand_ins import INCEPTION, Layers, write_stand_ins
 
 CPU = torch.device("cpu")

@@ -34,7 +34,7 @@ from r3gan.data.digits import IMAGE_MAGIC, read_idx
 from r3gan.data.images import labels_from_json
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
-from tests.conftest import REPOSITORY, environment
+from tests.helpers import REPOSITORY, environment
 from tests.test_sources import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
 Files = dict[str, bytes]

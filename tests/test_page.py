@@ -18,7 +18,7 @@ from r3gan.report.content import gather
 from r3gan.report.page import SYMBOLS, page
 from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.verdict import VERDICTS
-from tests.conftest import REPOSITORY, environment, need
+from tests.helpers import REPOSITORY, environment, need
 
 RESULTS = REPOSITORY / "results"
 FLAGS = (

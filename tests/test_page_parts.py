@@ -22,7 +22,7 @@ from r3gan.report.stages import read_stages
 from r3gan.study import read_all_studies, read_study
 from r3gan.tables import tables_of_cells
 from r3gan.workflow import needed_records
-from tests.conftest import REPOSITORY
+from tests.helpers import REPOSITORY
 
 RESULTS = REPOSITORY / "results"
 SIZE = (400, 300)

@@ -27,7 +27,7 @@ from r3gan.metrics.evaluate import Plan, evaluate
 from r3gan.metrics.extractors import Places
 from r3gan.released import import_released, official_names
 from r3gan.weights import load_network
-from tests.conftest import Command
+from tests.helpers import Command
 
 TINY = {"cifar10": (32, 32), "ffhq-64": (32, 32, 16)}  # stages and widths stand for those of the presets
 

@@ -32,8 +32,8 @@ from r3gan.data.loader import open_dataset
 from r3gan.data.nvlabs import export
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
-from tests.conftest import REPOSITORY, environment
 from tests.deadly import Deadly
+from tests.helpers import REPOSITORY, environment
 
 Register = Callable[[str, Source], None]
 

@@ -19,7 +19,7 @@ from r3gan.tables.records import PUBLISHED_CSV, read_published
 from r3gan.tables.render import number, write_table
 from r3gan.tables.verdict import judge_count
 from r3gan.tables.write import WRITERS, write
-from tests.conftest import REPOSITORY
+from tests.helpers import REPOSITORY
 
 ROWS = TABLES["table1"].configs
 
