@@ -23,9 +23,9 @@ from torch import Tensor
 
 from benchmarks.pictures import make_folder, plain_batches, plain_prepare
 from r3gan.data.build import prepare
+from r3gan.data.export import export
 from r3gan.data.loader import Stream, open_dataset, to_unit_range
-from r3gan.data.nvlabs import export
-from r3gan.data.workers import cores
+from r3gan.data.readers.workers import cores
 
 ROUNDS = 3
 BATCH = 64
@@ -142,8 +142,7 @@ from pathlib import Path
 side, source, out = sys.argv[1:]
 if side == "ours":
     from r3gan.data.build import prepare
-    from r3gan.data import images
-    from r3gan.data.workers import cores
+    from r3gan.data.readers.workers import cores
     work = lambda: prepare("own", Path(source), Path(out), 256)
 else:
     from benchmarks.pictures import plain_prepare

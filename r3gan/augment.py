@@ -208,8 +208,9 @@ def sampling_grid(warps: Tensor, size: int, padded: int, sampled: int) -> Tensor
 def resampling_matrices(size: int) -> tuple[Tensor, Tensor]:
     """Both ends of the geometric pipe for one axis of `size` pixels, float64: [P, size] and [size, S].
 
-    The first reflects size - 1 pixels at either end and doubles the result with sym6. The published pipe pads only as
-    far as a batch needs, found out by waiting for the device; more padding changes no pixel that is looked up. The
+    The first reflects size - 1 pixels at either end and doubles the result with sym6. The published pipe estimates how
+    far a batch needs padding, which waits for the device, and sometimes pads too little: filter taps at the border then
+    meet zeros. This pipe always pads fully, so it equals the published one at full padding (test_augment.py). The
     second halves with sym6 and keeps `size` pixels; S has three pixels' filter support at either end.
     """
     taps = torch.tensor(SYM6, dtype=torch.float64)

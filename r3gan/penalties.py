@@ -72,6 +72,9 @@ def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
 
 
 def path_length_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> tuple[Tensor, Tensor]:
-    """Squared deviation [N] of `lengths` [N] from their running mean, and that mean after this step (scalar)."""
-    mean = mean.lerp(lengths.detach().mean(), decay)
-    return (lengths - mean).square(), mean
+    """Squared deviation [N] of `lengths` [N] from their running mean, and that mean after this step (scalar).
+
+    The batch's own share of the mean keeps its gradient, as in StyleGAN2's code; only the mean that is stored has none.
+    """
+    mean = mean.lerp(lengths.mean(), decay)
+    return (lengths - mean).square(), mean.detach()

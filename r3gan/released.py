@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.errors import UserError, unknown
 from r3gan.files import sha256, write_json
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import save_network
 
 LARGEST_FILE = 16 << 30
@@ -69,6 +69,8 @@ class Reader(pickle.Unpickler):
     """Unpickles with an exact list of what may be named; each look-up gives a fresh object, as BUILD alters it."""
 
     def find_class(self, module: str, name: str) -> Any:
+        # Earlier official code had other module names; the official loader maps them in the same manner.
+        module = module.replace("training.networks_baseline", "training.networks").replace("BaselineGAN.", "R3GAN.")
         wanted = f"{module}.{name}"
         functions: dict[str, Callable[..., Any]] = {
             "torch._utils._rebuild_parameter": lambda data, requires_grad, hooks: data,

@@ -1,17 +1,86 @@
-"""Shared, expensive things: prepared digits and their classifier."""
+"""Shared, expensive things: prepared digits, a copy of the working tree to run the engines in."""
 
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.helpers import PATIENCE_S, REPOSITORY, Command, environment
+REPOSITORY = Path(__file__).resolve().parent.parent
+# Nothing here takes this long; only a hanging process should meet it, also where the machine has other work to do.
+PATIENCE_S = 600
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+TINY_STUDY = """\
+scale: smoke
+datasets: [mnist5k-16, stackedmnist5k-16]
+classifiers: [mnist5k-16]
+launch: {launcher: local, ranks: 1}
+evaluations:
+  digits: &digits {classifier: mnist5k-16, metrics: [digit-frechet, modes, kl], samples: 300}
+runs:
+  A: &run {config: A, dataset: stackedmnist5k-16, seed: 0, total_kimg: 0.128, threads: 1, evaluation: *digits}
+  E-inverted: {<<: *run, config: E-inverted, seed: 0}
+convergence:
+  snapshot_kimg: 0.064
+  evaluation: {classifier: mnist5k-16, metrics: [digit-frechet], samples: 300}
+  runs:
+    E-converging: &E {config: E-inverted, dataset: stackedmnist5k-16, seed: 1, total_kimg: 0.128, threads: 1}
+  at_end: {evaluation: {metrics: [], samples: 300}, runs: {E-at-end: *E}}
+"""
 
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)  # small tensors: a second thread only waits
+
+
+def need(*programs: str) -> None:
+    """Skip the test where one of these is not on PATH (`make system` installs them); fail where nothing may be."""
+    missing = [program for program in programs if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+    if missing and os.environ.get("R3GAN_SKIP_NOTHING"):
+        pytest.fail(f"not on PATH: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not on PATH: {', '.join(missing)}")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Of a process that uses the code in `folder` and the tools next to this interpreter."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "SNAKEMAKE_", "PYTEST_"))}
+    return clean | {"PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+
+
+def run_in(
+    folder: Path, *command: str, timeout: float = PATIENCE_S, code: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command in `folder`, with the code that lies there or in `code`."""
+    known = environment(code or folder)
+    return subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, timeout=timeout)
+
+
+def copy_tree(target: Path) -> Path:
+    """The working tree as git sees it (ignored files stay behind), as a repository of its own with the tiny study."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (REPOSITORY / name).is_file() and name != "dvc.lock":
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPOSITORY / name, target / name)
+    (target / "pipelines/study/smoke.yaml").write_text(TINY_STUDY)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    run_in(target, "git", "init", "-q")
+    run_in(target, "git", "add", "-A")
+    run_in(target, "git", *identity, "commit", "-qm", "copy")
+    return target
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Generator
 
-from r3gan.data.containers import Folder, Read
+from r3gan.data.readers.containers import Folder, Read
 
 
 class Deadly(Folder):

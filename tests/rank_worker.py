@@ -14,7 +14,7 @@ from r3gan.data.loader import open_dataset
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint
 from r3gan.training.determinism import advance
-from r3gan.training.engine import join_world
+from r3gan.training.engine import join_deepspeed
 from r3gan.training.run import Run
 from r3gan.training.state import build_state
 from tests.helpers import CPU, make_run
@@ -72,9 +72,9 @@ def main(data: Path, folder: Path) -> None:
     torch.set_num_threads(1)
     dataset = open_dataset(data)
     for case in CASES:
-        world = join_world("deepspeed", case.zero, CPU)
+        world = join_deepspeed(CPU)
         run = case.run()
-        state = build_state(run, dataset, CPU, micro=case.micro, world=world)
+        state = build_state(run, dataset, CPU, micro=case.micro, world=world, zero_stage=case.zero)
         seen: list[tuple[int, int]] = []
         batch_at = state.stream.at
 

@@ -10,9 +10,11 @@ from r3gan.cli import main
 from r3gan.data.loader import open_dataset
 from r3gan.files import read_json
 from r3gan.interfaces import GeneratorNetwork
+from r3gan.metrics import find_metric
 from r3gan.training import checkpoint, loop
 from r3gan.training.best import Judge, Snapshot
-from tests.helpers import CPU, SMOKE, Command, make_run
+from tests.conftest import Command
+from tests.helpers import CPU, SMOKE, make_run
 
 RUN = f"test/{SMOKE}/E-inverted/seed0"
 DIGITS = ["--classifier", "mnist5k-16"]
@@ -23,9 +25,10 @@ DIGITS = ["--classifier", "mnist5k-16"]
 ROUNDED = 1e-5
 
 
-def judge(lower_is_better: bool = True) -> Judge:
+def judge(metric: str = "fid") -> Judge:
     """Measures nothing: values are the tests'."""
-    return Judge(metric="fid", lower_is_better=lower_is_better, samples=10, score=lambda generator: math.nan)
+    key = find_metric(metric).sort_key
+    return Judge(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
 
 
 def kept(out: Path, values: list[float]) -> list[Snapshot]:
@@ -39,21 +42,21 @@ def kept(out: Path, values: list[float]) -> list[Snapshot]:
 
 
 @pytest.mark.parametrize(
-    ("values", "lower_is_better", "best"),
+    ("values", "metric", "best"),
     [
-        ([3.0, 1.0, 2.0], True, 1),
-        ([3.0, 1.0, 2.0], False, 0),
-        ([2.0, 1.0, 1.0], True, 1),
-        ([math.nan, 5.0, math.inf], True, 1),
-        ([math.nan, 5.0, math.inf], False, 1),
-        ([math.nan], True, None),
+        ([3.0, 1.0, 2.0], "fid", 1),
+        ([3.0, 1.0, 2.0], "recall", 0),
+        ([2.0, 1.0, 1.0], "fid", 1),
+        ([math.nan, 5.0, math.inf], "fid", 1),
+        ([math.nan, 5.0, math.inf], "recall", 1),
+        ([math.nan], "fid", None),
     ],
 )
 def test_the_first_of_the_best_is_kept_alone(
-    values: list[float], lower_is_better: bool, best: int | None, tmp_path: Path
+    values: list[float], metric: str, best: int | None, tmp_path: Path
 ) -> None:
     snapshots = kept(tmp_path, values)
-    found = judge(lower_is_better)
+    found = judge(metric)
     found.prune(snapshots, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ([] if best is None else [f"{best}.safetensors"])
     said = found.describe(snapshots, tmp_path)
@@ -138,7 +141,7 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
     def score(generator: GeneratorNetwork) -> float:
         return next(values)
 
-    found = Judge(metric="fid", lower_is_better=True, samples=10, score=score)
+    found = Judge(metric="fid", sort_key=float, samples=10, score=score)
     options = loop.Options(
         out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0, judge=found
     )

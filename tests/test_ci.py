@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.helpers import REPOSITORY, environment
+from tests.conftest import REPOSITORY, environment
 
 WORKFLOW = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
 STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]

@@ -10,7 +10,7 @@ import pytest
 
 from r3gan.cli import main
 from r3gan.configs import CONFIGS
-from tests.helpers import REPOSITORY, TINY_STUDY, Command, environment
+from tests.conftest import REPOSITORY, TINY_STUDY, Command, environment
 
 
 def test_a_mistake_in_a_real_process_ends_without_a_traceback(r3gan: Command) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
 
 TABLE1 = {
     "A": (24_767_458, 24_001_089),

@@ -15,13 +15,13 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorDeviceMismatchEr
 from r3gan import augment
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.data.loader import Dataset, open_dataset
+from r3gan.distributed import World
 from r3gan.ema import update_ema
 from r3gan.interfaces import Network
 from r3gan.metrics import inception
 from r3gan.metrics.evaluate import channel_grid, draw_samples
 from r3gan.metrics.features import BackboneFeatures
 from r3gan.metrics.frechet import frechet_distance, statistics
-from r3gan.metrics.ranks import Ranks
 from r3gan.models import layers
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, state
@@ -109,7 +109,7 @@ def test_evaluation_keeps_to_its_device(stacks: Dataset, numberless: FakeTensorM
         generator.to(ELSEWHERE)
         features.network.to(ELSEWHERE)
         features.device = ELSEWHERE
-        (images,) = draw_samples(generator, 4, 0, stacks.labels, Ranks())
+        (images,) = draw_samples(generator, 4, 0, stacks.labels, World())
         assert images.device == ELSEWHERE
         for resized in (inception.resized_clean, inception.resized_bilinear):
             assert resized(images.to(torch.float32)).device == ELSEWHERE

@@ -16,7 +16,8 @@ import yaml
 
 from r3gan.study import read_study
 from r3gan.tables import TABLES
-from tests.helpers import REPOSITORY, TINY_STUDY, copy_tree, environment, jobs, run_in
+from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, environment, run_in
+from tests.helpers import jobs
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
 from r3gan.interfaces import Reconstructing
 from r3gan.models import fastgan
 from r3gan.models.families import FastGAN

@@ -20,10 +20,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.data import download
+from r3gan.data.download import http as download
 from r3gan.data.loader import Dataset, open_dataset
+from r3gan.distributed import World
 from r3gan.errors import UserError
-from r3gan.metrics import METRICS, reference
+from r3gan.metrics import METRICS, inception, reference
 from r3gan.metrics.evaluate import Plan, evaluate
 from r3gan.metrics.extractors import EXTRACTORS, FeatureNetwork, Places
 from r3gan.metrics.frechet import Moments, frechet_distance, statistics
@@ -31,12 +32,11 @@ from r3gan.metrics.inception import PYTORCH, InceptionFeatures, resized_clean
 from r3gan.metrics.inception_score import inception_score
 from r3gan.metrics.kernel import kernel_distance
 from r3gan.metrics.precision_recall import coverage
-from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.reference import read_statistics, reference_samples
 from r3gan.metrics.samples import Sample
 from r3gan.metrics.weights import WEIGHTS, find_weights, weights_folder
 from r3gan.weights import save_network
-from tests.helpers import REPOSITORY, run_in
+from tests.conftest import REPOSITORY, run_in
 from tests.stand_ins import INCEPTION, Layers, write_stand_ins
 
 CPU = torch.device("cpu")
@@ -63,13 +63,17 @@ def two_sets() -> tuple[Tensor, Tensor]:
     return first, second
 
 
+def pytorch_layers() -> Layers:
+    torch.manual_seed(1)
+    return Layers()
+
+
 class PytorchStandIn(nn.Module):
     """The interface of clean-fid's copy of pytorch-fid's network: images in [0, 1], a list of maps."""
 
     def __init__(self, output_blocks: list[int], resize_input: bool) -> None:
         super().__init__()
-        torch.manual_seed(1)
-        self.layers = Layers()
+        self.layers = pytorch_layers()
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.layers(2 * x - 1)[:, :, None, None]]
@@ -132,7 +136,7 @@ def test_fid_is_clean_fids_number(
         for i, image in enumerate(images):
             Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i:03d}.png")
     expected = clean_fid_of(folders, mode, weights, monkeypatch)
-    monkeypatch.setattr(inception_pytorch, "InceptionV3", PytorchStandIn)
+    monkeypatch.setattr(inception, "load_pytorch", lambda path: pytorch_layers())
     if mode == "legacy_pytorch":
         place(tmp_path, PYTORCH, {}, monkeypatch)
     network = InceptionFeatures(mode, tmp_path if mode == "legacy_pytorch" else weights, CPU)
@@ -151,16 +155,24 @@ def test_clean_resizing_of_any_shape_is_pils(two_sets: tuple[Tensor, Tensor]) ->
 
 
 @pytest.mark.filterwarnings("ignore")  # torchvision on the way clean-fid builds the network
-def test_the_pytorch_network_is_filled_from_the_verified_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pytorch_network_is_clean_fids_filled_from_the_verified_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(nn.Module, "load_state_dict", lambda self, state: None)
         patch.setattr(inception_pytorch, "load_state_dict_from_url", lambda url, progress: {})
         state = inception_pytorch.fid_inception_v3().state_dict()
-    state["Conv2d_1a_3x3.bn.weight"] = torch.full((32,), 7.0)
+    for weight in (value for value in state.values() if value.ndim == 4):
+        nn.init.kaiming_normal_(weight)  # torchvision's own would leave features of 1e-7
     place(tmp_path, PYTORCH, state, monkeypatch)
-    network = InceptionFeatures("legacy_pytorch", tmp_path, CPU).network
-    assert float(network.blocks[0][0].bn.weight.detach().mean()) == 7.0
-    assert not network.training
+    monkeypatch.setattr(inception_pytorch, "load_state_dict_from_url", lambda url, progress: state)
+    expected = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
+    images = torch.randint(256, (2, 3, 299, 299), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    network = InceptionFeatures("legacy_pytorch", tmp_path, CPU)
+    found = network(images, ["features"])["features"]
+    torch.testing.assert_close(found, expected(images / 255)[0].flatten(1), rtol=1e-3, atol=1e-3)
+    assert float(found.std()) > 0.1
+    assert not network.network.training
 
 
 def test_streamed_moments_are_those_of_all_features_at_once() -> None:
@@ -285,10 +297,10 @@ def _fail() -> Any:
 def test_a_damaged_cache_is_made_anew(trained: tuple[Path, Dataset], weights: Path, tmp_path: Path) -> None:
     network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(Places(weights=weights), CPU)}
     key = ("vgg16", "features")
-    first = reference_samples(trained[1], network, {key: True}, Ranks(), tmp_path)[key]
+    first = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     (file,) = tmp_path.glob("vgg16-features-*.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
-    second = reference_samples(trained[1], network, {key: True}, Ranks(), tmp_path)[key]
+    second = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     assert torch.equal(first.features, second.features)
     assert torch.equal(first.statistics[1], second.statistics[1])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from r3gan import fingerprint
+from r3gan.pipeline import fingerprint
 
 
 @pytest.fixture
@@ -69,7 +69,8 @@ def test_an_edit_changes_the_stages_that_import_it(
 
 def test_a_new_configuration_changes_no_fingerprint(package: Path) -> None:
     before = codes()
-    edit(package / "configs.py", '    "A": _A,\n', '    "A": _A,\n    "A2": _A,\n')
+    first = "TABLE1: Mapping[str, Config] = {\n"
+    edit(package / "configs/table1.py", first, first + '    "A2": E,\n')
     assert codes() == before
 
 

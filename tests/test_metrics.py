@@ -13,7 +13,7 @@ from r3gan.errors import UserError
 from r3gan.metrics import METRICS
 from r3gan.metrics.classifier import load_classifier
 from r3gan.metrics.features import DigitFeatures
-from r3gan.metrics.frechet import frechet_distance, statistics
+from r3gan.metrics.frechet import frechet_distance, square_root, statistics
 from r3gan.metrics.modes import covered_modes, reverse_kl
 from r3gan.pictures import quantise, save_grid
 
@@ -34,6 +34,14 @@ def test_frechet_distance_equals_the_matrix_square_root_form() -> None:
     assert frechet_distance((mean_x, cov_x), (mean_y, cov_y)) == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize(("images", "route"), [(200, "cholesky"), (20, "eigenvalues")])
+def test_the_square_root_of_a_covariance_is_one_also_where_that_is_singular(images: int, route: str) -> None:
+    covariance = statistics(torch.randn(images, 32, generator=torch.Generator().manual_seed(0)))[1]
+    root = square_root(covariance)
+    torch.testing.assert_close(root @ root.T, covariance, rtol=0, atol=1e-12)
+    assert bool((root.triu(1) == 0).all()) == (route == "cholesky")
+
+
 def test_frechet_distance_of_a_set_to_itself_is_zero_even_if_degenerate() -> None:
     x = torch.randn(50, 4).repeat(1, 2)  # rank 4 in 8 dimensions
     assert frechet_distance(statistics(x), statistics(x)) == pytest.approx(0.0, abs=1e-5)
@@ -51,6 +59,13 @@ def test_an_even_sample_has_zero_kl_and_a_collapsed_one_log_1000() -> None:
     assert covered_modes(every) == 1000
     assert reverse_kl(every) == pytest.approx(0.0, abs=1e-12)
     assert reverse_kl(every[:1].repeat(100, 1)) == pytest.approx(np.log(1000))
+
+
+def test_better_is_lower_or_higher_as_the_metric_says() -> None:
+    lower, higher = METRICS["fid"], METRICS["recall"]
+    assert (lower.best([3.0, 1.0, 2.0]), higher.best([3.0, 1.0, 2.0])) == (1.0, 3.0)
+    assert [lower.reaches(value, 2.0) for value in (1.0, 2.0, 3.0, float("nan"))] == [True, True, False, False]
+    assert [higher.reaches(value, 2.0) for value in (1.0, 2.0, 3.0, float("nan"))] == [False, True, True, False]
 
 
 def test_a_perfect_sampler_scores_about_the_stated_kl_floor() -> None:

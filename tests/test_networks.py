@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional
 
 from r3gan.configs import CONFIGS, SIZES
+from r3gan.configs.projected import PROJECTED
 from r3gan.errors import UserError
 from r3gan.models import r3gan, stylegan2
 from r3gan.models.layers import LRELU_GAIN, upsample2x
-from r3gan.projected_configs import PROJECTED
 
 SMOKE = SIZES["stackedmnist5k-16"]
 F64 = torch.float64

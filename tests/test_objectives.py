@@ -136,6 +136,18 @@ def test_path_length_penalty_follows_its_running_mean() -> None:
     assert penalty.tolist() == pytest.approx([0.98**2, 2.98**2])
 
 
+def test_path_length_penalty_differentiates_through_the_share_of_the_batch_in_its_mean() -> None:
+    lengths, decay = torch.tensor([1.0, 3.0, 5.0], dtype=F64, requires_grad=True), 0.25
+    penalty, mean = path_length_penalty(lengths, torch.tensor(2.0, dtype=F64), decay)
+    penalty.mean().backward()
+    # m = 3/4 * 2 + 1/4 * 3 = 2.25, deviations d = (-1.25, 0.75, 2.75), mean(d) = 0.75. With dm/dl_i = decay / N:
+    # d/dl_i of mean_j (l_j - m)^2 is 2/N (d_i - decay * mean(d)); with a detached mean it would be 2/N d_i.
+    assert lengths.grad is not None
+    assert lengths.grad.tolist() == pytest.approx([2 / 3 * (d - 0.25 * 0.75) for d in (-1.25, 0.75, 2.75)], abs=1e-15)
+    assert float(mean) == 2.25
+    assert not mean.requires_grad
+
+
 def test_path_length_reaches_the_mapping_network_and_synthesis_of_a() -> None:
     generator = stylegan2.Generator(widths=(8, 8), z_dim=8, w_dim=8)
     ws = generator.latents(torch.randn(2, 8))

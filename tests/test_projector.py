@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.counts import count_parameters
+from r3gan.configs.counts import count_parameters
+from r3gan.configs.projected import PAPER, PROJECTED, RELEASE
 from r3gan.errors import UserError
 from r3gan.models import backbones
 from r3gan.models.backbones import fold_batch_norms
 from r3gan.models.families import Networks, Projected
 from r3gan.models.projected import Discriminator, MapDiscriminator, halving
 from r3gan.models.projector import FeatureMaps, Projector, mixing_conv, upsampled
-from r3gan.projected_configs import PAPER, PROJECTED, RELEASE
 
 F64 = torch.float64
 SMOKE = SIZES["stackedmnist5k-16"]

@@ -17,7 +17,8 @@ from r3gan.training import checkpoint, launch
 from r3gan.training.batching import images_that_fit, share_of
 from r3gan.training.determinism import advance
 from r3gan.training.state import build_networks, build_state
-from tests.helpers import CPU, REPOSITORY, SMOKE, Command, environment
+from tests.conftest import REPOSITORY, Command, environment
+from tests.helpers import CPU, SMOKE
 from tests.rank_worker import A_CASES, CASES, E_CASES, STEADY, STEPS, Case, make_noise_steady
 
 Tensors = dict[str, torch.Tensor]

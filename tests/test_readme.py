@@ -10,7 +10,7 @@ from r3gan.cli import build_parser
 from r3gan.study import read_all_studies
 from r3gan.tables import TABLES
 from r3gan.tables.verdict import VERDICTS
-from tests.helpers import REPOSITORY
+from tests.conftest import REPOSITORY
 
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))))
 TEXT = {page: (REPOSITORY / page).read_text() for page in PAGES}

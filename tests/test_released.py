@@ -27,7 +27,7 @@ from r3gan.metrics.evaluate import Plan, evaluate
 from r3gan.metrics.extractors import Places
 from r3gan.released import import_released, official_names
 from r3gan.weights import load_network
-from tests.helpers import Command
+from tests.conftest import Command
 
 TINY = {"cifar10": (32, 32), "ffhq-64": (32, 32, 16)}  # stages and widths stand for those of the presets
 
@@ -126,6 +126,28 @@ def test_a_snapshot_comes_back_as_our_networks(dataset: str, official: dict[str,
     record = read_json(out / "train.json", "")
     assert record["images_seen"] == 123_000
     assert record["released"]["training_set_kwargs"] == {"path": "cifar10.zip", "use_labels": True}
+
+
+def test_a_snapshot_of_earlier_official_code_with_other_module_names_is_read(
+    official: dict[str, type], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, networks = snapshot("cifar10", official)
+    monkeypatch.setitem(sys.modules, "BaselineGAN", types.ModuleType("BaselineGAN"))
+    for kind in official.values():
+        earlier = kind.__module__.replace("training.networks", "training.networks_baseline")
+        earlier = earlier.replace("R3GAN.", "BaselineGAN.")
+        module = sys.modules.get(earlier, types.ModuleType(earlier))
+        monkeypatch.setitem(sys.modules, earlier, module)
+        monkeypatch.setattr(module, kind.__name__, kind, raising=False)
+        monkeypatch.setattr(kind, "__module__", earlier)
+    path = tmp_path / "earlier.pkl"
+    path.write_bytes(pickle.dumps(content, protocol=4))
+    assert b"training.networks_baseline" in path.read_bytes()
+    assert b"R3GAN." not in path.read_bytes()
+    found = released.read_snapshot(path).networks["G_ema"]
+    theirs = official_names(networks["G_ema"], len(SIZES["cifar10"].base_widths))
+    assert found.keys() == set(theirs.values())
+    assert all(torch.equal(found[theirs[name]], value) for name, value in networks["G_ema"].named_parameters())
 
 
 def test_an_imported_snapshot_is_evaluated(official: dict[str, type], tmp_path: Path) -> None:

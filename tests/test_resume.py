@@ -23,7 +23,8 @@ from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, curve, loop
 from r3gan.training.determinism import check_determinism
 from r3gan.training.signals import StopRequests
-from tests.helpers import CPU, PATIENCE_S, REPOSITORY, SMOKE, environment, make_run, same
+from tests.conftest import PATIENCE_S, REPOSITORY, environment
+from tests.helpers import CPU, SMOKE, make_run, same
 
 KIMG = "0.32"
 RUN = f"own/{SMOKE}/E-inverted/seed0"

@@ -18,7 +18,8 @@ import pytest
 from safetensors.torch import load_file
 
 from r3gan.tables import TABLES
-from tests.helpers import SMOKE, copy_tree, environment, jobs, need, same
+from tests.conftest import copy_tree, environment, need
+from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
 # The plugin asks Slurm every 40 s, then ever more slowly; there is no accounting here for it to ask.

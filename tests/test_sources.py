@@ -1,39 +1,36 @@
 """Every kind of data set from its own files to arrays: the pixels, the labels, the manifest."""
 
-import gzip
 import io
 import json
-import pickle
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import lmdb
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.pictures import make_folder, plain_batches, plain_prepare
 from r3gan.cli import main
-from r3gan.data import sources, workers
-from r3gan.data.build import alone, prepare
+from r3gan.data import sources
+from r3gan.data.build import exclusive, prepare
 from r3gan.data.content import Rows
-from r3gan.data.kinds import IdxDigits, Pictures, Remote, Source, StackedDigits
+from r3gan.data.export import export
+from r3gan.data.kinds import IdxDigits, Pictures, StackedDigits
 from r3gan.data.loader import open_dataset
-from r3gan.data.nvlabs import export
+from r3gan.data.readers import workers
+from r3gan.data.source import Source
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
+from tests.conftest import REPOSITORY, environment
 from tests.deadly import Deadly
-from tests.helpers import REPOSITORY, environment
+from tests.helpers import MAKERS, cifar_archive, folder_of, idx, lmdb_of, picture, unchecked, zip_of
 
 Register = Callable[[str, Source], None]
 
@@ -46,15 +43,6 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
         monkeypatch.setattr(sources, "SOURCES", dict(sources.SOURCES) | {name: entry})
 
     return put
-
-
-def idx(items: NDArray[np.uint8]) -> bytes:
-    magic = 0x0800 + items.ndim
-    return gzip.compress(np.array([magic, *items.shape], dtype=">u4").tobytes() + items.tobytes())
-
-
-def unchecked(files: tuple[Remote, ...]) -> tuple[Remote, ...]:
-    return tuple(replace(file, size=None, checksum=None) for file in files)
 
 
 @pytest.fixture
@@ -106,17 +94,6 @@ def test_the_real_stackedmnist_is_128000_stacks_of_70000_digits() -> None:
     assert (entry.count, entry.seed, entry.digits, entry.digits.count) == (128_000, 0, SOURCES["mnist-32"], 70_000)
 
 
-def cifar_archive(path: Path, images: NDArray[np.uint8], labels: list[int]) -> None:
-    with tarfile.open(path, "w:gz") as archive:
-        for i in range(5):
-            part = slice(i * len(images) // 5, (i + 1) * len(images) // 5)
-            batch = {"data": images[part].reshape(-1, 3072), "labels": labels[part], "batch_label": f"batch {i}"}
-            data = pickle.dumps(batch, protocol=2)
-            member = tarfile.TarInfo(f"cifar-10-batches-py/data_batch_{i + 1}")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-
-
 def test_cifar_is_read_from_its_archive_without_executing_it(tmp_path: Path, register: Register) -> None:
     images = np.random.default_rng(0).integers(256, size=(20, 3, 32, 32), dtype=np.uint8)
     labels = [i % 10 for i in range(20)]
@@ -138,43 +115,6 @@ def test_a_wrong_checksum_names_both_sums(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def picture(color: Any, size: tuple[int, int] = (8, 8), mode: str = "RGB", ending: str = "png") -> bytes:
-    data = io.BytesIO()
-    Image.new(mode, size, color).save(data, format=ending)
-    return data.getvalue()
-
-
-def folder_of(path: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(data)
-    return path
-
-
-def zip_of(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def tar_of(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-    return path
-
-
-def lmdb_of(path: Path, files: dict[str, bytes]) -> Path:
-    with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as transaction:
-        for name, data in files.items():
-            transaction.put(name.encode(), data)
-    return path
-
-
-MAKERS = {"folder": folder_of, "zip": zip_of, "tar": tar_of, "lmdb": lmdb_of}
 COLORS = {f"{'ba'[i % 2]}/{i}.png": (10 * i, 20, 30) for i in range(12)}
 
 
@@ -354,7 +294,7 @@ def test_a_manifest_lies_only_beside_the_arrays_that_it_describes(
 
 def test_a_second_prepare_of_the_same_folder_is_told_to_wait(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", {"a.png": picture((1, 2, 3))})
-    with alone(tmp_path / "out"), pytest.raises(UserError, match="is being written by another"):
+    with exclusive(tmp_path / "out"), pytest.raises(UserError, match="is being written by another"):
         prepare("own", source, tmp_path / "out", resolution=8)
 
 

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from r3gan.configs import CONFIGS
+from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.metrics.evaluate import Plan, evaluate
 from r3gan.metrics.extractors import Places
-from r3gan.projected_configs import PROJECTED
 from r3gan.schedules import Ramp
 from r3gan.training import loop
 from r3gan.training.draws import random_source

@@ -1,13 +1,21 @@
 """What sub-commands share: the parser, types of arguments, the choice of a device."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from r3gan.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    import torch
+
+    from r3gan.data.loader import Dataset
+    from r3gan.metrics.extractors import Places
 
 Function = Callable[[argparse.Namespace], int | None]
 
@@ -55,7 +63,7 @@ def add_device(sub: Parser) -> None:
     sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
 
 
-def add_places(sub: "Parser | argparse._ArgumentGroup") -> None:
+def add_places(sub: Parser | argparse._ArgumentGroup) -> None:
     """Where metrics find what they need; `places_of` reads it."""
     sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
     sub.add_argument(
@@ -74,7 +82,7 @@ def check_classifier(option: str, metrics: list[str], classifier: str | None) ->
         raise UserError(f"{option} {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
 
 
-def places_of(arguments: argparse.Namespace) -> Any:
+def places_of(arguments: argparse.Namespace) -> Places:
     """What `add_places` asked for, as metrics take it."""
     from r3gan.metrics.extractors import Places
     from r3gan.metrics.weights import weights_folder
@@ -88,18 +96,28 @@ def check_device(arguments: argparse.Namespace) -> None:
         raise unknown("--device", arguments.device, ("auto", "cpu", "cuda"))
 
 
-def choose_device(arguments: argparse.Namespace) -> Any:
+def choose_device(arguments: argparse.Namespace) -> torch.device:
     """The torch device that --device asks for, with --threads set."""
     check_device(arguments)
     import torch
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
-    if arguments.device == "auto":
-        arguments.device = "cuda" if torch.cuda.is_available() else "cpu"
-    if arguments.device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # the rank's own, where a launcher started it
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device(arguments.device)
+    if not torch.cuda.is_available():
+        if arguments.device == "cuda":
+            raise UserError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
+        return torch.device("cpu")
+    if arguments.device == "cpu":
+        return torch.device("cpu")
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))  # the rank's own, where a launcher started it
+    return torch.device("cuda", torch.cuda.current_device())
+
+
+def open_data(folder: Path | None, name: str) -> Dataset:
+    """The prepared data set `name` in `folder`, or below data/; UserError where it is missing or another."""
+    from r3gan.data.loader import open_dataset
+    from r3gan.data.sources import refuse_variant
+
+    dataset = open_dataset(folder or Path("data") / name)
+    refuse_variant(dataset.manifest, name)
+    return dataset

@@ -28,10 +28,9 @@ def add_commands(command: AddCommand) -> None:
 def run_estimate(arguments: argparse.Namespace) -> None:
     from r3gan.estimate import estimate, this_machine
     from r3gan.estimate.show import text
-    from r3gan.study import STUDY_FOLDER
-    from r3gan.workflow import checked_study
+    from r3gan.study import STUDY_FOLDER, read_study
 
-    study = checked_study(STUDY_FOLDER / f"{arguments.scale}.yaml")
+    study = read_study(STUDY_FOLDER / f"{arguments.scale}.yaml")
     found = estimate(arguments.table, study, arguments.hardware or this_machine(), arguments.results)
     print(json.dumps(asdict(found), indent=1) if arguments.json else text(found))
 

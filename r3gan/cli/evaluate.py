@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from r3gan.cli.arguments import (
     AddCommand,
@@ -13,10 +12,12 @@ from r3gan.cli.arguments import (
     add_places,
     check_classifier,
     choose_device,
+    open_data,
     places_of,
     positive,
 )
 from r3gan.errors import UserError, unknown
+from r3gan.records.run_id import RunId
 
 
 def add_commands(command: AddCommand) -> None:
@@ -88,33 +89,28 @@ def run_converge(arguments: argparse.Namespace) -> None:
     measure(arguments, converge)
 
 
-def measure(arguments: argparse.Namespace, how: Callable[..., Any]) -> None:
+def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
-    run_parts(arguments.run)
-    check_classifier("--metrics", arguments.metrics, arguments.classifier)
-    references = dict(reference_file(text, arguments.metrics) for text in arguments.reference)
-    device = choose_device(arguments)
-    from r3gan.data.loader import open_dataset
-    from r3gan.data.sources import refuse_variant
+    from r3gan.distributed import join_on_cpu
     from r3gan.metrics.evaluate import Plan
-    from r3gan.metrics.ranks import join_ranks
 
+    _, name, *_ = run_parts(arguments.run)
+    check_classifier("--metrics", arguments.metrics, arguments.classifier)
     plan = Plan(
         metrics=tuple(arguments.metrics),
         samples=arguments.samples,
         draws=arguments.draws,
         places=places_of(arguments),
-        references=references,
+        references=dict(reference_file(text, arguments.metrics) for text in arguments.reference),
         snapshot=getattr(arguments, "snapshot", "last"),
     )
-    name = run_parts(arguments.run)[1]
-    dataset = open_dataset(arguments.data or Path("data") / name)
-    refuse_variant(dataset.manifest, name)
-    ranks = join_ranks()
+    device = choose_device(arguments)
+    dataset = open_data(arguments.data, name)
+    world = join_on_cpu()
     try:
-        how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, ranks)
+        how(Path("runs") / arguments.run, dataset, plan, Path("results") / arguments.run, device, world)
     finally:
-        ranks.leave()
+        world.leave()
 
 
 def run_parts(run: str) -> list[str]:
@@ -126,10 +122,10 @@ def run_parts(run: str) -> list[str]:
 
 
 def run_crossing(arguments: argparse.Namespace) -> None:
-    from r3gan.metrics.crossing import compare, read_convergence
+    from r3gan.records.store import Store
+    from r3gan.tables.crossing import compare
 
-    run, baseline = (
-        read_convergence(Path("results").joinpath(*run_parts(name))) for name in (arguments.run, arguments.baseline)
-    )
+    store, hint = Store(Path("results")), "run `r3gan converge` for this run first"
+    run, baseline = (store.convergence(RunId.parse(name), hint) for name in (arguments.run, arguments.baseline))
     found = compare(run, baseline, arguments.metric)
     print(json.dumps(found.as_json(), indent=1) if arguments.json else found)

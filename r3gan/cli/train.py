@@ -1,12 +1,14 @@
 """`train`: one run, in this process or as several ranks."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from r3gan.cli.arguments import (
     AddCommand,
@@ -16,12 +18,25 @@ from r3gan.cli.arguments import (
     check_classifier,
     check_device,
     choose_device,
+    open_data,
     places_of,
     positive,
     scale_name,
     seed_number,
 )
 from r3gan.errors import UserError, unknown
+from r3gan.training import KEPT_CHECKPOINTS
+
+if TYPE_CHECKING:
+    import torch
+
+    from r3gan.data.loader import Dataset
+    from r3gan.distributed import World
+    from r3gan.metrics.evaluate import Plan
+    from r3gan.training.best import Judge
+    from r3gan.training.run import Run
+
+EXIT_CODE = "exit-code"  # file in the work folder by which rank 0 tells the launching process
 
 
 def add_commands(command: AddCommand) -> None:
@@ -63,7 +78,13 @@ def add_ways_of_running(sub: Parser) -> None:
     """Options that do not change what is trained."""
     kept = sub.add_argument_group("stopping and going on; the same command continues the newest checkpoint")
     kept.add_argument("--checkpoint-seconds", type=positive(float), default=600.0, metavar="S", help="default: 600")
-    kept.add_argument("--keep-checkpoints", type=positive(int), default=2, metavar="K", help="the last K (default: 2)")
+    kept.add_argument(
+        "--keep-checkpoints",
+        type=positive(int),
+        default=KEPT_CHECKPOINTS,
+        metavar="K",
+        help=f"the last K (default: {KEPT_CHECKPOINTS})",
+    )
     ranks = sub.add_argument_group("several processes; the batch stays the recipe's")
     ranks.add_argument("--launcher", default="local", help="local, torchrun, deepspeed or srun (default: local)")
     ranks.add_argument("--ranks", type=positive(int), default=1, metavar="N", help="processes, one a GPU (default: 1)")
@@ -81,13 +102,13 @@ def add_ways_of_running(sub: Parser) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     from r3gan.configs import find_config
+    from r3gan.training import launch
+    from r3gan.training.run import Run
 
     config = find_config(arguments.config)
     recipe = config.recipe(arguments.dataset)
     if arguments.total_kimg:
         recipe = replace(recipe, total_kimg=arguments.total_kimg)
-    from r3gan.training.run import Run
-
     run = Run(
         scale=arguments.scale,
         config_name=arguments.config,
@@ -99,46 +120,58 @@ def run_train(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(json.dumps(run.describe(), indent=1))
         return 0
+    check_choices(arguments)
+    ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
+    launch.check(ranks)
+    dataset = open_data(arguments.data, arguments.dataset)
+    check_share(arguments, recipe.batch)
+    if arguments.launcher != "local" and not arguments.rank_of:
+        refuse_missing_gpus(arguments)
+        open_best(arguments)
+        folder = work_folder(run)
+        folder.mkdir(parents=True, exist_ok=True)
+        return launch.run_ranks(ranks, sys.argv[1:], folder / EXIT_CODE)
+    if arguments.rank_of == "srun":
+        launch.adopt_slurm_rank()
+    return train_rank(arguments, run, dataset)
+
+
+def work_folder(run: Run) -> Path:
+    return Path("work") / run.id
+
+
+def check_choices(arguments: argparse.Namespace) -> None:
+    """UserError where options are not possible, as far as that is known without torch."""
     check_device(arguments)
     if arguments.engine not in ("auto", "torch", "deepspeed"):
         raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
     if arguments.zero not in (0, 1, 2):
         reason = " (3 shards the parameters that the penalties' extra passes need)" if arguments.zero == 3 else ""
         raise UserError(f"--zero {arguments.zero} is not possible{reason}; allowed: 0, 1, 2")
-    check_best(arguments)
-    from r3gan.training import launch
-
-    ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
-    launch.check(ranks)
-    work = Path("work") / run.id
-    from r3gan.data.loader import open_dataset
-    from r3gan.data.sources import refuse_variant
-
-    dataset = open_dataset(arguments.data or Path("data") / arguments.dataset)
-    refuse_variant(dataset.manifest, arguments.dataset)
-    from r3gan.training.batching import share_of
-
-    share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here rather than in every rank
-    if arguments.launcher != "local" and not arguments.rank_of:
-        refuse_missing_gpus(arguments)
-        open_best(arguments)
-        work.mkdir(parents=True, exist_ok=True)
-        return launch.run_ranks(ranks, sys.argv[1:], work / "exit-code")
-    if arguments.rank_of == "srun":
-        launch.adopt_slurm_rank()
-    device = choose_device(arguments)
-    return train_rank(arguments, run, dataset, work, device)
-
-
-def check_best(arguments: argparse.Namespace) -> None:
-    """UserError where the best G is asked for and what that needs is missing."""
     if arguments.keep_best:
         if not arguments.snapshot_kimg:
             raise UserError("--keep-best needs --snapshot-kimg KIMG, how often G is measured")
         check_classifier("--keep-best", [arguments.keep_best], arguments.classifier)
 
 
-def plan_of_best(arguments: argparse.Namespace) -> Any:
+def check_share(arguments: argparse.Namespace, batch: int) -> None:
+    """UserError where the batch does not divide among ranks and micro-batches: here rather than in every rank."""
+    from r3gan.training.batching import share_of
+
+    share_of(batch, arguments.ranks, micro=arguments.micro_batch)
+
+
+def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
+    """UserError where this machine has fewer GPUs than it is asked to start ranks for."""
+    elsewhere = arguments.launcher == "srun" or arguments.hostfile
+    if not elsewhere and choose_device(arguments).type == "cuda":
+        import torch
+
+        if torch.cuda.device_count() < arguments.ranks:
+            raise UserError(f"--ranks {arguments.ranks}: this machine has {torch.cuda.device_count()} GPUs")
+
+
+def plan_of_best(arguments: argparse.Namespace) -> Plan:
     """How the snapshots are measured."""
     from r3gan.metrics.evaluate import Plan
 
@@ -155,56 +188,49 @@ def open_best(arguments: argparse.Namespace) -> None:
         open_networks(plan_of_best(arguments), torch.device("cpu"))
 
 
-def judge_of(arguments: argparse.Namespace, dataset: Any, device: Any, world: Any) -> Any:
-    """What measures the snapshots of this run; None where they need not be."""
+def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.device, world: World) -> Judge | None:
+    """What measures the snapshots of this run, as `converge` would on its first draw; None where they need not be."""
     if not arguments.keep_best:
         return None
     from r3gan.metrics import find_metric
-    from r3gan.metrics.judging import scorer
-    from r3gan.metrics.ranks import Ranks
+    from r3gan.metrics.evaluate import Measurement
     from r3gan.training.best import Judge
 
-    ranks = Ranks(rank=world.rank, size=world.size, group=world.host_group())
+    metric = arguments.keep_best
+    measurement = Measurement.prepare(plan_of_best(arguments), dataset, device, world)
     return Judge(
-        metric=arguments.keep_best,
-        lower_is_better=find_metric(arguments.keep_best).better == "lower",
+        metric=metric,
+        sort_key=find_metric(metric).sort_key,
         samples=arguments.best_samples,
-        score=scorer(plan_of_best(arguments), dataset, device, ranks),
+        score=lambda generator: measurement.score(generator, 0, metric)[metric],
     )
 
 
-def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
-    """UserError where this machine has fewer GPUs than it is asked to start ranks for."""
-    elsewhere = arguments.launcher == "srun" or arguments.hostfile
-    if not elsewhere and choose_device(arguments).type == "cuda":
-        import torch
-
-        if torch.cuda.device_count() < arguments.ranks:
-            raise UserError(f"--ranks {arguments.ranks}: this machine has {torch.cuda.device_count()} GPUs")
-
-
-def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path, device: Any) -> int:
+def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
     """Train as one rank of a run, or as all of it."""
-    from r3gan import fingerprint
-    from r3gan.training.engine import join_world
+    from r3gan.distributed import ALONE
+    from r3gan.pipeline import fingerprint
+    from r3gan.training.determinism import check_determinism
+    from r3gan.training.engine import choose_zero_stage, join_deepspeed
     from r3gan.training.execution import CHOICES
     from r3gan.training.loop import Options, train
     from r3gan.training.signals import REQUEUE, Stopped
 
+    device, work = choose_device(arguments), work_folder(run)
     wanted = {name: getattr(arguments, name) for name in CHOICES}
-    if arguments.check_determinism:
-        from r3gan.training.determinism import check_determinism
-
-        difference = check_determinism(run, dataset, device, wanted, arguments.check_determinism)
-        print(difference or f"{run.id}: {arguments.check_determinism} steps, twice, bit for bit the same")
+    if steps := arguments.check_determinism:
+        difference = check_determinism(run, dataset, device, wanted, steps)
+        print(difference or f"{run.id}: {steps} steps, twice, bit for bit the same")
         return 1 if difference else 0
-    world = join_world(arguments.engine, arguments.zero, device)
+    zero_stage = choose_zero_stage(arguments.engine, arguments.zero)
+    world = ALONE if zero_stage is None else join_deepspeed(device)
     try:
         options = Options(
             out=arguments.out or Path("runs") / run.id,
             work=work,
             device=device,
             world=world,
+            zero_stage=zero_stage,
             wanted=wanted,
             micro_batch=arguments.micro_batch,
             checkpoint_seconds=arguments.checkpoint_seconds,
@@ -217,9 +243,9 @@ def train_rank(arguments: argparse.Namespace, run: Any, dataset: Any, work: Path
         )
         train(run, dataset, options)
     except Stopped as stopped:
-        if world.leads:
+        if world.is_rank0:
             print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
-            (work / "exit-code").write_text(str(REQUEUE), encoding="ascii")
+            (work / EXIT_CODE).write_text(str(REQUEUE), encoding="ascii")
         return REQUEUE
     finally:
         world.leave()

@@ -13,8 +13,9 @@ import numpy as np
 
 from r3gan.data import sources
 from r3gan.data.content import DOWNLOADS, Content, Request, Rows
-from r3gan.data.hostile import one_line
-from r3gan.data.kinds import Source
+from r3gan.data.readers import READERS
+from r3gan.data.source import Source
+from r3gan.data.untrusted import one_line
 from r3gan.errors import UserError
 from r3gan.files import atomic, made, sha256, write_json
 
@@ -33,13 +34,13 @@ def prepare(
     """Write images.npy, labels.npy and manifest.json of data set `name` into `out` and return the manifest.
 
     The manifest is removed before the arrays take their names and written after, so that where there is one, it
-    describes what lies beside it; until then an older set stays as it was.
+    describes the arrays next to it; until then an older set stays as it was.
     """
     started = time.perf_counter()
     name, entry = sources.at_resolution(name, resolution)
-    content = entry.open(Request(name=name, source=source, skip_bad=skip_bad, downloads=downloads))
+    content = READERS[type(entry)](entry, Request(name=name, source=source, skip_bad=skip_bad, downloads=downloads))
     check(name, entry, content)
-    with alone(out):
+    with exclusive(out):
         content, skipped = write(content, (entry.image_channels, entry.resolution, entry.resolution), out)
         manifest = manifest_of(name, entry, source, content, skipped, out)
         write_json(out / "manifest.json", manifest)
@@ -102,8 +103,8 @@ def write(content: Content, shape: tuple[int, int, int], out: Path) -> tuple[Con
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """The folder for one process at a time, without what a killed one left; removed where nothing came of it."""
+def exclusive(out: Path) -> Iterator[None]:
+    """Exclusive lock on a folder; leftovers of killed runs are removed, and so is a folder that stays empty."""
     lock = out / ".lock"
     with made(out), lock.open("wb") as file:
         for _ in range(LOCK_TRIES):

@@ -93,17 +93,11 @@ class Content:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrays:
+def in_memory(images: NDArray[np.uint8], labels: NDArray[np.int64], details: dict[str, Any]) -> Content:
     """A set that is small enough for the memory: images uint8 [N, C, R, R], labels int64 [N]."""
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    details: dict[str, Any] = field(default_factory=dict)
+    def fill(rows: Rows) -> Mapping[int, str]:
+        rows.put(0, images)
+        return {}
 
-    def content(self) -> Content:
-        def fill(rows: Rows) -> Mapping[int, str]:
-            rows.put(0, self.images)
-            return {}
-
-        return Content(count=len(self.images), labels=self.labels, fill=fill, details=self.details)
+    return Content(count=len(images), labels=labels, fill=fill, details=details)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from r3gan.data.kinds import Source
-from r3gan.data.remote import Remote
+from r3gan.data.source import Remote, Source
 from r3gan.data.sources import SOURCES
 
 INTRODUCTION = """\
@@ -56,7 +55,7 @@ def facts(name: str, source: Source) -> Iterator[str]:
     for file in source.files:
         yield f"- {check_of(file)} from " + ", ".join(f"<{url}>" for url in file.mirrors)
     if source.unpublished:
-        yield f"- our choice, since the paper and its code do not say: {', '.join(source.unpublished)}"
+        yield f"- chosen here, since the paper and its code do not say: {', '.join(source.unpublished)}"
 
 
 def markdown() -> str:

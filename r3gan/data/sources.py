@@ -1,15 +1,15 @@
 """SOURCES: one entry a data set; where it comes from, what it holds, and how its arrays are made.
 
 Counts, checksums and sizes are published ones; None means that none is published, and what was found is recorded
-instead. `unpublished` names what neither paper nor official code states and we chose.
+instead. `unpublished` names the choices made here because neither paper nor official code states them.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, Source, stacked
-from r3gan.data.remote import Remote
+from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, stacked
+from r3gan.data.source import Remote, Source
 from r3gan.errors import UserError, unknown
 
 RESOLUTIONS = tuple(2**k for k in range(3, 11))  # 8 to 1024 px, what --resolution may ask for

@@ -13,10 +13,11 @@ from r3gan.estimate.costs import Cost, cost_of, evaluation_task, macs_of_reals, 
 from r3gan.estimate.published import PublishedCost, published_costs
 from r3gan.estimate.storage import Item
 from r3gan.estimate.throughput import read_evaluation, read_training
-from r3gan.hardware import HARDWARE, cores_of
-from r3gan.provenance import hardware_name
+from r3gan.pipeline.selection import has_gpu
+from r3gan.records.hardware import HARDWARE, cores_of
+from r3gan.records.provenance import hardware_name
 from r3gan.study import Study, StudyRun
-from r3gan.workflow import has_gpu, needed_records
+from r3gan.tables.registry import find_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
     cores = cores_of(hardware)
-    needed = {record: study.run_of_record(record) for record in needed_records(study, table)}
+    needed = {record: study.run_of_record(record) for record in find_table(table).records(study)}
     runs = time_costs(study, needed, hardware, results)
     # A run that is measured on the way and at its end is trained and stored once.
     by_folder = {folder_of(record): run for record, run in needed.items()}

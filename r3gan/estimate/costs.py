@@ -12,8 +12,8 @@ from r3gan.data.sources import find_source
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.throughput import BENCHMARK, Measurement, Protocol, protocol_of
 from r3gan.estimate.work import work_of
-from r3gan.hardware import cores_of, entry_of, stands_for
 from r3gan.metrics import find_metric
+from r3gan.records.hardware import cores_of, entry_of, stands_for
 from r3gan.study import StudyRun
 
 ASSUMED_SHARE_OF_PEAK = 0.4  # this project's aim for the training step on a GPU; assumed wherever nothing was measured

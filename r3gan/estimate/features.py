@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r3gan import fingerprint
 from r3gan.estimate.work import BATCH, kept, macs
 from r3gan.files import sha256
+from r3gan.pipeline import fingerprint
 
 if TYPE_CHECKING:
     from torch import nn

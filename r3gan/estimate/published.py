@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from r3gan.configs import find_config
 from r3gan.estimate.work import work_of
-from r3gan.hardware import HARDWARE
+from r3gan.records.hardware import HARDWARE
 from r3gan.study import StudyRun
-from r3gan.tables import TABLES, PresetTable
-from r3gan.tables.records import read_published
+from r3gan.tables.published import read_published
+from r3gan.tables.registry import TABLES
 
 HOURS = {"h": 1, "days": 24, "weeks": 168}
 
@@ -31,7 +31,7 @@ class PublishedCost:
 
 def published_costs(runs: Sequence[StudyRun]) -> tuple[PublishedCost, ...]:
     """Those of runs that are the hyperparameter table's configuration, trained as long as there."""
-    presets = {entry.config for entry in TABLES.values() if isinstance(entry, PresetTable)}
+    presets = {config for table in TABLES.values() for config in table.configs()}
     found = []
     for run in runs:
         if run.config in presets and run.total_kimg == find_config(run.config).recipe(run.dataset).total_kimg:

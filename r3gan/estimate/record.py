@@ -11,9 +11,9 @@ from r3gan.errors import unknown
 from r3gan.estimate import Estimate, estimate
 from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK
 from r3gan.files import write_json
-from r3gan.hardware import HARDWARE
+from r3gan.records.hardware import HARDWARE
 from r3gan.study import Study
-from r3gan.tables import tables_of_cells
+from r3gan.tables.registry import tables_of_cells
 
 SCHEMA = 1
 COSTS = "costs.json"

@@ -10,7 +10,7 @@ from r3gan.data.sources import SOURCES
 from r3gan.estimate import Estimate, RunCost, Total
 from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK
 from r3gan.estimate.storage import Item
-from r3gan.hardware import entry_of
+from r3gan.records.hardware import entry_of
 
 # Largest first; the last that an amount reaches is taken.
 TIMES = (("years", 8766.0), ("weeks", 168.0), ("days", 24.0), ("h", 1.0), ("min", 1 / 60), ("s", 1 / 3600))

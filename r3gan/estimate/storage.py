@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from r3gan.configs import SIZES
-from r3gan.data.kinds import Source
-from r3gan.data.remote import Remote
+from r3gan.data.source import Remote, Source
 from r3gan.data.sources import SOURCES
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.work import work_of
@@ -16,8 +15,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import find_extractor
 from r3gan.metrics.weights import WEIGHTS
 from r3gan.study import StudyRun
-
-KEPT_CHECKPOINTS = 2  # the default of `r3gan train --keep-checkpoints`
+from r3gan.training import KEPT_CHECKPOINTS
 
 
 @dataclass(frozen=True, kw_only=True)

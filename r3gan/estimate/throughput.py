@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.files import read_json
-from r3gan.hardware import folder_name
 from r3gan.metrics import find_metric
+from r3gan.records.hardware import folder_name
+from r3gan.records.schema import Convergence, Evaluation, Provenance
+from r3gan.records.store import Store
 from r3gan.study import StudyRun
-from r3gan.tables.speed import read_benchmarks
 
-HINT = "remove it, or measure it again"
 BENCHMARK = "benchmark"
 
 
@@ -51,11 +49,6 @@ class Measurement:
     protocol: Protocol | None = None  # of an evaluation
 
 
-def devices_of(device: dict[str, Any]) -> int:
-    """How many GPUs, or cores, a record's device stands for."""
-    return int(device["count"]) * int(device["threads"] if device["type"] == "cpu" else 1)
-
-
 def protocol_of(run: StudyRun, *, converging: bool) -> Protocol:
     """How the study has a run evaluated."""
     return Protocol(
@@ -68,25 +61,23 @@ def protocol_of(run: StudyRun, *, converging: bool) -> Protocol:
 
 def read_training(results: Path) -> list[Measurement]:
     """Finished trainings on any machine, then the benchmarks' iterations."""
-    found = []
-    for origin, record in _records(results):
-        training = record["training"]
-        if training["outcome"] == "trained":  # not imported, not cut short by a failure
-            stamp = training["provenance"]
-            found.append(_measured(origin, record, stamp, training["images_seen"], training["seconds"]))
-    for hardware, benchmark in read_benchmarks("steps", results).items():
-        devices = devices_of(benchmark["provenance"]["device"])
+    store, found = Store(results), list[Measurement]()
+    for origin, record in _records(store):
+        training = record.training
+        if training.outcome == "trained" and training.seconds:  # not imported, not cut short by a failure
+            found.append(_measured(origin, record, training.provenance, training.images_seen, training.seconds))
+    for hardware, benchmark in store.step_benchmarks("steps").items():
         found += [
             Measurement(
                 origin=BENCHMARK,
-                config=entry["config"],
-                dataset=entry["size"],
+                config=timing.config,
+                dataset=timing.size,
                 hardware=hardware,
-                amount=entry["img_per_s"],
-                device_seconds=devices,
+                amount=timing.img_per_s,
+                device_seconds=benchmark.provenance.device.units,
             )
-            for entry in benchmark["measured"]
-            if entry["step"] == "iteration" and entry["size"] in SIZES
+            for timing in benchmark.measured
+            if timing.step == "iteration" and timing.size in SIZES
         ]
     return found
 
@@ -94,27 +85,28 @@ def read_training(results: Path) -> list[Measurement]:
 def read_evaluation(results: Path) -> list[Measurement]:
     """Evaluations on any machine, those of convergence point by point."""
     found = []
-    for origin, record in _records(results):
-        if not record["metrics"]:  # training had failed: there was nothing to measure
+    for origin, record in _records(Store(results)):
+        if not record.metrics:  # training had failed: there was nothing to measure
             continue
-        first = next(iter(record["metrics"].values()))
-        points = record.get("points")
-        seconds = sum(point["evaluate_seconds"] for point in points) if points else record["seconds"]
+        first = next(iter(record.metrics.values()))
+        if isinstance(record, Convergence):
+            amount, seconds = len(record.points), sum(point.evaluate_seconds for point in record.points)
+        else:
+            amount, seconds = 1, record.seconds
         protocol = Protocol(
-            metrics=tuple(record["metrics"]),
-            samples=first["n_fake"],
-            draws=len(first["drawing_seeds"]),
-            converging=bool(points),
+            metrics=tuple(record.metrics),
+            samples=first.n_fake,
+            draws=len(first.drawing_seeds),
+            converging=isinstance(record, Convergence),
         )
-        amount = len(points) if points else 1
-        found.append(_measured(origin, record, record["provenance"], amount, seconds, protocol))
+        found.append(_measured(origin, record, record.provenance, amount, seconds, protocol))
     return found
 
 
 def _measured(
     origin: str,
-    record: dict[str, Any],
-    stamp: dict[str, Any],
+    record: Evaluation | Convergence,
+    stamp: Provenance,
     amount: float,
     seconds: float,
     protocol: Protocol | None = None,
@@ -122,18 +114,17 @@ def _measured(
     """What a record says of a run, on the machine of its stamp."""
     return Measurement(
         origin=origin,
-        config=record["config"],
-        dataset=record["dataset"],
-        hardware=folder_name(stamp["device"]["name"]),
+        config=record.config,
+        dataset=record.dataset,
+        hardware=folder_name(stamp.device.name),
         amount=amount,
-        device_seconds=seconds * devices_of(stamp["device"]),
+        device_seconds=seconds * stamp.device.units,
         protocol=protocol,
     )
 
 
-def _records(results: Path) -> Iterable[tuple[str, dict[str, Any]]]:
-    for path in sorted(results.glob("*/*/*/seed*/*.json")):
-        if path.name in ("metrics.json", "convergence.json"):
-            record = read_json(path, HINT)
-            if record["config"] in CONFIGS and record["dataset"] in SIZES:  # else its work cannot be counted
-                yield str(path.relative_to(results)), record
+def _records(store: Store) -> Iterable[tuple[str, Evaluation | Convergence]]:
+    for origin in store.find():
+        record = store.run_record(origin)
+        if record.config in CONFIGS and record.dataset in SIZES:  # else its work cannot be counted
+            yield origin, record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +27,17 @@ class Metric:
     reals: Literal["none", "statistics", "features"]  # what is needed of them: their mean and covariance, or each one
     compute: Callable[[Sample, Sample], float]
     floor: Callable[[int], float] | None = None  # what a perfect sampler is expected to score with n samples
+
+    def sort_key(self, value: float) -> float:
+        """The value with the sign that makes smaller better."""
+        return value if self.better == "lower" else -value
+
+    def best(self, values: Iterable[float]) -> float:
+        return min(values, key=self.sort_key)
+
+    def reaches(self, value: float, target: float) -> bool:
+        """Whether `value` is at least as good as `target`."""
+        return self.sort_key(value) <= self.sort_key(target)
 
 
 def _frechet(reals: Sample, fakes: Sample) -> float:

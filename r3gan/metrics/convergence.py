@@ -12,20 +12,17 @@ from typing import Any
 
 import torch
 
-from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
+from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
 from r3gan.files import read_json, write_json, write_text
-from r3gan.metrics import find_metric
-from r3gan.metrics.evaluate import Plan, check_data, draw_samples, open_networks, real_samples, score
-from r3gan.metrics.extractors import find_extractor
-from r3gan.metrics.ranks import Ranks
-from r3gan.provenance import stamp
+from r3gan.metrics.evaluate import Measurement, Plan, check_data, initial_generator
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 
 def converge(
-    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
+    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> dict[str, Any]:
     """Write convergence.json of a run into `out` and return it: a point a snapshot, the mean over the plan's draws.
 
@@ -34,7 +31,6 @@ def converge(
     A point has kimg, the seconds of training up to it (without evaluation, without writing the snapshot) and those of
     its own evaluation (drawing, features, metrics; the reals, which are looked at once, are not in it).
     """
-    ranks = ranks or Ranks()
     hint = "train it with `r3gan train ... --snapshot-kimg KIMG`"
     training = read_json(run_folder / "train.json", hint)
     if not training.get("snapshots"):
@@ -42,17 +38,13 @@ def converge(
     if training.get("best"):
         raise UserError(f"{run_folder} kept only its best snapshot: {hint} without --keep-best")
     check_data(dataset, training, run_folder)
-    generator = find_config(training["config"]).networks.generator(SIZES[training["dataset"]]).to(device).eval()
-    networks = open_networks(plan, device)
-    reals, files = real_samples(plan, dataset, networks, ranks)
+    generator = initial_generator(training, device)
+    measurement = Measurement.prepare(plan, dataset, device, world)
     points = []
     for snapshot in training["snapshots"]:
         started = time.perf_counter()
         load_network(run_folder / snapshot["file"], generator, hint)
-        draws = []
-        for seed in range(plan.draws):
-            batches = draw_samples(generator, plan.samples, seed, dataset.labels, ranks)
-            draws.append(score(plan, reals, networks, batches, ranks, f"{snapshot['kimg']:g} kimg"))
+        draws = [measurement.score(generator, seed, f"{snapshot['kimg']:g} kimg") for seed in range(plan.draws)]
         values = {name: fmean(draw[name] for draw in draws) for name in plan.metrics}
         point = {"kimg": snapshot["kimg"], "train_seconds": snapshot["seconds"], "values": values}
         points.append(point | {"evaluate_seconds": round(time.perf_counter() - started, 3)})
@@ -63,20 +55,18 @@ def converge(
         "points": points,
         "metrics": {
             name: {
-                "protocol": find_metric(name).protocol,
-                "features": find_extractor(find_metric(name).extractor).protocol,
-                "extractor": {"name": find_metric(name).extractor, **networks[find_metric(name).extractor].record},
+                **measurement.protocol(name),
                 "n_fake": plan.samples,
                 "drawing_seeds": list(range(plan.draws)),
-                "reference": files.get(name),
+                "reference": measurement.references.get(name),
             }
             for name in plan.metrics
         },
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": len(dataset.images)},
         "training": training,
-        "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
+        "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if ranks.leads:
+    if world.is_rank0:
         write_text(out / "convergence.csv", as_csv(points))
         write_json(out / "convergence.json", record)
         print(f"{out}: {len(points)} points, {points[0]['kimg']:g} to {points[-1]['kimg']:g} kimg")

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -17,21 +17,22 @@ from torch import Tensor
 
 from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
+from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import RECORD_SCHEMA, find_metric
 from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
-from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, look_at
 from r3gan.pictures import quantise, save_grid
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 SAMPLE_BATCH = 250
 DATA_PROTOCOL = ("protocol", "digit_pool", "stacking_seed", "padding", "filter", "skipped")  # of a data set's manifest
 GRID_IMAGES = 32
+TRAIN_FIRST = "train it first with `r3gan train`, or check the spelling of RUN"
 SNAPSHOTS = ("last", "best")  # the trained G, or the one that `r3gan train --keep-best` kept
 Key = tuple[str, str]  # feature network, output
 
@@ -54,7 +55,7 @@ class Plan:
 
 
 def draw_samples(
-    generator: GeneratorNetwork, count: int, drawing_seed: int, labels: np.ndarray[Any, Any], ranks: Ranks
+    generator: GeneratorNetwork, count: int, drawing_seed: int, labels: np.ndarray[Any, Any], world: World
 ) -> Iterator[Tensor]:
     """A rank's blocks of `count` uint8 images [N, C, R, R].
 
@@ -63,7 +64,7 @@ def draw_samples(
     """
     device = next(generator.parameters()).device
     blocks = -(-count // SAMPLE_BATCH)
-    for block in range(ranks.rank, blocks, ranks.size):
+    for block in range(world.rank, blocks, world.size):
         n = min(SAMPLE_BATCH, count - block * SAMPLE_BATCH)
         sequence = np.random.SeedSequence([drawing_seed, block])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
@@ -81,44 +82,80 @@ def open_networks(plan: Plan, device: torch.device) -> dict[str, FeatureNetwork]
     return {name: find_extractor(name).open(plan.places, device) for name in names}
 
 
-def real_samples(
-    plan: Plan, dataset: Dataset, networks: dict[str, FeatureNetwork], ranks: Ranks
-) -> tuple[dict[str, Sample], dict[str, Any]]:
-    """What each metric compares with, and the record of the statistics files among it."""
-    wanted: dict[Key, bool] = {}
-    given: dict[str, Sample] = {}
-    files: dict[str, Any] = {}
-    for metric, key in plan.keys().items():
-        if metric in plan.references:
-            given[metric], files[metric] = read_statistics(*plan.references[metric])
-        elif find_metric(metric).reals != "none":
-            wanted[key] = wanted.get(key, False) or find_metric(metric).reals == "features"
-    computed = reference_samples(dataset, networks, wanted, ranks, plan.cache)
-    nothing = Sample(count=0)
-    return {name: given.get(name) or computed.get(key, nothing) for name, key in plan.keys().items()}, files
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A plan made ready to score any generator: feature networks are open and the reals have been measured."""
 
+    plan: Plan
+    dataset: Dataset
+    world: World
+    networks: dict[str, FeatureNetwork]
+    reals: dict[str, Sample]  # by metric
+    references: dict[str, Any]  # the records of the statistics files, by metric
 
-def score(
-    plan: Plan,
-    reals: dict[str, Sample],
-    networks: dict[str, FeatureNetwork],
-    batches: Iterator[Tensor],
-    ranks: Ranks,
-    label: str,
-) -> dict[str, float]:
-    """Every metric of one draw of samples."""
-    outputs: dict[str, set[str]] = {}
-    for name, output in plan.keys().values():
-        outputs.setdefault(name, set()).add(output)
-    wanted = {name: (networks[name], outputs[name]) for name in networks}
-    fakes = look_at(batches, plan.samples, wanted, keep=True, ranks=ranks, label=label)
-    for metric, key in plan.keys().items():
-        theirs = reals[metric].moments
-        if theirs is not None and len(theirs[0]) != fakes[key].features.shape[1]:
-            raise UserError(
-                f"--reference {metric}: the file has {len(theirs[0])} features, not {fakes[key].features.shape[1]}"
-            )
-    return {name: find_metric(name).compute(reals[name], fakes[key]) for name, key in plan.keys().items()}
+    @classmethod
+    def prepare(cls, plan: Plan, dataset: Dataset, device: torch.device, world: World) -> Measurement:
+        """Open the networks, compute or read what each metric compares with; all ranks together."""
+        networks = open_networks(plan, device)
+        wanted: dict[Key, bool] = {}
+        given: dict[str, Sample] = {}
+        references: dict[str, Any] = {}
+        for metric, key in plan.keys().items():
+            if metric in plan.references:
+                given[metric], references[metric] = read_statistics(*plan.references[metric])
+            elif find_metric(metric).reals != "none":
+                wanted[key] = wanted.get(key, False) or find_metric(metric).reals == "features"
+        computed = reference_samples(dataset, networks, wanted, world, plan.cache)
+        nothing = Sample(count=0)
+        reals = {name: given.get(name) or computed.get(key, nothing) for name, key in plan.keys().items()}
+        return cls(plan=plan, dataset=dataset, world=world, networks=networks, reals=reals, references=references)
+
+    def score(self, generator: GeneratorNetwork, drawing_seed: int, label: str) -> dict[str, float]:
+        """Every metric of one draw of samples; all ranks together."""
+        if not self.plan.metrics:
+            return {}
+        outputs: dict[str, set[str]] = {}
+        for name, output in self.plan.keys().values():
+            outputs.setdefault(name, set()).add(output)
+        wanted = {name: (self.networks[name], outputs[name]) for name in self.networks}
+        batches = draw_samples(generator, self.plan.samples, drawing_seed, self.dataset.labels, self.world)
+        fakes = look_at(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
+        for metric, key in self.plan.keys().items():
+            moments, found = self.reals[metric].moments, fakes[key].features.shape[1]
+            if moments is not None and len(moments[0]) != found:
+                raise UserError(f"--reference {metric}: the file has {len(moments[0])} features, not {found}")
+        return {name: find_metric(name).compute(self.reals[name], fakes[key]) for name, key in self.plan.keys().items()}
+
+    def protocol(self, name: str) -> dict[str, Any]:
+        """How a metric is measured, for records."""
+        extractor = find_metric(name).extractor
+        return {
+            "protocol": find_metric(name).protocol,
+            "features": find_extractor(extractor).protocol,
+            "extractor": {"name": extractor, **self.networks[extractor].record},
+        }
+
+    def describe(self, name: str, untrained: dict[str, float], draws: list[dict[str, float]]) -> dict[str, Any]:
+        """A metric's numbers and the protocol they were measured under; `value` is the mean over draws."""
+        metric, dataset = find_metric(name), self.dataset
+        values = [draw[name] for draw in draws]
+        counts_reals = name not in self.references and metric.reals != "none"
+        record: dict[str, Any] = {
+            "value": fmean(values),
+            "draws": values,
+            "draws_std": stdev(values) if len(values) > 1 else None,
+            "untrained": untrained.get(name),
+            "n_fake": self.plan.samples,
+            "n_real": len(dataset.images) if counts_reals else None,
+            "drawing_seeds": list(range(self.plan.draws)),
+            **self.protocol(name),
+            "images": f"{dataset.images.shape[-1]} px, {dataset.manifest.get('filter') or 'no'} filter, uint8",
+        }
+        if name in self.references:
+            record["reference"] = self.references[name]
+        if metric.floor:
+            record["floor"] = metric.floor(self.plan.samples)
+        return record
 
 
 def check_data(dataset: Dataset, training: dict[str, Any], run_folder: Path) -> None:
@@ -128,42 +165,35 @@ def check_data(dataset: Dataset, training: dict[str, Any], run_folder: Path) -> 
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
 
 
+def initial_generator(training: dict[str, Any], device: torch.device) -> GeneratorNetwork:
+    """A run's generator with the weights that its training began with, in eval mode."""
+    torch.manual_seed(training["seed"])
+    return find_config(training["config"]).networks.generator(SIZES[training["dataset"]]).to(device).eval()
+
+
 def evaluate(
-    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, ranks: Ranks | None = None
+    run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> dict[str, Any]:
     """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
 
     Each metric is computed for the trained generator (moving average, last snapshot), once a draw, and for the same
     generator before training. A run whose training diverged has no numbers: its outcome is "Fail".
     """
-    ranks = ranks or Ranks()
     started = time.perf_counter()
-    hint = "run `r3gan train` first, or name the run's folder with --run"
-    training = read_json(run_folder / "train.json", hint)
+    training = read_json(run_folder / "train.json", TRAIN_FIRST)
     check_data(dataset, training, run_folder)
-    config, size = find_config(training["config"]), SIZES[training["dataset"]]
-    torch.manual_seed(training["seed"])
-    generator = config.networks.generator(size).to(device).eval()  # as training began
-    measured = bool(plan.metrics) and training["outcome"] != "Fail"
-    networks = open_networks(plan, device) if measured else {}
-    reals, files = real_samples(plan, dataset, networks, ranks) if measured else ({}, {})
-
-    def draw(drawing_seed: int, label: str) -> dict[str, float]:
-        batches = draw_samples(generator, plan.samples, drawing_seed, dataset.labels, ranks)
-        return score(plan, reals, networks, batches, ranks, label)
-
-    untrained = draw(0, "untrained") if measured and training["outcome"] != "imported" else {}
+    if training["outcome"] == "Fail":
+        plan = replace(plan, metrics=())
     weights, which = chosen_snapshot(plan, training, run_folder)
-    load_network(weights, generator, hint)
-    draws = [draw(seed, f"draw {seed}") for seed in range(plan.draws)] if measured else []
+    untrained, generator = initial_generator(training, device), initial_generator(training, device)
+    load_network(weights, generator, TRAIN_FIRST)
+    measurement = Measurement.prepare(plan, dataset, device, world)
+    before = measurement.score(untrained, 0, "untrained") if training["outcome"] != "imported" else {}
+    draws = [measurement.score(generator, seed, f"draw {seed}") for seed in range(plan.draws)]
     record = {
         "schema": RECORD_SCHEMA,
         **{key: training[key] for key in ("scale", "dataset", "config", "seed", "outcome")},
-        "metrics": {
-            name: metric_record(plan, name, untrained, draws, dataset, networks, files) | which
-            for name in plan.metrics
-            if draws
-        },
+        "metrics": {name: measurement.describe(name, before, draws) | which for name in plan.metrics},
         "data": {
             "dataset": dataset.name,
             "sha256": dataset.manifest["sha256"],
@@ -173,17 +203,16 @@ def evaluate(
         "generator_sha256": sha256(weights),
         "seconds": round(time.perf_counter() - started, 1),
         "training": training,
-        "provenance": stamp(str(device), torch.get_num_threads(), ranks.size),
+        "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if not ranks.leads:
-        return record
-    save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
-    if (run_folder / "loss.csv").exists():  # an imported run has none
-        with atomic(out / "loss.csv") as temporary:
-            shutil.copyfile(run_folder / "loss.csv", temporary)
-    write_json(out / "metrics.json", record)
-    values = {name: metric["value"] for name, metric in record["metrics"].items()}
-    print(f"{out}: {json.dumps(values) if values else training['outcome']}")
+    if world.is_rank0:
+        save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
+        if (run_folder / "loss.csv").exists():  # an imported run has none
+            with atomic(out / "loss.csv") as temporary:
+                shutil.copyfile(run_folder / "loss.csv", temporary)
+        write_json(out / "metrics.json", record)
+        values = {name: metric["value"] for name, metric in record["metrics"].items()}
+        print(f"{out}: {json.dumps(values) if values else training['outcome']}")
     return record
 
 
@@ -198,38 +227,6 @@ def chosen_snapshot(plan: Plan, training: dict[str, Any], run_folder: Path) -> t
         )
     chosen_by = {key: best[key] for key in ("metric", "value", "samples", "of", "kimg")}
     return run_folder / best["file"], {"snapshot": "best", "chosen_by": chosen_by}
-
-
-def metric_record(
-    plan: Plan,
-    name: str,
-    untrained: dict[str, float],
-    draws: list[dict[str, float]],
-    dataset: Dataset,
-    networks: dict[str, FeatureNetwork],
-    files: dict[str, Any],
-) -> dict[str, Any]:
-    """A metric's numbers and the protocol they were measured under; `value` is the mean over draws."""
-    metric = find_metric(name)
-    values = [draw[name] for draw in draws]
-    record: dict[str, Any] = {
-        "value": fmean(values),
-        "draws": values,
-        "draws_std": stdev(values) if len(values) > 1 else None,
-        "untrained": untrained.get(name),
-        "n_fake": plan.samples,
-        "n_real": None if name in files or metric.reals == "none" else len(dataset.images),
-        "drawing_seeds": list(range(plan.draws)),
-        "protocol": metric.protocol,
-        "features": find_extractor(metric.extractor).protocol,
-        "extractor": {"name": metric.extractor, **networks[metric.extractor].record},
-        "images": f"{dataset.images.shape[-1]} px, {dataset.manifest.get('filter') or 'no'} filter, uint8",
-    }
-    if name in files:
-        record["reference"] = files[name]
-    if metric.floor:
-        record["floor"] = metric.floor(plan.samples)
-    return record
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -55,12 +54,26 @@ def load_torchscript(path: Path, *, resize_inside: bool) -> nn.Module:
 
 
 def load_pytorch(path: Path) -> nn.Module:
-    """clean-fid's copy of pytorch-fid's network, its download replaced by the verified file."""
-    from cleanfid import inception_pytorch
+    """pytorch-fid's network as clean-fid has it, filled from the verified file; [N, 3, H, W] in [-1, 1] to [N, 2048].
 
-    weights = torch.load(path, weights_only=True, map_location="cpu")
-    with mock.patch.object(inception_pytorch, "load_state_dict_from_url", return_value=weights):
-        return inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False)
+    clean-fid's own constructor would download the weights.
+    """
+    from cleanfid import inception_pytorch as blocks
+    from torchvision.models import inception_v3
+
+    network = inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
+    network.Mixed_5b = blocks.FIDInceptionA(192, pool_features=32)
+    network.Mixed_5c = blocks.FIDInceptionA(256, pool_features=64)
+    network.Mixed_5d = blocks.FIDInceptionA(288, pool_features=64)
+    network.Mixed_6b = blocks.FIDInceptionC(768, channels_7x7=128)
+    network.Mixed_6c = blocks.FIDInceptionC(768, channels_7x7=160)
+    network.Mixed_6d = blocks.FIDInceptionC(768, channels_7x7=160)
+    network.Mixed_6e = blocks.FIDInceptionC(768, channels_7x7=192)
+    network.Mixed_7b = blocks.FIDInceptionE_1(1280)
+    network.Mixed_7c = blocks.FIDInceptionE_2(2048)
+    network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+    network.fc = nn.Identity()
+    return network.requires_grad_(False)
 
 
 class InceptionFeatures:
@@ -72,7 +85,7 @@ class InceptionFeatures:
         self.record: dict[str, Any] = {"sha256": found, "mode": mode}
         if mode == "legacy_pytorch":
             network = load_pytorch(path)
-            self.features: Callable[[Tensor], Tensor] = lambda x: network(resized_bilinear(x) / 255)[0].flatten(1)
+            self.features: Callable[[Tensor], Tensor] = lambda x: network(2 * (resized_bilinear(x) / 255) - 1)
         else:
             network = load_torchscript(path, resize_inside=mode == "legacy_tensorflow")
             resize = resized_clean if mode == "clean" else lambda x: x

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from r3gan.data.loader import Dataset
+from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.files import atomic, sha256
 from r3gan.metrics.extractors import FeatureNetwork, find_extractor
-from r3gan.metrics.ranks import Ranks
 from r3gan.metrics.samples import Sample, look_at
 
 CACHE = Path("work/cache/reference")
@@ -62,12 +62,12 @@ def write_cached(path: Path, sample: Sample) -> Sample:
     return Sample(count=sample.count, kept=sample.kept, moments=(mean, covariance))
 
 
-def real_batches(dataset: Dataset, ranks: Ranks) -> Iterator[Tensor]:
+def real_batches(dataset: Dataset, world: World) -> Iterator[Tensor]:
     """A rank's chunks of the reals, uint8 [N, C, R, R]."""
     size = max(1, CHUNK_BYTES // dataset.images[0].nbytes)
-    if ranks.size > 1:
-        size = min(size, -(-len(dataset.images) // ranks.size))
-    for start in range(ranks.rank * size, len(dataset.images), ranks.size * size):
+    if world.size > 1:
+        size = min(size, -(-len(dataset.images) // world.size))
+    for start in range(world.rank * size, len(dataset.images), world.size * size):
         yield torch.from_numpy(np.array(dataset.images[start : start + size]))
 
 
@@ -75,7 +75,7 @@ def reference_samples(
     dataset: Dataset,
     networks: dict[str, FeatureNetwork],
     wanted: dict[tuple[str, str], bool],
-    ranks: Ranks,
+    world: World,
     cache: Path = CACHE,
 ) -> dict[tuple[str, str], Sample]:
     """Samples of the reals by (network, output); `wanted` says of each whether every image's features are needed."""
@@ -84,19 +84,19 @@ def reference_samples(
         network = networks[name]
         path = cache_path(cache, dataset, name, network, output)
         cached = read_cached(path, keep)
-        ranks.barrier()  # else a slow rank would find what a fast one has just written, and leave it waiting
+        world.barrier()  # else a slow rank would find what a fast one has just written, and leave it waiting
         if cached is None:
             outputs: Collection[str] = (output,)
             seen = look_at(
-                real_batches(dataset, ranks),
+                real_batches(dataset, world),
                 len(dataset.images),
                 {name: (network, outputs)},
                 keep=keep,
-                ranks=ranks,
+                world=world,
                 label=f"{name}, reals",
             )
             cached = seen[name, output]
-            if ranks.leads:
+            if world.is_rank0:
                 cached = write_cached(path, cached)
         found[name, output] = cached
     return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from r3gan.distributed import World
 from r3gan.metrics.extractors import FeatureNetwork
 from r3gan.metrics.frechet import Moments, Statistics
-from r3gan.metrics.ranks import Ranks
 from r3gan.progress import Progress
 
 
@@ -37,13 +39,19 @@ class Sample:
         return gathered.statistics()
 
 
+def interleaved(blocks: list[list[Tensor]]) -> Tensor:
+    """Every rank's blocks in the order of the images: block 0 of rank 0, block 0 of rank 1, ..."""
+    rounds = itertools.zip_longest(*blocks)
+    return torch.cat([block for together in rounds for block in together if block is not None])
+
+
 def look_at(
     batches: Iterable[Tensor],
     count: int,
     networks: Mapping[str, tuple[FeatureNetwork, Collection[str]]],
     *,
     keep: bool,
-    ranks: Ranks,
+    world: World,
     label: str,
 ) -> dict[tuple[str, str], Sample]:
     """Samples by (network, output) of uint8 image batches; every batch is one block of this rank's.
@@ -53,7 +61,7 @@ def look_at(
     """
     kept: dict[tuple[str, str], list[Tensor]] = {}
     moments: dict[tuple[str, str], Moments] = {}
-    with Progress(label, count, "img", shown=ranks.leads) as progress:
+    with Progress(label, count, "img", shown=world.is_rank0) as progress:
         for images in batches:
             for name, (network, outputs) in networks.items():
                 for output, value in network(images, outputs).items():
@@ -61,14 +69,16 @@ def look_at(
                         kept.setdefault((name, output), []).append(value)
                     else:
                         moments.setdefault((name, output), Moments()).add(value)
-            progress.advance(len(images) * ranks.size)
+            progress.advance(len(images) * world.size)
     found = {}
     for name, (_, outputs) in networks.items():
         for output in sorted(outputs):
             key = name, output
             if keep:
-                features = ranks.interleaved(kept.get(key, []), count)
+                features = interleaved(world.gather(kept.get(key, [])))
+                assert len(features) == count
                 found[key] = Sample(count=count, kept=features)
             else:
-                found[key] = Sample(count=count, moments=ranks.summed(moments.get(key, Moments())).statistics())
+                together = Moments.of(world.gather(moments.get(key, Moments())))
+                found[key] = Sample(count=count, moments=together.statistics())
     return found

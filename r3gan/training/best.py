@@ -16,7 +16,7 @@ class Judge:
     """What measures G as training goes on; `score` is called by all ranks together and disturbs nothing of them."""
 
     metric: str
-    lower_is_better: bool
+    sort_key: Callable[[float], float]  # of the metric: makes smaller better
     samples: int
     score: Callable[[GeneratorNetwork], float]
 
@@ -26,9 +26,8 @@ class Judge:
 
     def best(self, snapshots: Sequence[Snapshot], out: Path) -> Snapshot | None:
         """The first of the best among the snapshots whose files lie in `out`; None where no value is finite."""
-        sign = 1 if self.lower_is_better else -1
         known = [s for s in self.judged(snapshots) if math.isfinite(s["value"]) and (out / s["file"]).exists()]
-        return min(known, key=lambda snapshot: sign * snapshot["value"], default=None)
+        return min(known, key=lambda s: self.sort_key(s["value"]), default=None)
 
     def prune(self, snapshots: Sequence[Snapshot], out: Path) -> None:
         """Remove all judged but the best; only when what is known of them has been saved, so that a kill loses none."""

@@ -42,7 +42,7 @@ def save(folder: Path, state: State, identity: Header, keep: int) -> bool:
     the answer is no.
     """
     tensors = tensors_of(state)
-    if not state.world.leads:
+    if not state.world.is_rank0:
         return False
     kept = {name: getattr(state, name) for name in KEPT_PLAIN}
     header = {"identity": identity, "micro": state.share.micro, **kept}

@@ -7,13 +7,12 @@ step. ZeRO stage 3 shards the parameters those passes need, and is refused.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.training.batching import Share
 
@@ -30,6 +29,23 @@ class Engine(Protocol):
     def export_state(self) -> dict[str, Tensor]: ...
 
     def import_state(self, tensors: dict[str, Tensor]) -> None: ...
+
+
+def export_adam(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's moments and steps by parameter name; empty before the first step."""
+    state = optimiser.state
+    named = {name: state[p] for name, p in network.named_parameters() if p in state}
+    return {f"{name}/{part}": value for name, parts in named.items() for part, value in parts.items()}
+
+
+def import_adam(network: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    for name, parameter in network.named_parameters():
+        if f"{name}/step" not in tensors:
+            continue
+        # In the parameter's memory layout, which fused Adam assumes.
+        moments = {part: torch.empty_like(parameter).copy_(tensors[f"{name}/{part}"]) for part in MOMENTS}
+        # Fused Adam needs the step on the parameter's device; plain Adam accepts either.
+        optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
 
 
 class PlainEngine:
@@ -53,19 +69,10 @@ class PlainEngine:
         self.optimiser.zero_grad(set_to_none=True)
 
     def export_state(self) -> dict[str, Tensor]:
-        """Adam's moments and steps by parameter name; empty before the first step."""
-        state = self.optimiser.state
-        named = {name: state[p] for name, p in self.network.named_parameters() if p in state}
-        return {f"{name}/{part}": value for name, parts in named.items() for part, value in parts.items()}
+        return export_adam(self.network, self.optimiser)
 
     def import_state(self, tensors: dict[str, Tensor]) -> None:
-        for name, parameter in self.network.named_parameters():
-            if f"{name}/step" not in tensors:
-                continue
-            # Laid out as the parameter is: fused Adam walks through the memory of both side by side.
-            moments = {part: torch.empty_like(parameter).copy_(tensors[f"{name}/{part}"]) for part in MOMENTS}
-            # Fused Adam counts on the parameter's device; the plain one on the CPU is content with either.
-            self.optimiser.state[parameter] = {"step": tensors[f"{name}/step"].to(parameter.device).clone()} | moments
+        import_adam(self.network, self.optimiser, tensors)
 
 
 class DeepSpeedEngine:
@@ -108,7 +115,7 @@ class DeepSpeedEngine:
         from deepspeed.utils import safe_get_full_optimizer_state
 
         if self.zero_stage == 0:
-            return PlainEngine.export_state(self)  # type: ignore[arg-type]
+            return export_adam(self.network, self.optimiser)
         steps = [state["step"] for state in self._sharded_steps() if "step" in state]
         if not steps:
             return {}
@@ -122,7 +129,7 @@ class DeepSpeedEngine:
         from deepspeed.utils import safe_set_full_fp32_param, safe_set_full_optimizer_state
 
         if self.zero_stage == 0:
-            PlainEngine.import_state(self, tensors)  # type: ignore[arg-type]
+            import_adam(self.network, self.optimiser, tensors)
             return
         if not tensors:
             return
@@ -155,62 +162,18 @@ def build_engine(
     return DeepSpeedEngine(network, optimiser, share, zero_stage)
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """The processes that train one run together; `zero_stage` None means plain torch in this process alone."""
-
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
-    zero_stage: int | None = None
-
-    @property
-    def leads(self) -> bool:
-        """Whether this rank writes the results."""
-        return self.rank == 0
-
-    def describe(self) -> dict[str, Any]:
-        """For the record."""
-        return {"engine": "torch" if self.zero_stage is None else "deepspeed", "zero_stage": self.zero_stage}
-
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over ranks of a tensor; a new tensor."""
-        if self.size == 1:
-            return values
-        values = values.clone()
-        torch.distributed.all_reduce(values)
-        return values / self.size
-
-    def any(self, flags: Iterable[bool]) -> list[bool]:
-        """For each flag, whether any rank has it raised."""
-        flags = list(flags)
-        if self.size == 1:
-            return flags
-        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-        raised = torch.tensor(flags, dtype=torch.float32, device=device)
-        torch.distributed.all_reduce(raised)
-        return [bool(value > 0) for value in raised.tolist()]
-
-    def host_group(self) -> Any:
-        """A group of all ranks that exchanges what lies on the CPU, which the GPUs' own cannot; None where alone."""
-        return torch.distributed.new_group(backend="gloo") if self.size > 1 else None
-
-    def barrier(self) -> None:
-        if self.size > 1:
-            torch.distributed.barrier()
-
-    def leave(self) -> None:
-        if self.zero_stage is not None and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def join_world(engine: str, zero_stage: int, device: torch.device) -> World:
-    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK), or be alone."""
+def choose_zero_stage(engine: str, zero_stage: int) -> int | None:
+    """The ZeRO stage of DeepSpeed, or None for plain torch, which trains in one process."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if engine == "torch" or (engine == "auto" and size == 1):
-        if size > 1:
-            raise UserError("--engine torch trains in one process; with several ranks use --engine deepspeed")
-        return World()
+    if engine == "deepspeed" or (engine == "auto" and size > 1):
+        return zero_stage
+    if size > 1:
+        raise UserError("--engine torch trains in one process; with several ranks use --engine deepspeed")
+    return None
+
+
+def join_deepspeed(device: torch.device) -> World:
+    """Join the processes a launcher started (RANK, WORLD_SIZE, LOCAL_RANK), or be alone, under DeepSpeed."""
     if device.type == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("MASTER_ADDR", "127.0.0.1")):
@@ -220,9 +183,7 @@ def join_world(engine: str, zero_stage: int, device: torch.device) -> World:
     import deepspeed
 
     deepspeed.init_distributed(dist_backend="nccl" if device.type == "cuda" else "gloo", auto_mpi_discovery=False)
-    return World(
-        rank=int(os.environ["RANK"]), size=size, local_rank=int(os.environ["LOCAL_RANK"]), zero_stage=zero_stage
-    )
+    return World.of_launcher()
 
 
 def free_port() -> int:

@@ -14,17 +14,17 @@ from torch import Tensor
 
 from r3gan.configs import SIZES
 from r3gan.data.loader import Dataset
+from r3gan.distributed import ALONE, World
 from r3gan.ema import update_ema
 from r3gan.errors import UserError
 from r3gan.files import write_json
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.schedules import ema_beta
-from r3gan.training import checkpoint
+from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import Judge, Snapshot
 from r3gan.training.curve import Diverged, Tick, write_curve
-from r3gan.training.engine import World
 from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
 from r3gan.training.signals import Stopped, StopRequests
@@ -44,11 +44,12 @@ class Options:
     out: Path
     work: Path
     device: torch.device
-    world: World = field(default_factory=World)
+    world: World = ALONE
+    zero_stage: int | None = None  # of DeepSpeed; None: plain torch in one process
     wanted: Mapping[str, str | None] = field(default_factory=dict)  # overrides of the device's Execution
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
-    keep_checkpoints: int = 2
+    keep_checkpoints: int = KEPT_CHECKPOINTS
     snapshot_kimg: float | None = None  # how often G is kept, for its convergence to be measured afterwards
     judge: Judge | None = None  # measures each of these snapshots as it comes, and the last G; only the best is kept
     tensorboard: bool = False
@@ -59,6 +60,10 @@ class Options:
     def checkpoints(self) -> Path:
         return self.work / "checkpoints"
 
+    def describe_engine(self) -> dict[str, Any]:
+        engine = "torch" if self.zero_stage is None else "deepspeed"
+        return {"engine": engine, "zero_stage": self.zero_stage, "launch": self.launch}
+
 
 def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
     """Train to the end of the recipe; write generator.safetensors, loss.csv and train.json into `options.out`.
@@ -68,7 +73,7 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
     """
     check(run, dataset)
     keep_freed_memory()
-    with only_one(options.work) if options.world.leads else contextlib.nullcontext():
+    with only_one(options.work) if options.world.is_rank0 else contextlib.nullcontext():
         return train_locked(run, dataset, options)
 
 
@@ -78,11 +83,13 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
     identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
     found = newest_checkpoint(options, identity)
     micro = options.micro_batch or (found[0]["micro"] if found else None)
-    state = build_state(run, dataset, device, wanted=options.wanted, micro=micro, world=world)
+    state = build_state(
+        run, dataset, device, wanted=options.wanted, micro=micro, world=world, zero_stage=options.zero_stage
+    )
     if found:
         checkpoint.restore(state, *found)
     total_images = round(run.recipe.total_kimg * 1000)
-    if world.leads:
+    if world.is_rank0:
         at = f"goes on at {state.images_seen / 1000:g} of" if found else "trains"
         print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
     outcome: dict[str, Any] = {"outcome": "trained"}
@@ -101,11 +108,11 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         "snapshot_kimg": options.snapshot_kimg,
         "snapshots": state.snapshots,
         "best": options.judge.describe(state.snapshots, options.out) if options.judge else None,
-        "execution": asdict(state.execution) | asdict(state.share) | world.describe() | {"launch": options.launch},
+        "execution": asdict(state.execution) | asdict(state.share) | options.describe_engine(),
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
-    if world.leads:
+    if world.is_rank0:
         save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
         write_json(options.out / "train.json", record)
@@ -130,9 +137,9 @@ def only_one(work: Path) -> IO[bytes]:
 
 def newest_checkpoint(options: Options, identity: checkpoint.Header) -> checkpoint.Found | None:
     """What the run goes on from; rank 0 looks first, since it may have to set a foreign checkpoint aside."""
-    found = checkpoint.latest(options.checkpoints, identity) if options.world.leads else None
+    found = checkpoint.latest(options.checkpoints, identity) if options.world.is_rank0 else None
     options.world.barrier()
-    return found if options.world.leads else checkpoint.latest(options.checkpoints, identity)
+    return found if options.world.is_rank0 else checkpoint.latest(options.checkpoints, identity)
 
 
 def check(run: Run, dataset: Dataset) -> None:
@@ -150,17 +157,18 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
     tick, saved, since = Tick(run, state), time.monotonic(), time.monotonic()
-    board = open_board(options.work / "tensorboard") if options.tensorboard and world.leads else None
+    board = open_board(options.work / "tensorboard") if options.tensorboard and world.is_rank0 else None
 
     def save() -> None:
         nonlocal saved, since
         saved = time.monotonic()
         state.seconds, since = state.seconds + saved - since, saved
         saved_well = checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
-        if options.judge and saved_well and world.leads:
+        if options.judge and saved_well and world.is_rank0:
             options.judge.prune(state.snapshots, options.out)
 
-    with StopRequests() as requests, Progress(f"train {run.config_name}", total_images, "img", world.leads) as progress:
+    shown = Progress(f"train {run.config_name}", total_images, "img", world.is_rank0)
+    with StopRequests() as requests, shown as progress:
         progress.advance(state.images_seen)
         while state.images_seen < total_images:
             hyper = Hyper.at(run.recipe, state.images_seen)
@@ -176,14 +184,14 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                     for name, value in state.curve[-1].items():
                         board.add_scalar(name, value, state.images_seen)
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
-            if world.leads and crossed(before, state.images_seen, snapshot_images):
+            if world.is_rank0 and crossed(before, state.images_seen, snapshot_images):
                 save_sample_grid(options.work, state, grid_z, grid_labels)
             if snapshot_due(options, before, state.images_seen, total_images):
                 pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
                 since, tick.started = since + pause, tick.started + pause
             progress.advance(batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
-                due = world.leads and time.monotonic() - saved >= options.checkpoint_seconds
+                due = world.is_rank0 and time.monotonic() - saved >= options.checkpoint_seconds
                 stop, due = world.any([requests.stop, due])
                 if stop or due:
                     save()
@@ -215,11 +223,11 @@ def keep_snapshot(options: Options, state: State, seconds: float) -> float:
     started = time.monotonic()
     snapshot: Snapshot = {"kimg": state.images_seen / 1000, "seconds": round(seconds, 3)}
     snapshot["file"] = f"snapshots/{state.images_seen:010d}.safetensors"
-    if state.world.leads:
+    if state.world.is_rank0:
         save_network(options.out / snapshot["file"], state.ema)
     if options.judge:
         snapshot |= {"metric": options.judge.metric, "value": options.judge.score(state.ema)}
-        if state.world.leads:
+        if state.world.is_rank0:
             print(f"{options.judge.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
     state.snapshots.append(snapshot)
     return time.monotonic() - started

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from r3gan.configs import SIZES, Config
 from r3gan.data.loader import Dataset, Stream
+from r3gan.distributed import ALONE, World
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 from r3gan.training.batching import Share, images_that_fit, share_of
-from r3gan.training.engine import Engine, World, build_engine
+from r3gan.training.engine import Engine, build_engine
 from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.losses import Losses
 from r3gan.training.run import Run
@@ -59,12 +60,15 @@ def build_state(
     *,
     wanted: Mapping[str, str | None] | None = None,
     micro: int | None = None,
-    world: World | None = None,
+    world: World = ALONE,
+    zero_stage: int | None = None,
 ) -> State:
-    """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch."""
-    world = world or World()
+    """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch.
+
+    `zero_stage` None trains by plain torch, else by DeepSpeed.
+    """
     generator, discriminator = build_networks(run.config, run.dataset, run.seed)
-    execution = choose_execution(run.config, generator, device, wanted or {}, world.zero_stage)
+    execution = choose_execution(run.config, generator, device, wanted or {}, zero_stage)
     for network in (generator, discriminator):
         network.to(device)
         execution.arrange(network, run.dataset)
@@ -73,7 +77,7 @@ def build_state(
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
     betas = run.recipe.beta1, run.recipe.beta2.base
     generator_engine, discriminator_engine = (
-        build_engine(network, execution.adam, betas, share, world.zero_stage) for network in (generator, discriminator)
+        build_engine(network, execution.adam, betas, share, zero_stage) for network in (generator, discriminator)
     )
     for network in (generator, discriminator, ema):
         execution.lay_out(network)

@@ -1,0 +1,83 @@
+"""What a configuration consists of: families of networks, the objective, and a training recipe per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from r3gan.configs.sizes import SIZES
+from r3gan.errors import unknown
+from r3gan.models.families import Networks
+from r3gan.schedules import Ramp
+
+constant = Ramp.constant
+OFF = constant(0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathLength:
+    """StyleGAN2's path length penalty; every `interval` steps on batch / `batch_shrink` samples."""
+
+    weight: float = 2.0
+    interval: int = 4
+    decay: float = 0.01
+    batch_shrink: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Training hyperparameters at one data set; amounts are in kimg, thousands of reals seen by D."""
+
+    batch: int
+    total_kimg: float
+    burn_in_kimg: float = 0.0
+    lr: Ramp
+    gamma: Ramp
+    beta1: float = 0.0
+    beta2: Ramp
+    ema_half_life_kimg: Ramp
+    augment_p: Ramp = OFF
+    xflip: bool = False
+    unpublished: tuple[str, ...] = ()  # fields that the paper does not state: our choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One configuration: networks, objective, and a recipe per data set it is trained on."""
+
+    title: str  # the row's name in published.csv
+    summary: str
+    networks: Networks
+    loss: str
+    penalties: tuple[str, ...]
+    penalty: str = "double-backward"
+    augmentation: str = "ada"  # of what D is shown: an entry of AUGMENTATIONS, at the recipe's `augment_p`
+    penalty_interval: int = 1  # steps between penalties; above 1 they are "lazy"
+    path_length: PathLength | None = None
+    unpublished: tuple[str, ...] = ()
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def paper_sizes(self) -> tuple[str, ...]:
+        """The data sets of the paper this configuration is used at, in the order of SIZES."""
+        return tuple(name for name, size in SIZES.items() if size.published and name in self.recipes)
+
+    def recipe(self, dataset: str) -> Recipe:
+        """The hyperparameters at a data set; UserError if it is not trained there."""
+        if dataset not in self.recipes:
+            raise unknown(f"data set for configuration {self.title!r}", dataset, self.recipes)
+        return self.recipes[dataset]
+
+    def describe(self, dataset: str) -> dict[str, Any]:
+        """Everything that defines a training run but its seed, as plain JSON values."""
+        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
+        plain["networks"] = described(self.networks)
+        del plain["recipes"]
+        return plain
+
+
+def described(networks: Any) -> dict[str, Any]:
+    """A family of networks as plain JSON values; a family may hold another, whose generator it trains."""
+    values = {item.name: getattr(networks, item.name) for item in fields(networks)}
+    plain = {name: described(value) if is_dataclass(value) else value for name, value in values.items()}
+    return {"family": type(networks).__name__} | plain

@@ -1,0 +1,2 @@
+def write_sheet(path, grids):
+    pass
