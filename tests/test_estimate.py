@@ -24,7 +24,7 @@ from r3gan.estimate.work import count_work, work_of
 from r3gan.metrics.extractors import EXTRACTORS
 from r3gan.records.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
 from r3gan.study import Study, read_all_studies, read_study
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from r3gan.training import checkpoint
 from r3gan.training.run import Run
 from r3gan.training.state import build_state

@@ -8,7 +8,7 @@ import pytest
 
 from r3gan.cli import build_parser
 from r3gan.study import read_all_studies
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS
 from tests.conftest import REPOSITORY
 
