@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lmdb
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from r3gan.data.source import Remote
+
+Files = dict[str, bytes]
 
 
 def idx(items: NDArray[np.uint8]) -> bytes:
@@ -43,22 +45,22 @@ def picture(color: Any, size: tuple[int, int] = (8, 8), mode: str = "RGB", endin
     return data.getvalue()
 
 
-def folder_of(path: Path, files: dict[str, bytes]) -> Path:
+def folder_of(path: Path, files: Files) -> Path:
     for name, data in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
     return path
 
 
-def zip_of(path: Path, files: dict[str, bytes]) -> Path:
+def zip_of(path: Path, files: Files) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return path
 
 
-def tar_of(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
+def tar_of(path: Path, files: Files, mode: Literal["w", "w:gz"] = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -66,7 +68,7 @@ def tar_of(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def lmdb_of(path: Path, files: dict[str, bytes]) -> Path:
+def lmdb_of(path: Path, files: Files) -> Path:
     with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as transaction:
         for name, data in files.items():
             transaction.put(name.encode(), data)

@@ -36,9 +36,8 @@ from r3gan.data.sources import SOURCES
 from r3gan.data.untrusted import BadPictureError
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, environment
-from tests.helpers import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
+from tests.helpers import MAKERS, Files, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
-Files = dict[str, bytes]
 Build = Callable[[Path], Path]  # writes a source below a folder and returns what --source names
 CUTS = (0.01, 0.1, 0.3, 0.5, 0.7)
 NOISE = random.Random(0).randbytes(2000)
