@@ -16,6 +16,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no othe
 FILTERS: Mapping[str, Image.Resampling] = {"box": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
 MODES_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 WITH_ALPHA = ("LA", "PA", "RGBA")
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # tags of TIFF
 ORIENTATION = 0x0112  # the EXIF tag; 1: upright
 TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,7 +68,13 @@ def to_8_bits(image: Image.Image) -> Image.Image:
         if "transparency" in image.info:
             raise BadPictureError("has 16 bits per channel and a transparent colour; convert it to 8 bits")
         return image
-    bits = image.tag_v2.get(258, (16,))[0] if isinstance(image, TiffImageFile) else 16
+    if image.mode == "I" and image.format != "PPM":
+        raise BadPictureError("has signed channels; convert it to 8 bits per channel")
+    bits = 16
+    if isinstance(image, TiffImageFile):
+        if image.tag_v2.get(PHOTOMETRIC) == 0:
+            raise BadPictureError("has 16 bits per channel with white as 0; convert it to 8 bits per channel")
+        bits = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]
     return Image.fromarray(np.rint(np.asarray(image) * (255 / (2**bits - 1))).clip(0, 255).astype(np.uint8))
 
 
