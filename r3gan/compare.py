@@ -13,7 +13,7 @@ from r3gan.metrics import METRICS
 from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
 from r3gan.tables.cell import Cell, as_json, read_table_file
-from r3gan.tables.registry import tables_of_cells
+from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import BETTER, MISSING, REGRESSIONS, WORSE, judge_value
 
 Tables = Mapping[str, Sequence[Cell]]
@@ -95,8 +95,8 @@ def read_tables(results: Path, names: Sequence[str]) -> dict[str, Sequence[Cell]
 
 
 def chosen_tables(names: Sequence[str]) -> list[str]:
-    """The tables of `names`, all where it is empty; UserError for one that is not made of numbers."""
-    known = tables_of_cells()
+    """The tables of `names`, all where it is empty; UserError for an unknown one."""
+    known = list(TABLES)
     for name in names:
         if name not in known:
             raise unknown("--table", name, known)

@@ -21,10 +21,10 @@ from r3gan.estimate.features import ARCHITECTURES, feature_work
 from r3gan.estimate.show import text
 from r3gan.estimate.throughput import read_training
 from r3gan.estimate.work import count_work, work_of
-from r3gan.records.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
 from r3gan.metrics.extractors import EXTRACTORS
+from r3gan.records.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
 from r3gan.study import Study, read_all_studies, read_study
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from r3gan.training import checkpoint
 from r3gan.training.run import Run
 from r3gan.training.state import build_state

@@ -9,19 +9,19 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from r3gan.report.matrix import panels_of
 
 from r3gan.errors import UserError
 from r3gan.estimate.record import write_costs
+from r3gan.pipeline.selection import needed_records
 from r3gan.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Series, line_chart
 from r3gan.report.content import gather
 from r3gan.report.costs import read_costs
 from r3gan.report.dag import laid_out
-from r3gan.report.matrix import panels_of
 from r3gan.report.plots import figures_of, samples_of
 from r3gan.report.stages import read_stages
 from r3gan.study import read_all_studies, read_study
 from r3gan.tables import tables_of_cells
-from r3gan.pipeline.selection import needed_records
 from tests.conftest import REPOSITORY
 
 RESULTS = REPOSITORY / "results"

@@ -80,6 +80,6 @@ def export(found: pd.DataFrame, path: Path) -> None:
         raise UserError(f"{path}: the ending says the format; allowed: .csv, .parquet")
     with atomic(path) as temporary:
         if path.suffix == ".csv":
-            found.to_csv(temporary, index=False)
+            found.to_csv(temporary, index=False, lineterminator="\n")
         else:
             found.to_parquet(temporary, index=False)
