@@ -421,6 +421,7 @@ DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"total_kimg": ', '"total_kimg": "x", "y": ', 1),
         "total_kimg",
     ),
+    "with no devices": (lambda text: text.replace('"devices": 1', '"devices": 0', 1), "devices"),
     "cut short": (lambda text: text[:1000], "costs.json"),
     "of an infinite time": (
         lambda text: re.sub('"device_hours": [^,]+', '"device_hours": Infinity', text),
