@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import METRICS
+from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
 from r3gan.tables.cell import Cell, as_json, read_table_file
 from r3gan.tables.registry import TABLES
@@ -39,7 +39,7 @@ class Change:
         """Whether a reader should look at it."""
         return self.word != WITHIN
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "change": self.word,
             "earlier": as_json(self.earlier),
@@ -72,7 +72,7 @@ class Comparison:
         gone = [change.earlier for change in self.changes if change.word == GONE]
         return [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone))]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "tables": {name: [as_json(cell) for cell in cells] for name, cells in self.tables.items()},
             "outside": [as_json(cell) for cell in self.outside],

@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 import pickle
+import re
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -14,10 +16,11 @@ from typing import Any
 import lmdb
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from r3gan.configs import find_config
+from r3gan.configs import CONFIGS, find_config
 from r3gan.data.source import Remote
 from r3gan.metrics import needs_classifier
 from r3gan.records import store
@@ -39,7 +42,11 @@ from r3gan.study import Convergence as ConvergencePlan
 from r3gan.study import Study, StudyRun
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.write import write_content
+from r3gan.training.run import Run
+from r3gan.training.state import State
 
+CPU = torch.device("cpu")
+SMOKE = "stackedmnist5k-16"
 PROCESSOR = Device(type="cpu", name="a processor", count=1, threads=1)
 
 
@@ -227,7 +234,6 @@ def study_of(scale: str, *runs: str, metrics: Sequence[str] = (), converging: bo
         datasets=tuple(dict.fromkeys(run.dataset for run in ids)),
         classifiers=(),
         launch={},
-        tables=(),
         runs=() if converging else lines,
         convergence=plan if converging else None,
     )
@@ -244,3 +250,40 @@ def json_file(path: Path, content: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
+
+
+def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The rules of a (dry) run's jobs of Snakemake with their configurations, sorted; fails if it failed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, flags=re.M)
+    names = []
+    for rule, body in found:
+        wildcards = re.search(r"wildcards: (.*)", body)
+        config = re.search(r"config=([\w-]+)", wildcards[1]) if wildcards else None
+        names.append(f"{rule} {config[1]}" if config else rule)
+    return sorted(names)
+
+
+def make_run(name: str, **recipe: object) -> Run:
+    """A run of a few steps of 8 images."""
+    config = CONFIGS[name]
+    return Run(
+        scale="test",
+        config_name=name,
+        config=config,
+        recipe=replace(config.recipe(SMOKE), **{"batch": 8, "total_kimg": 0.032} | recipe),  # type: ignore[arg-type]
+        dataset=SMOKE,
+        seed=0,
+    )
+
+
+def keep_gradients(state: State) -> None:
+    """Gradients are let go after a step; the tests look at them."""
+    for engine in (state.generator_engine, state.discriminator_engine):
+        engine.optimiser.zero_grad = lambda set_to_none: None  # type: ignore[attr-defined]
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are equal bit for bit."""
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

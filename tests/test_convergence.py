@@ -14,8 +14,7 @@ from r3gan.records.schema import Convergence, Device, TrainingData
 from r3gan.records.store import Store
 from r3gan.tables.crossing import compare, first_crossing
 from r3gan.training import checkpoint, loop
-from tests.helpers import PROCESSOR, convergence_of, training_of
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, PROCESSOR, SMOKE, convergence_of, make_run, training_of
 
 
 def record(

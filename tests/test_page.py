@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from r3gan.tables.cells import Cell, write_cells
 
 from r3gan.report.content import gather
 from r3gan.report.page import SYMBOLS, page
-from r3gan.tables.cells import Cell, write_cells
 from r3gan.tables.verdict import VERDICTS
 from tests.conftest import REPOSITORY, environment, need
 

@@ -101,7 +101,7 @@ def slots_of(cell: Cell, group: str, named_scale: str = "") -> list[Slot]:
 
 
 def panel(title: str, corner: str, slots: Sequence[tuple[str, Slot]], rows: Sequence[str] = ()) -> Panel:
-    """Rows (unless given) and columns in the order of their first slots, a group's columns together, published first."""
+    """Rows (unless given) and columns in the order of their first slots, a group's columns together."""
     groups = list(dict.fromkeys(slot.group for _, slot in slots))
     found = dict.fromkeys((slot.group, slot.label) for _, slot in slots)
     columns = sorted(found, key=lambda column: (groups.index(column[0]), column[1] != "published"))

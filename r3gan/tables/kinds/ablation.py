@@ -11,6 +11,7 @@ from r3gan.configs import CONFIGS
 from r3gan.metrics import needs_classifier
 from r3gan.records.schema import Convergence, Evaluation
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, relative_distances
 from r3gan.tables.crossing import values_of
@@ -210,7 +211,7 @@ class AblationTable(Kind):
     def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
         """Distances relative to the baseline, and samples of every row's last G."""
         caption = f"{scale.name} scale, single runs (n = 1)"
-        relative = [
+        relative: list[Row] = [
             {"scale": scale.name, "row": name_of(x.config), "measured": x.measure, "relative": x.relative}
             for x in lines
             if x.relative is not None

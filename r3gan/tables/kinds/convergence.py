@@ -11,6 +11,7 @@ from r3gan.configs import CONFIGS
 from r3gan.metrics import find_metric
 from r3gan.records.schema import Convergence
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.bands import BANDS, find_band
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, convergence
@@ -167,7 +168,7 @@ class ConvergenceTable(Kind):
 
     def chart(self, scale: str, metric: str, lines: Sequence[Line], records: Records) -> Chart:
         """The metric over images and over time, with the baseline's best."""
-        points = [
+        points: list[Row] = [
             {
                 "row": name_of(config),
                 "kimg": point.kimg,

@@ -8,8 +8,9 @@ from statistics import median_low
 from typing import ClassVar
 
 from r3gan.records.curves import read_curve
-from r3gan.records.schema import Evaluation, Values
+from r3gan.records.schema import Evaluation
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import generator_losses
 from r3gan.tables.kind import Content, Context, Kind
@@ -33,7 +34,7 @@ class LossFigure(Kind):
         return comparison_records([self.of], study, released)
 
     def build(self, context: Context) -> Content:
-        points, cells, shown = list[Values](), list[Cell](), dict[str, list[Evaluation]]()
+        points, cells, shown = list[Row](), list[Cell](), dict[str, list[Evaluation]]()
         for scale, records in read_everything(context.store, context.studies).items():
             for row, config in self.of.trained.items():
                 if runs := self.of.runs_of(records, config):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from r3gan.configs import CONFIGS
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import parameters_against_fid
 from r3gan.tables.kind import Content, Context, Kind
@@ -42,7 +43,7 @@ class ParameterFigure(Kind):
         known = {row: v for row, v in values.items() if {"g_params", "d_params", METRIC} <= v.keys()}
         published = {row: (v["g_params"] + v["d_params"], v[METRIC]) for row, v in known.items()}
         cells = [cell for row, point in published.items() for cell in point_cells(context.name, row, *point)]
-        points = [
+        points: list[Row] = [
             {"system": row, "parameters_m": x, "fid": y, "origin": "published"} for row, (x, y) in published.items()
         ]
         for cell in found:

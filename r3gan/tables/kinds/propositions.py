@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import trajectories
 from r3gan.tables.kind import Content, Context, Kind
@@ -35,7 +36,7 @@ class PropositionTable(Kind):
         from r3gan.tables.dirac import SETTINGS, STEP_SIZE, STEPS, study
 
         found = list(study())
-        points = [
+        points: list[Row] = [
             {"setting": finding.title, "players": players, "theta": theta, "psi": psi}
             for finding in found
             for players, path in finding.paths.items()

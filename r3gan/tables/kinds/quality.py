@@ -10,6 +10,7 @@ from r3gan.metrics import find_metric
 from r3gan.records.curves import read_curve
 from r3gan.records.schema import Evaluation
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, loss_curves
 from r3gan.tables.kind import Content, Context, Kind, Sheet
@@ -125,7 +126,7 @@ class QualityTable(Kind):
     def pictures(self, context: Context, scale: str, records: Records) -> list[Chart | Sheet]:
         """Samples and loss curves of every row's first seed."""
         results, caption = context.store.results, f"{scale} scale, the first seed of every row"
-        curves = [
+        curves: list[Row] = [
             {"row": CONFIGS[config].title, "failed": found[0].outcome == "Fail", **point}
             for config, found in records.items()
             for point in read_curve(results / found[0].run / "loss.csv")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from r3gan.records.hardware import entry_of, folder_name
 from r3gan.records.schema import Device, Timing
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, step_times
 from r3gan.tables.kind import Content, Context, Kind
@@ -74,7 +75,7 @@ class SpeedTable(Kind):
 
     def chart(self, hardware: str, steps: Sequence[Timing]) -> Chart:
         """Milliseconds of one training iteration, this project's and the reference's."""
-        rows = [
+        rows: list[Row] = [
             {"hardware": hardware, "row": row_title(timing), "variant": variant, "step_ms": value}
             for timing in steps
             for variant, value in (("r3gan", timing.ours_ms), (self.reference, timing.textbook_ms))
