@@ -52,7 +52,7 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--scale", type=scale_name, default="smoke", help="a file of pipelines/study (default: smoke)")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="JSON file to write")
 
-    sub = command("dvc-file", run_dvc_file, "write the tables' stages of dvc.yaml, after an edit of TABLES or the study")
+    sub = command("dvc-file", run_dvc_file, "write dvc.yaml's stages of tables, after an edit of TABLES or the study")
     sub.add_argument("study", nargs="?", metavar="STUDY", type=Path, default=Path("pipelines/study/smoke.yaml"))
 
     sub = command("hand-over", run_hand_over, "let Snakemake or DVC take over what the other has made here")

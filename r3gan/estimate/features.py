@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from r3gan.estimate.work import BATCH, kept, macs
 from r3gan.files import sha256
-from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ class FeatureWork:
 @functools.cache
 def feature_work(extractor: str, px: int, channels: int) -> FeatureWork:
     """The work of an entry of EXTRACTORS on images [channels, px, px], counted once and kept."""
-    depends_on = [sha256(Path(__file__)), fingerprint.code("evaluate"), str(px), str(channels)]
+    depends_on = [sha256(Path(__file__)), code_of_stage("evaluate"), str(px), str(channels)]
     found = kept(f"{extractor}-{channels}x{px}px", depends_on, lambda: asdict(count(extractor, px, channels)))
     return FeatureWork(**found)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from r3gan.configs import SIZES, find_config
 from r3gan.files import sha256, write_json
 from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,7 +49,7 @@ class Work:
 @functools.cache
 def work_of(config: str, dataset: str) -> Work:
     """The work of a configuration at a data set, counted once and kept."""
-    depends_on = [sha256(Path(__file__)), fingerprint.code("train"), fingerprint.recipe(config, dataset)]
+    depends_on = [sha256(Path(__file__)), code_of_stage("train"), fingerprint.recipe(config, dataset)]
     return Work(**kept(f"{config}-{dataset}", depends_on, lambda: asdict(count_work(config, dataset))))
 
 
