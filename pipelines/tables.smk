@@ -58,7 +58,7 @@ rule costs:
         code=code_of_stage("costs"),
         recipes=fingerprint.all_recipes(),
     shell:
-        "r3gan costs 2>&1 | tee {log}"
+        "r3gan estimate --all --hardware h100 2>&1 | tee {log}"
 
 
 # All tables on one page, for people and for CI, and all numbers as tidy tables.

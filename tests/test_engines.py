@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from r3gan.study import read_study
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, environment, run_in
 from tests.helpers import jobs
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from tests.conftest import copy_tree, environment, need
 from tests.helpers import SMOKE, jobs, same
 

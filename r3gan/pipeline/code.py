@@ -22,7 +22,7 @@ STAGES: Mapping[str, str] = {
     "evaluate": "r3gan.metrics.evaluate",
     "converge": "r3gan.metrics.convergence",
     "released": "r3gan.released",
-    "costs": "r3gan.estimate.record",
+    "costs": "r3gan.estimate",
     "report": "r3gan.report.write",
 }
 _CONFIGS = ("recipe", "sizes", "presets", "table1", "stackedmnist", "projected")

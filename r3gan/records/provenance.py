@@ -8,9 +8,9 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from r3gan.records.hardware import folder_name
+from r3gan.records.schema import Values
 
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def code_version() -> dict[str, Any]:
+def code_version() -> Values:
     """Commit of this tree and whether its code differs from it; None where there is no git."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", *CODE_PATHS)
@@ -64,7 +64,7 @@ def hardware_name(device: str) -> str:
     return folder_name(name)
 
 
-def device_description(device: str, threads: int, count: int = 1) -> dict[str, Any]:
+def device_description(device: str, threads: int, count: int = 1) -> Values:
     """Name and count of what computed: GPUs, or processes of so many threads on one processor."""
     if device.startswith("cuda"):
         import torch
@@ -73,7 +73,7 @@ def device_description(device: str, threads: int, count: int = 1) -> dict[str, A
     return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": count, "threads": threads}
 
 
-def stamp(device: str, threads: int, count: int = 1) -> dict[str, Any]:
+def stamp(device: str, threads: int, count: int = 1) -> Values:
     """Everything above at this moment, and the command that is running."""
     return {
         "command": shlex.join(["r3gan", *sys.argv[1:]]),

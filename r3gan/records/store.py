@@ -54,9 +54,9 @@ def read(path: Path, kind: type[RecordType], hint: str = "") -> RecordType:
 
 
 def not_finite(value: object, place: str = "$") -> str:
-    """Where the first number lies that is infinite or not a number; empty if there is none."""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else place
+    """Where the first number lies that is infinite, not a number or no 64-bit integer; empty if there is none."""
+    if isinstance(value, int | float):
+        return "" if (math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 63) else place
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return next(filter(None, (not_finite(part, f"{place}.{key}") for key, part in parts)), "")
 

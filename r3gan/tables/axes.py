@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # importing altair takes a second, which commands that draw n
     import altair
 
 Value = str | float | bool | None
-Rows = Sequence[Mapping[str, Value]]
+Row = dict[str, Value]
+Rows = Sequence[Row]
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [12, 3], [4, 4], [1, 3], [8, 2, 2, 2, 2, 2]]
 
 
@@ -37,8 +38,8 @@ class Axis:
 
         plain = ",.12~g"  # without it a logarithmic axis writes 1e+6 and leaves labels out
         if not self.log:
-            limits = list(self.limits) if self.limits else alt.Undefined
-            return alt.Scale(domain=limits, zero=True), alt.Axis(format=plain, tickCount=5)
+            scale = alt.Scale(domain=list(self.limits), nice=False) if self.limits else alt.Scale(zero=True)
+            return scale, alt.Axis(format=plain, tickCount=4)
         values = [value for row in rows if (value := self.of(row)) is not None] + [*also]
         spare = max((max(values) / min(values)) ** 0.05, 1.05)
         low, high = min(values) / spare, max(values) * spare
@@ -87,6 +88,13 @@ def looks(field: str, names: list[str]) -> tuple[altair.Color, altair.Shape, alt
         alt.Shape(f"{field}:N", title=None, scale=scale),
         alt.StrokeDash(f"{field}:N", title=None, scale=dashes),
     )
+
+
+def tooltips(names: Sequence[str], *axes: Axis) -> list[altair.Tooltip]:
+    import altair as alt
+
+    said = [alt.Tooltip(f"{name}:N") for name in names]
+    return [*said, *(alt.Tooltip(f"{axis.field}:Q", title=axis.title, format=",.4~g") for axis in axes)]
 
 
 @dataclass(kw_only=True)

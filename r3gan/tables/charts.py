@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from r3gan.files import atomic, write_text
-from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, xy
+from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
 
 if TYPE_CHECKING:
     import altair
 
 PPI = 110
 NOTHING = "no run has been recorded yet"
-# Contrast with white is 3 or more; series differ in dashes or shapes too, so that none is told by colour alone.
-COLOURS = ["#0072b2", "#d55e00", "#007a5a", "#b0529c", "#4d4d4d", "#8a6a00", "#5b4bc4", "#00808f"]
+# Contrast with white is 3 or more, and all eight differ in every kind of colour blindness (CIELAB distances above 12);
+# series differ in dashes or shapes too.
+COLOURS = ["#0072b2", "#d55e00", "#00523f", "#cc6da5", "#858f54", "#35289a", "#71192a", "#2f9bd6"]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 FAILED = "M-0.7,-0.7L0.7,0.7M-0.7,0.7L0.7,-0.7"  # a cross, the mark of a run that diverged
 CONFIG = {
@@ -31,6 +32,7 @@ CONFIG = {
     "header": {"labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start", "labelLimit": 300},
     "title": {"fontSize": 14, "anchor": "start", "offset": 12, "subtitleFontSize": 12, "subtitlePadding": 6},
     "text": {"fontSize": 12, "color": "#1c1e21"},
+    "point": {"color": "#1c1e21"},
     "rule": {"color": "#1c1e21", "strokeDash": [5, 3]},
     "view": {"stroke": "#b9b9b0"},
 }
@@ -76,14 +78,20 @@ def line_chart(
 
     at, value = xy(x, y, rows, y_also=[] if level is None else [level])
     color, shape, dash = looks(series, distinct(rows, series))
-    tooltip = [alt.Tooltip(f"{series}:N"), *(alt.Tooltip(f"{axis.field}:Q", title=axis.title) for axis in (x, y))]
-    base = alt.Chart(width=size[0], height=size[1]).encode(at, value, color, tooltip=tooltip)
+    base = alt.Chart(width=size[0], height=size[1]).encode(at, value, color, tooltip=tooltips((series,), x, y))
     line, end = (base.transform_filter(f"datum.mark === '{mark}'") for mark in ("line", "failed"))
-    layers = [line.mark_line(strokeWidth=1.7).encode(dash, order="at:Q")]
-    layers += [line.mark_point(filled=True, size=45, opacity=1).encode(shape)] if marks else []
+    # Series differ by their marks, or else by dashes, which the legend shows on long strokes.
+    layers = [line.mark_line(strokeWidth=1.7).encode(order="at:Q")]
+    if marks:
+        layers.append(line.mark_point(filled=True, size=45, opacity=1).encode(shape))
+    else:
+        layers = [layers[0].encode(dash.legend(symbolSize=900))]
     layers.append(end.mark_point(shape=FAILED, size=120, strokeWidth=2.5, opacity=1))
+    fixed = alt.Chart(alt.Data(values=[{}]))
     if level is not None:
-        layers.append(alt.Chart(alt.Data(values=[{}])).mark_rule().encode(y=alt.datum(level)))
+        target = fixed.encode(y=alt.datum(level))
+        layers += [target.mark_rule(), target.mark_text(text="target", x=4, dy=-8, align="left")]
+    layers += [fixed.mark_point(shape="cross", filled=True).encode(x=alt.datum(0), y=alt.datum(0))] if x.limits else []
     return alt.LayerChart(layer=layers)
 
 
@@ -98,24 +106,22 @@ def panels(
     if not curves:
         return empty(about)
     facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(rows, panel))
-    drawn = (
-        line_chart(rows, x, y, series, size).properties(data=as_data(curves, x, y, keys)).facet(facet, columns=columns)
-    )
-    drawn = drawn.transform_flatten([x.field, y.field]).transform_window(at="row_number()")
-    return finished(drawn, in_words(curves, x, y), about)
+    one = line_chart(rows, x, y, series, size).properties(data=as_data(curves, x, y, keys))
+    drawn = one.facet(facet, columns=columns).transform_flatten([x.field, y.field])
+    return finished(drawn.transform_window(at="row_number()"), in_words(curves, x, y), about)
 
 
 def loss_curves(rows: Rows, **about: Unpack[About]) -> Chart:
     """Losses of D and G over training, a panel for each `row`: keys row, kimg, loss_d, loss_g, failed."""
     columns = {"loss_d": "D loss", "loss_g": "G loss"}
     both = [{**row, "network": name, "loss": row.get(column)} for column, name in columns.items() for row in rows]
-    x, y = Axis(field="kimg", title="kimg"), Axis(field="loss", title="loss")
+    x, y = Axis(field="kimg", title="training images (kimg)"), Axis(field="loss", title="loss")
     return panels(both, x, y, "network", "row", about, size=(210, 150), columns=4)
 
 
 def generator_losses(rows: Rows, **about: Unpack[About]) -> Chart:
     """G's loss over training, a panel for each `scale` and a line for each `row`: keys kimg, loss_g, failed."""
-    x, y = Axis(field="kimg", title="kimg"), Axis(field="loss_g", title="generator loss", log=True)
+    x, y = Axis(field="kimg", title="training images (kimg)"), Axis(field="loss_g", title="generator loss", log=True)
     return panels(rows, x, y, "row", "scale", about, size=(480, 300), columns=2)
 
 
@@ -131,7 +137,7 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
 
     value = Axis(field="value", title=metric, log=True)
     drawn, said = [], []
-    for name, title in (("kimg", "kimg"), ("train_seconds", "seconds of training")):
+    for name, title in (("kimg", "training images (kimg)"), ("train_seconds", "training time (s)")):
         clock = Axis(field=name, title=title, log=True)
         curves = curves_of(rows, clock, value, ("row",))
         if not curves:
@@ -161,7 +167,7 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
         alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=names),
         color,
         shape,
-        tooltip=["row:N", f"{series}:N", f"{x.field}:Q"],
+        tooltip=tooltips(("row", series), x),
     )
     rules = [alt.Chart(alt.Data(values=[{}])).mark_rule().encode(x=alt.datum(level)) for level in levels]
     facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(shown, panel))
@@ -178,21 +184,24 @@ def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:
 
 def step_times(rows: Rows, **about: Unpack[About]) -> Chart:
     """Duration of a training step, a panel for each `hardware`, a mark for each `variant`: keys row, step_ms."""
-    return dots(rows, Axis(field="step_ms", title="milliseconds per step", log=True), "variant", "hardware", about)
+    return dots(rows, Axis(field="step_ms", title="time per step (ms)", log=True), "variant", "hardware", about)
 
 
 def parameters_against_fid(rows: Rows, **about: Unpack[About]) -> Chart:
     """Named points, a mark for each `origin`: keys system, parameters_m, fid."""
     import altair as alt
 
-    x, y = Axis(field="parameters_m", title="parameters of G and D, millions", log=True), Axis(field="fid", title="FID")
+    x, y = (
+        Axis(field="parameters_m", title="parameters of G and D (millions)", log=True),
+        Axis(field="fid", title="FID"),
+    )
     shown = [row for row in rows if x.of(row) and y.of(row)]
     if not shown:
         return empty(about)
     room = [1.8 * (x.of(row) or 0.0) for row in shown]  # for the names, which stand on the right
     color, shape, _ = looks("origin", distinct(shown, "origin"))
-    tooltip = ["system:N", "origin:N", f"{x.field}:Q", f"{y.field}:Q"]
-    base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), color, shape, tooltip=tooltip)
+    said_of = tooltips(("system", "origin"), x, y)
+    base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), color, shape, tooltip=said_of)
     names = base.mark_text(align="left", dx=8, dy=-6).encode(text="system:N")
     drawn = alt.layer(base.mark_point(filled=True, size=90, opacity=1), names).properties(data=alt.Data(values=shown))
     said = "; ".join(f"{r['system']} ({r['origin']}): {r[x.field]:.4g}, {r[y.field]:.4g}" for r in shown)
