@@ -14,12 +14,12 @@ from r3gan.cli.arguments import (
     AddCommand,
     Parser,
     add_device,
-    add_places,
+    add_extractor_paths,
     check_classifier,
     check_device,
     choose_device,
+    extractor_paths,
     open_data,
-    places_of,
     positive,
     scale_name,
     seed_number,
@@ -71,7 +71,7 @@ def add_best(sub: Parser) -> None:
     best = sub.add_argument_group("keeping the best G in addition to the last, for `r3gan evaluate --snapshot best`")
     best.add_argument("--keep-best", metavar="METRIC", help="measure every snapshot, keep only the best")
     best.add_argument("--best-samples", type=positive(int), default=10_000, metavar="N", help="images (default: 10000)")
-    add_places(best)
+    add_extractor_paths(best)
 
 
 def add_execution(sub: Parser) -> None:
@@ -173,7 +173,7 @@ def plan_of_best(arguments: argparse.Namespace) -> Plan:
     """How snapshots are measured."""
     from r3gan.metrics.evaluate import Plan
 
-    return Plan(metrics=(arguments.keep_best,), samples=arguments.best_samples, places=places_of(arguments))
+    return Plan(metrics=(arguments.keep_best,), samples=arguments.best_samples, paths=extractor_paths(arguments))
 
 
 def open_best(arguments: argparse.Namespace) -> None:
