@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from r3gan.files import write_json
-from r3gan.provenance import hardware_name, stamp
+from r3gan.records.provenance import hardware_name, stamp
 
 RESULTS = Path("results/benchmarks")
 

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from benchmarks.pictures import make_folder, plain_batches, plain_prepare
 from r3gan.data.build import prepare
+from r3gan.data.export import export
 from r3gan.data.loader import Stream, open_dataset, to_unit_range
-from r3gan.data.nvlabs import export
-from r3gan.data.workers import cores
+from r3gan.data.readers.workers import cores
 
 ROUNDS = 3
 BATCH = 64
@@ -100,7 +100,7 @@ def take_turns(benchmark: BenchmarkFixture, ours: Clock, plain: Clock, count: in
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_prepare(benchmark: BenchmarkFixture, tmp_path: Path, case: Case) -> None:
     source = make_folder(tmp_path / "in", case.count, case.width, case.height, case.ending)
-    ours = Clock(lambda: prepare("own", source, tmp_path / "ours", case.resolution))
+    ours = Clock(lambda: prepare("own", source, tmp_path / "ours", case.resolution, overwrite=True))
     plain = Clock(lambda: plain_prepare(source, tmp_path / "plain", case.resolution))
     record = take_turns(benchmark, ours, plain, case.count)
     pixels = [np.load(tmp_path / side / "images.npy") for side in ("ours", "plain")]
@@ -142,8 +142,7 @@ from pathlib import Path
 side, source, out = sys.argv[1:]
 if side == "ours":
     from r3gan.data.build import prepare
-    from r3gan.data import images
-    from r3gan.data.workers import cores
+    from r3gan.data.readers.workers import cores
     work = lambda: prepare("own", Path(source), Path(out), 256)
 else:
     from benchmarks.pictures import plain_prepare

@@ -5,43 +5,30 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from r3gan import fingerprint
 from r3gan.configs import find_config
-from r3gan.engines import hold_tree
-from r3gan.tables import (
-    TABLES,
-    AblationTable,
-    ComparisonTable,
-    ConvergenceTable,
-    LossFigure,
-    ParameterFigure,
-    PresetTable,
-    PropositionTable,
-    SpeedTable,
-    Table,
-    find_table,
-)
-from r3gan.workflow import (
-    benchmark_files,
-    comparison_files,
-    convergence_files,
+from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
+from r3gan.pipeline.dvc import REPORT_FILES
+from r3gan.pipeline.engines import hold_tree
+from r3gan.pipeline.selection import (
     has_gpu,
     load_studies,
     mark_first_use,
     mark_selection,
-    names_of,
-    record_files,
+    table_inputs,
 )
+from r3gan.records.run_id import RunId
+from r3gan.tables.registry import TABLES
 
 # Runs and records name their scale in their paths; results/<table>.md asks for those of the selected one.
 STUDIES = load_studies(config.get("scale", "smoke"))
 STUDY = STUDIES[config.get("scale", "smoke")]
+RUN = "{scale}/{dataset}/{config}/seed{seed}"
+run_id = lambda wildcards: RunId.of(wildcards.scale, wildcards)
 study_of = lambda wildcards: STUDIES[wildcards.scale]
-run_of = lambda wildcards: study_of(wildcards).find_run(wildcards)
-FIRST_USE = mark_first_use(STUDY.scale)
-SELECTED = mark_selection(Path("work/selected-scale"), STUDY.scale)
-# Tables that need no run of this study.
-STANDING_TABLES = [name for name in TABLES if name not in names_of(Table)]
+run_of = lambda wildcards: study_of(wildcards).trained[run_id(wildcards)]
+measured = lambda wildcards: study_of(wildcards).measured[run_id(wildcards)]
+converging = lambda wildcards: study_of(wildcards).converging[run_id(wildcards)]
 # Of the machine that plans; on a cluster the profile sets threads, and jobs ask for GPUs by the resource `gpu`.
 HAS_GPU = has_gpu()
 # Data sets of the authors' snapshots that are to be measured as well.
@@ -63,13 +50,6 @@ wildcard_constraints:
     dataset="|".join(name for study in STUDIES.values() for name in study.datasets),
     released="|".join(find_config("E").paper_sizes()),
     scale="|".join(STUDIES),
-    config="|".join(run.config for study in STUDIES.values() for run in study.all_runs),
+    config="|".join({run.config for s in STUDIES.values() for run in s.trained}),
     seed=r"\d+",
-    table="|".join(names_of(Table)),
-    speed_table="|".join(names_of(SpeedTable)),
-    comparison="|".join(names_of(ComparisonTable)),
-    ablation_table="|".join(names_of(AblationTable)),
-    convergence_table="|".join(names_of(ConvergenceTable)),
-    figure="|".join(names_of(ParameterFigure, LossFigure)),
-    preset_table="|".join(names_of(PresetTable)),
-    proposition_table="|".join(names_of(PropositionTable)),
+    table="|".join(TABLES),

@@ -4,25 +4,27 @@ rule train:
         "data/{dataset}/images.npy",
         "data/{dataset}/labels.npy",
     output:
-        "runs/{scale}/{dataset}/{config}/seed{seed}/generator.safetensors",
-        "runs/{scale}/{dataset}/{config}/seed{seed}/train.json",
-        "runs/{scale}/{dataset}/{config}/seed{seed}/loss.csv",
+        f"runs/{RUN}/generator.safetensors",
+        f"runs/{RUN}/train.json",
+        f"runs/{RUN}/loss.csv",
     log:
-        "work/logs/train/{scale}/{dataset}/{config}/seed{seed}.log",
+        f"work/logs/train/{RUN}.log",
     # The study's order, slowest first: with equal priorities the longest run may be left to the end, alone.
-    priority: lambda wildcards: study_of(wildcards).priority(wildcards)
+    priority: lambda wildcards: study_of(wildcards).priorities[run_id(wildcards)]
     # A GPU run takes the whole machine; on a CPU several runs share it.
     threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
     # What a cluster is asked for; on one machine it limits nothing.
     resources:
         gpu=lambda wildcards: study_of(wildcards).launch["ranks"],
     params:
-        code=fingerprint.code("train"),
+        code=code_of_stage("train"),
         recipe=lambda wildcards: fingerprint.recipe(wildcards.config, wildcards.dataset),
         total_kimg=lambda wildcards: run_of(wildcards).total_kimg,
         threads=lambda wildcards: run_of(wildcards).threads,
         launch=lambda wildcards: study_of(wildcards).launch_options,
-        snapshots=lambda wildcards: study_of(wildcards).snapshot_option(wildcards),
+        snapshots=lambda wildcards: study_of(wildcards).snapshot_option(
+            run_id(wildcards)
+        ),
     shell:
         "r3gan train --scale {wildcards.scale} --config {wildcards.config} --dataset {wildcards.dataset}"
         " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch}{params.snapshots} 2>&1 | tee {log}"

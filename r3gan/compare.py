@@ -1,4 +1,4 @@
-"""Comparing published against reproduced, and this tree against an earlier one, from the tables' JSON alone."""
+"""Published against reproduced, and this tree against an earlier one, from the tables' JSON alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import METRICS
-from r3gan.tables import tables_of_cells
+from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
-from r3gan.tables.cells import Cell, as_json, read_cells
+from r3gan.tables.cell import Cell, as_json, read_table_file
+from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import BETTER, MISSING, REGRESSIONS, WORSE, judge_value
 
 Tables = Mapping[str, Sequence[Cell]]
@@ -21,13 +21,13 @@ REGRESSED = "regressed"
 IMPROVED = "improved"
 WITHIN = "within drift"
 GONE = "gone"  # measured in the earlier tree, not in this one
-OTHERWISE = "measured otherwise"  # other data, length of training or protocol: no number moved
+OTHERWISE = "measured otherwise"  # other data, length of training or protocol: not comparable
 EXIT_REGRESSION, EXIT_INCOMPLETE = 1, 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A number of ours in an earlier tree and in this one."""
+    """A reproduced number in an earlier tree and in this one."""
 
     earlier: Cell
     now: Cell | None
@@ -39,7 +39,7 @@ class Change:
         """Whether a reader should look at it."""
         return self.word != WITHIN
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "change": self.word,
             "earlier": as_json(self.earlier),
@@ -72,7 +72,7 @@ class Comparison:
         gone = [change.earlier for change in self.changes if change.word == GONE]
         return [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone))]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "tables": {name: [as_json(cell) for cell in cells] for name, cells in self.tables.items()},
             "outside": [as_json(cell) for cell in self.outside],
@@ -87,14 +87,16 @@ class Comparison:
         return EXIT_INCOMPLETE if strict and self.incomplete else 0
 
 
-def read_tables(results: Path, names: Sequence[str]) -> dict[str, list[Cell]]:
+def read_tables(results: Path, names: Sequence[str]) -> dict[str, Sequence[Cell]]:
     """The cells of those tables that have been written."""
-    return {name: read_cells(results / f"{name}.json") for name in names if (results / f"{name}.json").exists()}
+    return {
+        name: read_table_file(results / f"{name}.json").cells for name in names if (results / f"{name}.json").exists()
+    }
 
 
 def chosen_tables(names: Sequence[str]) -> list[str]:
-    """The tables of `names`, all where it is empty; UserError for one that is not made of numbers."""
-    known = tables_of_cells()
+    """The tables of `names`, all where it is empty; UserError for an unknown one."""
+    known = list(TABLES)
     for name in names:
         if name not in known:
             raise unknown("--table", name, known)
@@ -149,7 +151,7 @@ def tables_of_revision(revision: str, names: Sequence[str]) -> Tables:
 
 
 def changes_since(earlier: Tables, now: Tables) -> list[Change]:
-    """Every measured number of ours that an earlier tree had, beside this tree's."""
+    """Every measured number that an earlier tree had, compared with this tree's."""
     here = {cell.key: cell for cells in now.values() for cell in cells}
     return [
         change_of(cell, here.get(cell.key))

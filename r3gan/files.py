@@ -13,7 +13,7 @@ from r3gan.errors import UserError
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the name when the block ends well and is removed otherwise."""
+    """Yield a temporary path next to `path`; it takes the name when the block ends well and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending stays, since writers choose a format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -54,7 +54,7 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {hint}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): {hint}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path} does not hold a JSON object: {hint}")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.errors import UserError, unknown
 from r3gan.files import sha256, write_json
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import save_network
 
 LARGEST_FILE = 16 << 30

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from r3gan.configs import find_config
 from r3gan.data.sources import find_source
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import needs_classifier
+from r3gan.records.run_id import RunId
 
 STUDY_FOLDER = Path("pipelines/study")
 SCHEMA = Path("pipelines/study.schema.yaml")
@@ -58,7 +61,7 @@ def options_of(mapping: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Convergence:
-    """Runs, beside the study's others, of which G is kept every `snapshot_kimg` and measured afterwards.
+    """Runs in addition to the study's others, of which G is kept every `snapshot_kimg` and measured afterwards.
 
     `at_end` are those among them of which the last G is measured once more, with metrics too slow for every snapshot.
     """
@@ -77,7 +80,6 @@ class Study:
     datasets: tuple[str, ...]
     classifiers: tuple[str, ...]
     launch: Mapping[str, str | int]
-    tables: tuple[str, ...]
     runs: tuple[StudyRun, ...]
     convergence: Convergence | None = None
 
@@ -86,54 +88,45 @@ class Study:
         """How `r3gan train` starts its ranks, as DVC writes it from the same mapping."""
         return options_of(self.launch)
 
-    def find_run(self, wildcards: Any) -> StudyRun:
-        """The run whose configuration, data set and seed are these wildcards of a rule."""
-        return (self.folders | self.convergence_folders)[self._folder(wildcards)]
+    @cached_property
+    def evaluated(self) -> dict[RunId, StudyRun]:
+        """The runs of the tables, in the order of the file."""
+        return {RunId.of(self.scale, run): run for run in self.runs}
 
-    def _folder(self, run: Any) -> str:
-        return f"{self.scale}/{run.dataset}/{run.config}/seed{run.seed}"
+    @cached_property
+    def converging(self) -> dict[RunId, StudyRun]:
+        """The runs whose convergence is measured."""
+        return {RunId.of(self.scale, run): run for run in (self.convergence.runs if self.convergence else ())}
 
-    @property
-    def folders(self) -> dict[str, StudyRun]:
-        """Run folders below runs/ and results/, in the order of the file."""
-        return self._by_folder(self.runs)
+    @cached_property
+    def at_end(self) -> dict[RunId, StudyRun]:
+        """Those of them whose last G is measured once more, with what is measured then."""
+        return {RunId.of(self.scale, run): run for run in (self.convergence.at_end if self.convergence else ())}
 
-    @property
-    def convergence_folders(self) -> dict[str, StudyRun]:
-        """Those of the runs whose convergence is measured."""
-        return self._by_folder(self.convergence.runs if self.convergence else ())
+    @cached_property
+    def trained(self) -> dict[RunId, StudyRun]:
+        """All runs, in the order in which they start."""
+        return self.evaluated | self.converging
 
-    @property
-    def at_end_folders(self) -> dict[str, StudyRun]:
-        """Those of the runs whose last G is measured once more, with what is measured then."""
-        return self._by_folder(self.convergence.at_end if self.convergence else ())
+    @cached_property
+    def measured(self) -> dict[RunId, StudyRun]:
+        """The runs that `r3gan evaluate` measures, with what it measures."""
+        return self.at_end | self.evaluated
 
-    def find_evaluated(self, wildcards: Any) -> StudyRun:
-        """The run of these wildcards as `r3gan evaluate` measures it."""
-        return self.run_of_record(f"{self._folder(wildcards)}/metrics.json")
+    @cached_property
+    def priorities(self) -> dict[RunId, int]:
+        """Larger starts sooner."""
+        return {run_id: len(self.trained) - i for i, run_id in enumerate(self.trained)}
 
     def run_of_record(self, record: str) -> StudyRun:
         """The run, as it is measured there, of a record below results/."""
-        folder, _, file = record.rpartition("/")
-        return (self.convergence_folders if file == "convergence.json" else self.folders | self.at_end_folders)[folder]
+        run_id, _, file = record.rpartition("/")
+        return (self.converging if file == "convergence.json" else self.measured)[RunId.parse(run_id)]
 
-    @property
-    def all_runs(self) -> tuple[StudyRun, ...]:
-        """Those of the tables and those of convergence."""
-        return (*self.runs, *(self.convergence.runs if self.convergence else ()))
-
-    def _by_folder(self, runs: Iterable[StudyRun]) -> dict[str, StudyRun]:
-        return {self._folder(run): run for run in runs}
-
-    def snapshot_option(self, wildcards: Any) -> str:
+    def snapshot_option(self, run_id: RunId) -> str:
         """How often `r3gan train` keeps G of this run, if it does."""
-        if self.convergence is None or self.find_run(wildcards) not in self.convergence.runs:
-            return ""
-        return f" --snapshot-kimg {self.convergence.snapshot_kimg}"
-
-    def priority(self, wildcards: Any) -> int:
-        """Runs start in the order of the file."""
-        return len(self.all_runs) - self.all_runs.index(self.find_run(wildcards))
+        kept = self.convergence is not None and run_id in self.converging
+        return f" --snapshot-kimg {self.convergence.snapshot_kimg}" if kept and self.convergence else ""
 
 
 def _load_yaml(path: Path) -> Any:
@@ -165,7 +158,6 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         datasets=tuple(content["datasets"]),
         classifiers=tuple(content["classifiers"]),
         launch=content["launch"],
-        tables=tuple(content["tables"]),
         runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
         convergence=_convergence(content.get("convergence")),
     )
@@ -196,10 +188,10 @@ def _check_names(study: Study) -> None:
         find_source(dataset)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
-    at_end = study.at_end_folders
-    if unkept := [run.key for folder, run in at_end.items() if folder not in study.convergence_folders]:
+    if unkept := [run.key for run_id, run in study.at_end.items() if run_id not in study.converging]:
         raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs")
-    for run in (*study.all_runs, *at_end.values()):
+    runs = [*study.runs, *(study.convergence.runs if study.convergence else ())]
+    for run in (*runs, *study.at_end.values()):
         find_config(run.config).recipe(run.dataset)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
@@ -207,17 +199,25 @@ def _check_names(study: Study) -> None:
             raise UserError(f"evaluation in runs.{run.key}: {digits[0]} needs a classifier; name one of classifiers")
         if run.classifier is not None and run.classifier not in study.classifiers:
             raise unknown(f"evaluation.classifier in runs.{run.key}", run.classifier, study.classifiers)
-    if len(study.folders | study.convergence_folders) != len(study.all_runs):
+    if len(study.trained) != len(runs):
         raise UserError("runs: two runs have the same configuration, data set and seed")
-    if len({run.key for run in study.all_runs}) != len(study.all_runs):
+    if len({run.key for run in runs}) != len(runs):
         raise UserError("runs and convergence.runs: two runs have the same key")
 
 
-def read_all_studies(folder: Path = STUDY_FOLDER) -> Iterator[Study]:
-    """Every study file of a folder, smallest scale first where the scale is one of the known three."""
-    order = ["smoke", "mini", "paper"]
-    paths = sorted(
-        folder.glob("*.yaml"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem)
-    )
+def read_all_studies(folder: Path = STUDY_FOLDER, required: str = "") -> Iterator[Study]:
+    """Every study file of a folder, the smallest scale first; a warning for each that cannot be read.
+
+    UserError instead for the scale that is required.
+    """
+    order = ["smoke", "desk", "mini", "paper"]
+    paths = sorted(folder.glob("*.yaml"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p))
     for path in paths:
-        yield read_study(path, folder.parent / SCHEMA.name)
+        try:
+            yield read_study(path, folder.parent / SCHEMA.name)
+        except UserError as error:
+            if path.stem == required:
+                raise
+            print(f"warning: {error}; its scale is left out", file=sys.stderr)
+    if required and required not in [path.stem for path in paths]:
+        read_study(folder / f"{required}.yaml")

@@ -14,10 +14,15 @@ from r3gan.metrics import find_metric
 from r3gan.training import checkpoint, loop
 from r3gan.training.best import KeepBest, Snapshot
 from tests.conftest import Command
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 RUN = f"test/{SMOKE}/E-inverted/seed0"
 DIGITS = ["--classifier", "mnist5k-16"]
+# Networks applied to other groups of images, or by other numbers of threads, add up in another order: float32 sums of
+# up to 576 products differ by about sqrt(576) x 6e-8 = 1.4e-6 of the range. A pixel on the edge between two of 256
+# levels then falls to the other side, which happens to about 256 x 1.4e-6 = 4e-4 of the pixels and moves each by 1/256.
+# Features are means over images and positions: a distance moves by some 1e-6 of itself. This allows ten times as much.
+ROUNDED = 1e-5
 
 
 def judge(metric: str = "fid") -> KeepBest:
@@ -110,7 +115,8 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
     record = read_json(run / "train.json", "")
     found = {snapshot["kimg"]: snapshot["value"] for snapshot in record["snapshots"]}
     assert list(found) == [0.016, 0.032, 0.04]  # the last G is among them
-    assert {kimg: found[kimg] for kimg in (0.016, 0.032)} == {p["kimg"]: p["values"]["digit-frechet"] for p in points}
+    again = {point["kimg"]: point["values"]["digit-frechet"] for point in points}
+    assert again == pytest.approx({kimg: found[kimg] for kimg in (0.016, 0.032)}, rel=ROUNDED)
     best = record["best"]
     assert best["value"] == min(found.values())
     assert (best["metric"], best["samples"], best["of"]) == ("digit-frechet", 300, 3)
@@ -118,7 +124,8 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
 
     assert main(["evaluate", RUN, "--snapshot", "best", *measure]) == 0
     metric = read_json(workplace / "results" / RUN / "metrics.json", "")["metrics"]["digit-frechet"]
-    assert (metric["value"], metric["snapshot"], metric["chosen_by"]["kimg"]) == (best["value"], "best", best["kimg"])
+    assert metric["value"] == pytest.approx(best["value"], rel=ROUNDED)
+    assert (metric["snapshot"], metric["chosen_by"]["kimg"]) == ("best", best["kimg"])
     capsys.readouterr()
     assert main(["converge", RUN, *measure]) == 2
     assert "kept only its best snapshot" in capsys.readouterr().err
@@ -168,7 +175,7 @@ def test_two_ranks_measure_together(workplace: Path, r3gan: Command) -> None:
     measure = [*DIGITS, "--metrics", "digit-frechet", "--samples", "600", "--device", "cpu"]
     assert main(["evaluate", RUN, "--snapshot", "best", *measure]) == 0
     metric = read_json(workplace / "results" / RUN / "metrics.json", "")["metrics"]["digit-frechet"]
-    assert metric["value"] == pytest.approx(best["value"], rel=1e-9)
+    assert metric["value"] == pytest.approx(best["value"], rel=ROUNDED)
 
 
 @pytest.mark.parametrize(

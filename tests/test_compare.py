@@ -1,24 +1,29 @@
 """Verdicts, bands, and what `r3gan compare` says of two trees, as a real command with its exit codes."""
 
 import json
+import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from r3gan.compare import GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, change_of
 from r3gan.configs import CONFIGS
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS
+from r3gan.records.schema import Evaluation
 from r3gan.study import read_study
-from r3gan.tables import TABLES, ComparisonTable, tables_of_cells
 from r3gan.tables.bands import BANDS, DRIFT, PUBLISHED_SAMPLES, Band, find_band
-from r3gan.tables.cells import Against, Cell, measured, read_cells, t_interval, write_cells
-from r3gan.tables.records import read_published
+from r3gan.tables.cell import Cell, read_table_file, write_table_file
+from r3gan.tables.kinds.comparison import ComparisonTable
+from r3gan.tables.measure import Against, evaluated, measured, t_interval
+from r3gan.tables.published import read_published
+from r3gan.tables.registry import TABLES, tables_of_cells
 from r3gan.tables.verdict import VERDICTS, judge_count, judge_failure, judge_value
-from tests.conftest import REPOSITORY, Command, run_in
+from tests.conftest import REPOSITORY, run_in
+from tests.helpers import evaluation_of, json_file
 
 
 @pytest.mark.parametrize(
@@ -63,26 +68,31 @@ def test_a_band_is_a_ratio_and_at_least_so_much() -> None:
 
 
 def test_every_compared_metric_has_a_band_with_its_reason_and_a_published_sample_count() -> None:
-    for name, table in TABLES.items():
-        if isinstance(table, ComparisonTable):
-            for section in table.sections:
-                for quantity in section.metrics:
-                    assert find_band(quantity, section.published).reason, name
-                    assert PUBLISHED_SAMPLES[quantity] >= 26_000
+    tables = [table for table in TABLES.values() if isinstance(table, ComparisonTable)]
+    sections = [section for table in tables for section in table.sections]
+    assert len(sections) == 7
+    for section in sections:
+        for quantity in section.metrics:
+            assert find_band(quantity, section.published).reason, section.title
+            assert PUBLISHED_SAMPLES[quantity] >= 26_000
     assert set(DRIFT) <= {*METRICS, "ms"}
-    assert all(band.factor >= 1 and band.reason for band in (*BANDS.values(), *DRIFT.values()))
+    assert BANDS["recall"].around(0.5) == pytest.approx((0.48, 0.52))
+
+
+def test_a_smoke_metric_may_drift_further_than_rounding_alone_has_moved_it() -> None:
+    seen = {name: re.search(r"up to x ([\d.]+) apart", band.reason) for name, band in DRIFT.items()}
+    widths = {name: float(width[1]) for name, width in seen.items() if width}
+    assert widths.keys() == {"digit-frechet", "lite1-frechet-64px", "modes", "kl"}
+    for name, width in widths.items():
+        assert 1 < width < DRIFT[name].factor < 1.25 * width
 
 
 def test_the_bands_reasons_are_facts() -> None:
     """The widths quoted in the reasons are those of published.csv and of the committed tables' history."""
     reruns = read_published("table4-reruns")
-    checkpoint, published = (
-        reruns["FFHQ public checkpoint", "fid"],
-        read_published("table4")["Projected GAN* / FFHQ", "fid"],
-    )
-    assert checkpoint.value is not None
-    assert published.value is not None
-    assert 1.25 < checkpoint.value / published.value < BANDS["fid", "table4"].factor
+    checkpoint = float(reruns["FFHQ public checkpoint", "fid"].text)
+    published = float(read_published("table4")["Projected GAN* / FFHQ", "fid"].text)
+    assert 1.25 < checkpoint / published < BANDS["fid", "table4"].factor
     assert find_band("fid", "table3").around(1.97)[1] >= 2.08  # EDM, as others measured it
 
 
@@ -94,51 +104,57 @@ def test_the_papers_scale_is_measured_under_the_published_conditions() -> None:
             assert run.evaluation["samples"] >= PUBLISHED_SAMPLES[metric], run.key
 
 
-def record(value: float, seed: int = 0, **changed: object) -> dict[str, object]:
-    """Of Config E on CIFAR-10, under the published conditions."""
-    metric = {"value": value, "n_fake": 50_000, "protocol": "p", "draws": [value], "untrained": 300.0}
-    training = {"run": f"paper/cifar10/E/seed{seed}", "recipe": {"total_kimg": 250_000.0, "batch": 512}}
-    found = {
-        "schema": 2, "scale": "paper", "dataset": "cifar10", "config": "E", "seed": seed, "outcome": "trained",
-        "metrics": {"fid": metric}, "training": training, "data": {"dataset": "cifar10", "sha256": "d" * 64},
-        "generator_sha256": "f" * 64,
-    }  # fmt: skip
-    return found | changed
+def record(
+    value: float | None = None,
+    *,
+    seed: int = 0,
+    dataset: str = "cifar10",
+    kimg: float = 250_000.0,
+    samples: int = 50_000,
+) -> Evaluation:
+    """Of Config E on CIFAR-10, under the published conditions; without a value the FID was not measured."""
+    run = f"paper/{dataset}/E/seed{seed}"
+    return evaluation_of(run, {} if value is None else {"fid": value}, kimg=kimg, samples=samples)
 
 
 CELL = Cell(table="table3", row="R3GAN Config E", config="E", quantity="fid", published="1.96", scale="paper")
 AGAINST = Against(table="table3", metric="fid", dataset="cifar10")
 
 
+def judged(*records: Evaluation) -> Cell:
+    return measured(CELL, "fid", [evaluated(each, "fid") for each in records], AGAINST)
+
+
+def of_seeds(*values: float) -> Cell:
+    """The cell of as many seeds as values."""
+    return judged(*(record(value, seed=seed) for seed, value in enumerate(values)))
+
+
 def test_seeds_give_an_interval_and_the_interval_decides() -> None:
-    near = measured(CELL, "fid", [record(v, s) for s, v in enumerate((1.95, 1.97, 1.96))], AGAINST)
+    near = of_seeds(1.95, 1.97, 1.96)
     assert (near.said, near.n, near.seeds) == ("reproduced", 3, (0, 1, 2))
     assert near.interval == pytest.approx(t_interval([1.95, 1.97, 1.96]))
-    far = measured(CELL, "fid", [record(v, s) for s, v in enumerate((1.8, 1.96, 2.2))], AGAINST)
-    assert far.verdict == "inconclusive"
-    worse = measured(CELL, "fid", [record(v, s) for s, v in enumerate((2.5, 2.52, 2.51))], AGAINST)
-    assert worse.said == "worse"
+    assert of_seeds(1.8, 1.96, 2.2).verdict == "inconclusive"
+    assert of_seeds(2.5, 2.52, 2.51).said == "worse"
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("found", "reason"),
     [
-        ({"dataset": "stackedmnist5k-16"}, "another data set"),
-        ({"training": {"run": "r", "recipe": {"total_kimg": 500.0, "batch": 512}}}, "500 of 250,000 kimg"),
-        (
-            {"metrics": {"fid": {"value": 2.0, "n_fake": 10_000, "protocol": "p"}}},
-            "10,000 of 50,000 samples",
-        ),
+        (record(1.96, dataset="stackedmnist5k-16"), "another data set"),
+        (record(1.96, kimg=500), "500 of 250,000 kimg"),
+        (record(2.0, samples=10_000), "10,000 of 50,000 samples"),
     ],
+    ids=["data set", "length", "samples"],
 )
-def test_other_conditions_are_not_comparable_and_the_reason_is_said(changed: dict[str, object], reason: str) -> None:
-    cell = measured(CELL, "fid", [record(1.96, **changed)], AGAINST)
+def test_other_conditions_are_not_comparable_and_the_reason_is_said(found: Evaluation, reason: str) -> None:
+    cell = judged(found)
     assert (cell.verdict, cell.reason, cell.band) == ("not comparable", reason, None)
 
 
 def test_nothing_measured_gets_no_verdict_that_sounds_like_it() -> None:
-    assert measured(CELL, "fid", [], AGAINST).said == "not run"
-    assert measured(CELL, "fid", [record(1.0, metrics={})], AGAINST).said == "not measured"
+    assert judged().said == "not run"
+    assert judged(record()).said == "not measured"
 
 
 MEASURED = replace(
@@ -165,9 +181,14 @@ def test_an_earlier_number_is_compared_only_where_it_was_measured_alike(changed:
 
 
 def test_cells_survive_json(tmp_path: Path) -> None:
-    full = measured(CELL, "fid", [record(v, s) for s, v in enumerate((1.95, 1.97))], AGAINST)
-    write_cells(tmp_path, "table3", "T", [full, CELL])
-    assert read_cells(tmp_path / "table3.json") == [full, CELL]
+    full = of_seeds(1.95, 1.97)
+    assert full.band == pytest.approx((1.96 / 1.06, 1.96 * 1.06))
+    path = tmp_path / "table3.json"
+    write_table_file(path, "table3", "T", [full, CELL], rows=[{"a": 1.5, "b": "x"}], remarks=["r"])
+    found = read_table_file(path)
+    assert found.cells == (full, CELL)
+    assert (found.table, found.title, found.rows, found.remarks) == ("table3", "T", ({"a": 1.5, "b": "x"},), ("r",))
+    assert found.values == {"paper": {"R3GAN Config E": {"fid": pytest.approx(1.96)}}}
 
 
 @pytest.fixture
@@ -250,20 +271,70 @@ def test_a_mistake_is_one_sentence(tree: Path, arguments: tuple[str, ...], said:
     assert done.stderr.count("\n") == 1
 
 
-def test_another_versions_table_is_refused(tree: Path, r3gan: Command) -> None:
-    path = tree / "results/table1.json"
-    path.write_text(json.dumps({"table": "table1", "cells": []}))
+def test_another_versions_table_is_refused(tree: Path) -> None:
+    json_file(tree / "results/table1.json", {"table": "table1", "cells": []})
     done = compare(tree)
     assert done.returncode == 2
-    assert "results/table1.json is a table of schema None, this version reads 1" in done.stderr
+    assert "results/table1.json is a table of schema None, this version reads 2" in done.stderr
 
 
 @pytest.mark.parametrize("cells", [[{"table": "table1", "row": "A", "quantity": "fid", "nonsense": 1}], [{}], [3], 3])
 def test_a_damaged_table_is_refused(tmp_path: Path, cells: object) -> None:
+    content = {"schema": 1, "table": "table1", "title": "T", "values": {}, "cells": cells}
+    path = json_file(tmp_path / "table1.json", content)
+    with pytest.raises(UserError, match=r"table1.json does not hold a table's cells \(.+\$.cells.*\): run "):
+        read_table_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "does not hold a JSON object"),
+        ("", "cannot be read as JSON"),
+        (
+            '{"schema": 2, "table": "t", "title": "T", "values": {}, "cells": [], "rows": [{"a": NaN}]}',
+            "not finite at $.rows.0.a",
+        ),
+        ('{"schema": 3}', "is a table of schema 3, this version reads 2"),
+        ('{"schema": ' + 100_000 * "[", "cannot be read as JSON"),
+    ],
+    ids=["list", "empty", "NaN", "schema", "deep"],
+)
+def test_what_is_no_table_is_one_sentence(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "table1.json"
-    path.write_text(json.dumps({"schema": 1, "cells": cells}))
-    with pytest.raises(UserError, match=r"table1.json does not hold a table's cells: run `r3gan table` again"):
-        read_cells(path)
+    path.write_text(text)
+    with pytest.raises(UserError) as refused:
+        read_table_file(path)
+    assert str(path) in str(refused.value)
+    assert said in str(refused.value)
+    assert str(refused.value).endswith(": run `r3gan table` again")
+
+
+# As commit 88272d0 wrote it into results/table4.json; what followed is cut.
+OF_SCHEMA_1 = """
+{"schema": 1, "table": "table4", "title": "Table 4: convergence speed of Projected GAN",
+ "values": {"smoke": {"Ours: A StyleGAN2": {"best digit-frechet": 16.380959591443297}}},
+ "cells": [{"table": "table4", "section": "Ours", "row": "A StyleGAN2", "config": "A", "quantity": "best digit-frechet",
+  "scale": "smoke", "reproduced": 16.380959591443297, "n": 1, "seeds": [1], "outcome": "trained",
+  "metric": "digit-frechet", "conditions": "stackedmnist5k-16 5ac5b6be60a1, 10 kimg at batch 8, 5,000 samples",
+  "records": ["smoke/stackedmnist5k-16/A/seed1/convergence.json"]}],
+ "rows": [{"scale": "smoke", "row": "Projected GAN*", "best": 13.495813692461283, "reached": true}]}
+"""
+
+
+def test_tables_of_schema_1_hold_the_same_cells(tmp_path: Path) -> None:
+    """What was called Ours is called Reproduced; all else is as it was written."""
+    (tmp_path / "table4.json").write_text(OF_SCHEMA_1)
+    found = read_table_file(tmp_path / "table4.json")
+    assert found.rows[0]["best"] == 13.495813692461283
+    assert found.cells == (
+        Cell(
+            table="table4", section="Reproduced", row="A StyleGAN2", config="A", quantity="best digit-frechet",
+            scale="smoke", reproduced=16.380959591443297, n=1, seeds=(1,), outcome="trained", metric="digit-frechet",
+            conditions="stackedmnist5k-16 5ac5b6be60a1, 10 kimg at batch 8, 5,000 samples",
+            records=("smoke/stackedmnist5k-16/A/seed1/convergence.json",),
+        ),
+    )  # fmt: skip
 
 
 def test_every_verdict_is_explained() -> None:

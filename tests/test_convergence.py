@@ -1,42 +1,38 @@
 """Convergence speed: snapshots on a clock of their own, first crossings, speed-ups that do not mix images and time."""
 
-import copy
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from r3gan.cli import main
 from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
-from r3gan.files import read_json, write_json
-from r3gan.metrics.crossing import compare, first_crossing
+from r3gan.records import store
+from r3gan.records.run_id import RunId
+from r3gan.records.schema import Convergence, Device, TrainingData
+from r3gan.records.store import Store
+from r3gan.tables.crossing import compare, first_crossing
 from r3gan.training import checkpoint, loop
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, PROCESSOR, SMOKE, convergence_of, make_run, training_of
 
 
-def record(name: str, values: list[float], seconds_per_kimg: float, metric: str = "fid") -> dict[str, Any]:
+def record(
+    config: str, values: list[float], seconds_per_kimg: float, metric: str = "fid", device: Device = PROCESSOR
+) -> Convergence:
     """Made up: a point every 200 kimg, each evaluated in 30 s."""
-    points = [
-        {
-            "kimg": 200.0 * (i + 1),
-            "train_seconds": 200 * (i + 1) * seconds_per_kimg,
-            "evaluate_seconds": 30.0,
-            "values": {metric: value},
-        }
-        for i, value in enumerate(values)
-    ]
-    return {
-        "interval_kimg": 200,
-        "points": points,
-        "metrics": {metric: {"n_fake": 50_000}},
-        "data": {"sha256": "d"},
-        "training": {"run": name, "provenance": {"device": {"name": "gpu"}}},
-    }
+    return convergence_of(
+        f"smoke/{SMOKE}/{config}/seed0",
+        {metric: values},
+        interval_kimg=200,
+        seconds_per_kimg=seconds_per_kimg,
+        evaluate_seconds=30.0,
+        device=device,
+    )
 
 
-BASELINE = record("base", [50.0, 20.0, 8.0, 5.5, 6.0], seconds_per_kimg=4.0)
-FAST = record("fast", [9.0, 5.0, 4.0], seconds_per_kimg=8.0)
+BASELINE = record("A", [50.0, 20.0, 8.0, 5.5, 6.0], seconds_per_kimg=4.0)
+FAST = record("E", [9.0, 5.0, 4.0], seconds_per_kimg=8.0)
 
 
 def test_first_crossing_is_the_first_point_as_good_as_the_target() -> None:
@@ -44,7 +40,7 @@ def test_first_crossing_is_the_first_point_as_good_as_the_target() -> None:
     assert crossing.reached
     assert (crossing.kimg, crossing.train_seconds, crossing.total_seconds) == (400, 3200, 3200 + 2 * 30)
     assert first_crossing(FAST, "fid", 9.0).kimg == 200
-    up = record("up", [0.1, 0.7, 0.6], 1.0, metric="recall")
+    up = record("B", [0.1, 0.7, 0.6], 1.0, metric="recall")
     assert first_crossing(up, "recall", 0.6).kimg == 400
 
 
@@ -52,9 +48,9 @@ def test_target_is_the_baseline_s_best_and_images_and_time_are_apart() -> None:
     found = compare(FAST, BASELINE, "fid")
     assert found.target == 5.5
     assert found.baseline.kimg == 800
-    assert found.speed_up("kimg") == 2.0
-    assert found.speed_up("train_seconds") == 1.0
-    assert found.speed_up("total_seconds") == pytest.approx((3200 + 120) / (3200 + 60))
+    assert found.over("kimg") == 2.0
+    assert found.over("train_seconds") == 1.0
+    assert found.over("total_seconds") == pytest.approx((3200 + 120) / (3200 + 60))
     assert found.as_json()["speedup_images"] == 2.0
     assert not found.as_json()["speedup_is_upper_bound"]
     text = str(found)
@@ -63,7 +59,7 @@ def test_target_is_the_baseline_s_best_and_images_and_time_are_apart() -> None:
 
 
 def test_a_target_never_reached_is_censored() -> None:
-    found = compare(record("slow", [60.0, 30.0], 4.0), BASELINE, "fid")
+    found = compare(record("B", [60.0, 30.0], 4.0), BASELINE, "fid")
     assert not found.run.reached
     assert found.run.kimg == 400
     assert found.as_json()["speedup_is_upper_bound"]
@@ -72,19 +68,19 @@ def test_a_target_never_reached_is_censored() -> None:
 
 
 def test_times_of_other_hardware_are_said_not_to_compare() -> None:
-    other = copy.deepcopy(FAST)
-    other["training"]["provenance"]["device"] = {"name": "cpu"}
+    other = record("E", [9.0, 5.0, 4.0], 8.0, device=Device(type="cpu", name="cpu", count=1))
     assert "other hardware" in str(compare(other, BASELINE, "fid"))
 
 
 def test_what_was_measured_differently_is_refused() -> None:
-    with pytest.raises(UserError, match="--metric kid: fast was measured with fid"):
+    fast, base = f"smoke/{SMOKE}/E/seed0", f"smoke/{SMOKE}/A/seed0"
+    with pytest.raises(UserError, match=f"--metric kid: {fast} was measured with fid"):
         compare(FAST, BASELINE, "kid")
-    for part, what in (("data", "data"), ("metrics", "measurement")):
-        other = copy.deepcopy(FAST)
-        other[part] = {"sha256": "e"} if part == "data" else {"fid": {"n_fake": 5000}}
-        with pytest.raises(UserError, match=f"fast and base differ in their {what}"):
-            compare(other, BASELINE, "fid")
+    with pytest.raises(UserError, match=f"{fast} and {base} differ in their data"):
+        compare(replace(FAST, data=replace(FAST.data, sha256="e" * 64)), BASELINE, "fid")
+    fewer = {"fid": replace(FAST.metrics["fid"], n_fake=5000)}
+    with pytest.raises(UserError, match=f"{fast} and {base} differ in their measurement"):
+        compare(replace(FAST, metrics=fewer), BASELINE, "fid")
 
 
 def test_snapshots_of_a_run_become_a_curve(
@@ -108,11 +104,11 @@ def test_snapshots_of_a_run_become_a_curve(
     for name in ("A", "E-inverted"):
         data = str(fitted / "data" / SMOKE)
         assert main(["converge", f"test/{SMOKE}/{name}/seed0", "--data", data, "--device", "cpu", *more]) == 0
-    found = read_json(tmp_path / f"results/test/{SMOKE}/A/seed0/convergence.json", "")
-    assert [point["kimg"] for point in found["points"]] == [0.016, 0.032]
-    assert found["interval_kimg"] == 0.016
-    assert all(point["values"]["digit-frechet"] > 0 for point in found["points"])
-    assert all(point["evaluate_seconds"] > 0 for point in found["points"])
+    found = Store(tmp_path / "results").convergence(RunId.parse(f"test/{SMOKE}/A/seed0"))
+    assert [point.kimg for point in found.points] == [0.016, 0.032]
+    assert found.interval_kimg == 0.016
+    assert all(point.values["digit-frechet"] > 0 for point in found.points)
+    assert all(point.evaluate_seconds > 0 for point in found.points)
     capsys.readouterr()
     runs = [f"test/{SMOKE}/{name}/seed0" for name in ("E-inverted", "A")]
     assert main(["crossing", *runs, "--metric", "digit-frechet"]) == 0
@@ -125,7 +121,8 @@ def test_a_run_without_snapshots_is_told_how_to_keep_some(
     monkeypatch.chdir(tmp_path)
     run = f"test/{SMOKE}/A/seed0"
     sha256 = open_dataset(prepared / "data" / SMOKE).manifest["sha256"]
-    write_json(tmp_path / f"runs/{run}/train.json", {"snapshots": [], "data": {"sha256": sha256}})
+    training = replace(training_of(run), data=TrainingData(dataset=SMOKE, sha256=sha256, count=50))
+    store.write(tmp_path / f"runs/{run}/train.json", training)
     data = str(prepared / "data" / SMOKE)
     assert main(["converge", run, "--data", data, "--metrics", "fid", "--device", "cpu"]) == 2
     assert "kept no snapshots: train it with `r3gan train ... --snapshot-kimg KIMG`" in capsys.readouterr().err

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from r3gan.data import build, digits, sources
+from r3gan.data import build, sources
 from r3gan.data.loader import Dataset, Stream, open_dataset, to_unit_range
+from r3gan.data.readers import digits
 from r3gan.errors import UserError
 from r3gan.files import sha256
 

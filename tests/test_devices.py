@@ -28,7 +28,7 @@ from r3gan.training import checkpoint, state
 from r3gan.training.curve import LoggingInterval
 from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
-from tests.test_training import SMOKE, make_run
+from tests.helpers import SMOKE, make_run
 
 ELSEWHERE = torch.device("meta")
 CACHES = (layers.cached_fir_matrix, augment.resampling_matrices, inception.pil_bicubic)

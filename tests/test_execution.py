@@ -16,7 +16,7 @@ from r3gan.training.determinism import advance
 from r3gan.training.execution import CHOICES, choose_execution
 from r3gan.training.losses import Batch, Losses
 from r3gan.training.state import build_networks, build_state
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 
 def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, **wanted: str) -> Losses:

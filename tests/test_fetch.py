@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from r3gan.data import download as fetching
 from r3gan.data.content import Request
-from r3gan.data.fetch import fetch
-from r3gan.data.kinds import Pictures, Remote
+from r3gan.data.download import http as fetching
+from r3gan.data.download.obtain import fetch
+from r3gan.data.kinds import Pictures
+from r3gan.data.source import Remote
 from r3gan.errors import UserError
 
 DATA = np.random.default_rng(0).bytes(300_000)

@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.data import download
+from r3gan.data.download import http as download
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.distributed import World
 from r3gan.errors import UserError

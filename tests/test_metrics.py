@@ -13,7 +13,7 @@ from r3gan.errors import UserError
 from r3gan.metrics import METRICS
 from r3gan.metrics.classifier import load_classifier
 from r3gan.metrics.features import DigitFeatures
-from r3gan.metrics.frechet import frechet_distance, statistics
+from r3gan.metrics.frechet import frechet_distance, square_root, statistics
 from r3gan.metrics.modes import covered_modes, reverse_kl
 from r3gan.pictures import quantise, save_grid
 
@@ -32,6 +32,14 @@ def test_frechet_distance_equals_the_matrix_square_root_form() -> None:
     root = np.real(sqrtm(cov_x.numpy() @ cov_y.numpy()))
     expected = float((mean_x - mean_y).square().sum() + cov_x.trace() + cov_y.trace()) - 2 * np.trace(root)
     assert frechet_distance((mean_x, cov_x), (mean_y, cov_y)) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize(("images", "route"), [(200, "cholesky"), (20, "eigenvalues")])
+def test_the_square_root_of_a_covariance_is_one_also_where_that_is_singular(images: int, route: str) -> None:
+    covariance = statistics(torch.randn(images, 32, generator=torch.Generator().manual_seed(0)))[1]
+    root = square_root(covariance)
+    torch.testing.assert_close(root @ root.T, covariance, rtol=0, atol=1e-12)
+    assert bool((root.triu(1) == 0).all()) == (route == "cholesky")
 
 
 def test_frechet_distance_of_a_set_to_itself_is_zero_even_if_degenerate() -> None:

@@ -16,7 +16,7 @@ from r3gan.training import batching, checkpoint, loop
 from r3gan.training.draws import random_source
 from r3gan.training.state import build_networks, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step, micro_batches
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 KINDS = ("fastgan", "projected-fastgan", "projected-stylegan2-release", "projected-A", "projected-E")
 

@@ -1,12 +1,19 @@
 """The theory's table: eigenvalues against closed forms and finite differences, verdicts that can say no."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from r3gan.tables import propositions
-from r3gan.tables.propositions import SETTINGS, Setting, eigenvalues, field, study, trajectory
+from r3gan.tables import dirac
+from r3gan.tables.dirac import SETTINGS, Setting, eigenvalues, field, study, trajectory
+from r3gan.tables.kinds.propositions import PropositionTable
+from r3gan.tables.registry import TABLES
+from tests.helpers import write_files
+
+PROPOSITIONS = TABLES["propositions"]
+assert isinstance(PROPOSITIONS, PropositionTable)
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: f"{s.name} at {s.data:g}")
@@ -28,18 +35,21 @@ def test_eigenvalues_match_the_closed_form_and_finite_differences(setting: Setti
 
 def test_the_paper_s_statements_come_out() -> None:
     found = list(study())
-    assert {r["verdict"] for r in found} == {"exact"}
-    for r in found:
-        largest = max(real for real, _ in r["computed"])
-        if r["loss"] == "relativistic":
-            assert (largest < -1e-3) == bool(r["penalties"])
+    assert len(found) == 16
+    assert all(finding.holds for finding in found)
+    for finding in found:
+        largest = max(value.real for value in finding.computed)
+        if finding.setting.loss == "relativistic":
+            assert (largest < -1e-3) == bool(finding.setting.penalties)
 
 
-def test_a_statement_that_is_false_is_not_reproduced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_is_false_is_not_reproduced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     wrong = replace(SETTINGS[0], converges=True)  # that RpGAN alone converges
-    monkeypatch.setattr(propositions, "SETTINGS", (wrong,))
-    (result,) = study()
-    assert result["verdict"] == "differs"
+    monkeypatch.setattr(dirac, "SETTINGS", (wrong,))
+    (finding,) = study()
+    assert not finding.holds
+    (cell,) = write_files(PROPOSITIONS, "propositions", tmp_path).cells
+    assert (cell.published, cell.text, cell.verdict) == ("converges", "does not converge", "differs")
 
 
 def test_one_step_of_descent_by_hand() -> None:

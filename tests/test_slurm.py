@@ -17,11 +17,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from tests.conftest import copy_tree, environment, need
-from tests.test_engines import jobs
-from tests.test_resume import same
-from tests.test_training import SMOKE
+from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
 # The plugin asks Slurm every 40 s, then ever more slowly; there is no accounting here for it to ask.

@@ -1,45 +1,39 @@
 """The table of speed from made-up measurements: what is shown, and what is claimed of a GPU's peak."""
 
 import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from r3gan.tables import TABLES, SpeedTable
-from r3gan.tables.cells import read_cells
-from r3gan.tables.speed import bf16_peak_share, write_speed_table
+from r3gan.records import store
+from r3gan.records.schema import Device, StepBenchmark, Timing
+from r3gan.tables.cell import read_table_file
+from r3gan.tables.kinds.speed import SpeedTable, bf16_peak_share
+from r3gan.tables.registry import TABLES
+from tests.helpers import provenance_on, write_files
 
-TABLE7 = TABLES["table7"]
+TABLE7, PROJECTED = TABLES["table7"], TABLES["table7-projected"]
 assert isinstance(TABLE7, SpeedTable)
+assert isinstance(PROJECTED, SpeedTable)
+H100 = Device(type="cuda", name="NVIDIA H100 80GB HBM3", count=1)
+CPU = Device(type="cpu", name="a processor, 2 cores", count=1, threads=2)
+ENTRY = Timing(
+    config="E", size="cifar10", batch=512, step="iteration", ours_ms=100.0, textbook_ms=250.0, ratio=2.5,
+    img_per_s=5120.0, rounds=7, ours_peak_mib=10.0, textbook_peak_mib=20.0, gmac_per_image=7.02,
+)  # fmt: skip
+NARROWED = replace(ENTRY, size="cifar10-narrowed", gmac_per_image=None)
 
 
-def entry(**changed: Any) -> dict[str, Any]:
-    return {
-        "config": "E", "size": "cifar10", "batch": 512, "step": "iteration", "ours_ms": 100.0, "textbook_ms": 250.0,
-        "ratio": 2.5, "img_per_s": 5120.0, "rounds": 7, "ours_peak_mib": 10.0, "textbook_peak_mib": 20.0,
-        "gmac_per_image": 7.02,
-    } | changed  # fmt: skip
-
-
-def write_benchmark(
-    results: Path, hardware: str, device: dict[str, Any], *entries: dict[str, Any], module: str = "steps"
-) -> None:
-    folder = results / "benchmarks" / hardware
-    folder.mkdir(parents=True)
-    stamp = {
-        "date": "2026-01-02T03:04:05+00:00", "code": {"commit": "c" * 40, "dirty": False}, "device": device,
-        "versions": {"python": "3.11", "torch": "2", "numpy": "2", "scipy": "1"},
-    }  # fmt: skip
-    (folder / f"{module}.json").write_text(json.dumps({"measured": list(entries), "provenance": stamp}))
+def write_benchmark(results: Path, hardware: str, device: Device, *entries: Timing, module: str = "steps") -> None:
+    record = StepBenchmark(measured=entries, provenance=provenance_on(device))
+    store.write(results / f"benchmarks/{hardware}/{module}.json", record)
 
 
 def test_each_machine_has_its_section_and_only_a_gpu_a_share_of_its_peak(tmp_path: Path) -> None:
-    write_benchmark(tmp_path, "h100", {"type": "cuda", "name": "NVIDIA H100 80GB HBM3", "count": 1}, entry())
-    cpu = {"type": "cpu", "name": "a processor, 2 cores", "count": 1, "threads": 2}
-    write_benchmark(tmp_path, "processor", cpu, entry(size="cifar10-narrowed", gmac_per_image=None))
-    write_speed_table("table7", TABLE7, tmp_path)
+    write_benchmark(tmp_path, "h100", H100, ENTRY)
+    write_benchmark(tmp_path, "processor", CPU, NARROWED)
+    write_files(TABLE7, "table7", tmp_path)
     text = (tmp_path / "table7.md").read_text()
     gpu_part, cpu_part = text.split("## processor")
     assert "bf16 peak |" in gpu_part
@@ -55,24 +49,25 @@ def test_each_machine_has_its_section_and_only_a_gpu_a_share_of_its_peak(tmp_pat
     assert rows[1]["bf16_peak_share"] == ""
 
 
-def test_ways_have_a_column_and_cells_of_their_own(tmp_path: Path) -> None:
-    cpu = {"type": "cpu", "name": "a processor, 2 cores", "count": 1, "threads": 2}
-    entries = [entry(config="projected-fastgan", gmac_per_image=None, way=way) for way in ("folded", "compiled")]
-    write_benchmark(tmp_path, "processor", cpu, *entries, module="projected")
-    table = TABLES["table7-projected"]
-    assert isinstance(table, SpeedTable)
-    write_speed_table("table7-projected", table, tmp_path)
+def test_variants_have_a_column_and_cells_of_their_own(tmp_path: Path) -> None:
+    entries = [
+        replace(NARROWED, config="projected-fastgan", variant=variant) for variant in (None, "folded", "compiled")
+    ]
+    write_benchmark(tmp_path, "processor", CPU, *entries, module="projected")
+    write_files(PROJECTED, "table7-projected", tmp_path)
     text = (tmp_path / "table7-projected.md").read_text()
-    assert "Way " in text and "Plain ms" in text and "Textbook" not in text.split("## Notes")[0]
-    cells = read_cells(tmp_path / "table7-projected.json")
-    assert len({cell.key for cell in cells}) == len(cells) == 2
+    table = text.split("## Notes")[0]
+    assert "| Variant " in table and "Plain ms" in table and "Textbook" not in table
+    assert all(f"| {variant} " in table for variant in ("default", "folded", "compiled"))
+    cells = read_table_file(tmp_path / "table7-projected.json").cells
+    assert len({cell.key for cell in cells}) == len(cells) == 4  # of variants only the ratio
 
 
 def test_no_share_is_claimed_where_the_peak_or_the_work_is_unknown() -> None:
-    assert bf16_peak_share(entry(), "NVIDIA T4") is None
-    assert bf16_peak_share(entry(gmac_per_image=None), "NVIDIA H100") is None
+    assert bf16_peak_share(ENTRY, "NVIDIA T4") is None
+    assert bf16_peak_share(NARROWED, "NVIDIA H100") is None
 
 
 def test_without_measurements_the_table_says_so(tmp_path: Path) -> None:
-    write_speed_table("table7", TABLE7, tmp_path)
+    write_files(TABLE7, "table7", tmp_path)
     assert "Nothing has been measured yet: run `make bench`." in (tmp_path / "table7.md").read_text()

@@ -17,6 +17,7 @@ from r3gan.cli.arguments import (
     positive,
 )
 from r3gan.errors import UserError, unknown
+from r3gan.records.run_id import RunId
 
 
 def add_commands(command: AddCommand) -> None:
@@ -121,10 +122,10 @@ def run_parts(run: str) -> list[str]:
 
 
 def run_crossing(arguments: argparse.Namespace) -> None:
-    from r3gan.metrics.crossing import compare, read_convergence
+    from r3gan.records.store import Store
+    from r3gan.tables.crossing import compare
 
-    run, baseline = (
-        read_convergence(Path("results").joinpath(*run_parts(name))) for name in (arguments.run, arguments.baseline)
-    )
+    store, hint = Store(Path("results")), "run `r3gan converge` for this run first"
+    run, baseline = (store.convergence(RunId.parse(name), hint) for name in (arguments.run, arguments.baseline))
     found = compare(run, baseline, arguments.metric)
     print(json.dumps(found.as_json(), indent=1) if arguments.json else found)

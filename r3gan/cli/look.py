@@ -26,9 +26,10 @@ def add_commands(command: AddCommand) -> None:
 def run_list(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from r3gan import metrics, tables
+    from r3gan import metrics
     from r3gan.configs import CONFIGS
     from r3gan.data import sources
+    from r3gan.tables.registry import TABLES
 
     kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "configs": lambda: [
@@ -40,7 +41,7 @@ def run_list(arguments: argparse.Namespace) -> None:
             for name, s in sources.SOURCES.items()
         ],
         "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
-        "tables": lambda: [{"name": name, "title": t.title, "made of": t.made_of} for name, t in tables.TABLES.items()],
+        "tables": lambda: [{"name": name, "title": t.title, "made of": t.made_of} for name, t in TABLES.items()],
     }
     if arguments.what not in kinds:
         raise unknown("kind", arguments.what, kinds)

@@ -10,7 +10,7 @@ RESULTS = Path("results")
 
 
 def add_commands(command: AddCommand) -> None:
-    sub = command("compare", run_compare, "set published numbers beside reproduced ones, and this tree beside another")
+    sub = command("compare", run_compare, "compare published numbers with reproduced ones, and this tree with another")
     sub.add_argument("--table", action="append", default=[], help="only this table (may be given several times)")
     sub.add_argument(
         "--baseline", metavar="REV_OR_DIR", help="an earlier tree: a git revision, a checkout or its results folder"

@@ -16,11 +16,13 @@ def add_commands(command: AddCommand) -> None:
     )
     sub.add_argument("--bad", default="stop", metavar="POLICY", help="broken pictures: stop or skip (default: stop)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
+    sub.add_argument("--overwrite", action="store_true", help="replace a finished data set")
 
     sub = command("export", run_export, "write a prepared data set as the zip of NVlabs' tools, with dataset.json")
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set")
     sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="zip file to write")
+    sub.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
     sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
@@ -45,7 +47,17 @@ def add_commands(command: AddCommand) -> None:
 
     sub = command("fingerprint", run_fingerprint, "write what the stages of a study depend on besides files (for DVC)")
     sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
-    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="YAML file to write")
+    sub.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write, one file per fingerprint")
+
+    sub = command("inputs", run_inputs, "write which files a table is made of, with their sha256 (for DVC)")
+    sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
+    sub.add_argument("--scale", type=scale_name, default="smoke", help="a file of pipelines/study (default: smoke)")
+    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="JSON file to write")
+
+    sub = command(
+        "dvc-file", run_dvc_file, "write the tables' stages of dvc.yaml, after an edit of TABLES or the study"
+    )
+    sub.add_argument("study", nargs="?", metavar="STUDY", type=Path, default=Path("pipelines/study/smoke.yaml"))
 
     sub = command("hand-over", run_hand_over, "let Snakemake or DVC take over what the other has made here")
     sub.add_argument("engine", metavar="ENGINE", help="who takes over: dvc or snakemake")
@@ -64,14 +76,15 @@ def run_prepare(arguments: argparse.Namespace) -> None:
         arguments.out or Path("data") / name,
         arguments.resolution,
         skip_bad=arguments.bad == "skip",
+        overwrite=arguments.overwrite,
     )
 
 
 def run_export(arguments: argparse.Namespace) -> None:
+    from r3gan.data.export import export
     from r3gan.data.loader import open_dataset
-    from r3gan.data.nvlabs import export
 
-    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out)
+    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out, arguments.overwrite)
     print(f"wrote {arguments.out}")
 
 
@@ -99,25 +112,40 @@ def run_import_released(arguments: argparse.Namespace) -> None:
 
 
 def run_table(arguments: argparse.Namespace) -> None:
-    from r3gan.tables.write import write
+    from r3gan.tables.write import write_table
 
-    folder = write(arguments.table, arguments.results, arguments.scale)
-    path = folder / f"{arguments.table}.md"
+    path = write_table(arguments.table, arguments.results, arguments.scale)
     print(path.read_text(encoding="utf-8") if arguments.show else f"wrote {path}")
 
 
 def run_fingerprint(arguments: argparse.Namespace) -> None:
-    import yaml
-
     from r3gan.files import write_text
-    from r3gan.fingerprint import of_study
-    from r3gan.workflow import checked_study
+    from r3gan.pipeline.dvc import check_dvc_file
+    from r3gan.pipeline.fingerprint import of_study
+    from r3gan.study import read_study
 
-    write_text(arguments.out, yaml.safe_dump(of_study(checked_study(arguments.study))))
+    study = read_study(arguments.study)
+    check_dvc_file(study)
+    for name, digest in of_study(study).items():
+        write_text(arguments.out / name, digest + "\n")
+
+
+def run_inputs(arguments: argparse.Namespace) -> None:
+    from r3gan.pipeline.dvc import write_inputs
+
+    write_inputs(arguments.table, arguments.scale, arguments.out)
+
+
+def run_dvc_file(arguments: argparse.Namespace) -> None:
+    from r3gan.pipeline.dvc import DVC_FILE, write_dvc_file
+    from r3gan.study import read_study
+
+    write_dvc_file(read_study(arguments.study))
+    print(f"wrote {DVC_FILE}")
 
 
 def run_hand_over(arguments: argparse.Namespace) -> None:
-    from r3gan.engines import hand_over
+    from r3gan.pipeline.engines import hand_over
 
     taken, left = hand_over(arguments.engine)
     print(f"{arguments.engine} takes over {len(taken)} stages: {', '.join(taken)}")

@@ -81,29 +81,23 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """A data set that is ready to be written: how many images, their labels int64 [N], and who writes them.
+    """A data set that is ready to be written.
 
-    `fill` writes every row and returns those that hold no image, with the reason; it may add to `details`, which go
-    into the manifest.
+    `fill` writes all `count` rows and returns those that hold no image, with the reason; `labels` gives the labels
+    int64 [n] of the rows int64 [n] that stay. Both may add to `details`, which go into the manifest.
     """
 
     count: int
-    labels: NDArray[np.int64]
+    labels: Callable[[NDArray[np.int64]], NDArray[np.int64]]
     fill: Callable[[Rows], Mapping[int, str]]
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arrays:
+def in_memory(images: NDArray[np.uint8], labels: NDArray[np.int64], details: dict[str, Any]) -> Content:
     """A set that is small enough for the memory: images uint8 [N, C, R, R], labels int64 [N]."""
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    details: dict[str, Any] = field(default_factory=dict)
+    def fill(rows: Rows) -> Mapping[int, str]:
+        rows.put(0, images)
+        return {}
 
-    def content(self) -> Content:
-        def fill(rows: Rows) -> Mapping[int, str]:
-            rows.put(0, self.images)
-            return {}
-
-        return Content(count=len(self.images), labels=self.labels, fill=fill, details=self.details)
+    return Content(count=len(images), labels=labels.__getitem__, fill=fill, details=details)

@@ -13,7 +13,7 @@ from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json, sha256, write_json
 from r3gan.progress import Progress
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network, save_network
 
 FEATURES = 64

@@ -17,7 +17,7 @@ from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
 from r3gan.files import read_json, write_json, write_text
 from r3gan.metrics.evaluate import Measurement, Plan, check_data, initial_generator
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 

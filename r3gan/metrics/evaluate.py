@@ -26,7 +26,7 @@ from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extrac
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, extract_features
 from r3gan.pictures import quantise, save_grid
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
 
 SAMPLE_BATCH = 250

@@ -64,7 +64,16 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     L^T S_b L with S_a = L L^T: real, not negative, and found without a matrix square root.
     """
     (mean_a, cov_a), (mean_b, cov_b) = a, b
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = vectors * values.clamp(min=0).sqrt()
+    root = square_root(cov_a)
     trace = torch.linalg.eigvalsh(root.T @ cov_b @ root).clamp(min=0).sqrt().sum()
     return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace)
+
+
+def square_root(covariance: Tensor) -> Tensor:
+    """Some L with L L^T = covariance [D, D]: Cholesky's, or from eigenvalues where the covariance is singular."""
+    root, failed = torch.linalg.cholesky_ex(covariance)
+    # Cholesky may also get through a matrix that is singular but for rounding; its last pivots are then noise.
+    if failed or root.diagonal().min() < 1e-6 * root.diagonal().max():
+        values, vectors = torch.linalg.eigh(covariance)
+        return vectors * values.clamp(min=0).sqrt()
+    return root

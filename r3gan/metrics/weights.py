@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from r3gan.data.download import download, verify
-from r3gan.data.remote import Remote
+from r3gan.data.download.http import download, verify
+from r3gan.data.source import Remote
 from r3gan.errors import UserError
 
 VARIABLE = "R3GAN_WEIGHTS"

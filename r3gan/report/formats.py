@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from r3gan.report.content import Content, provenance_of
-from r3gan.report.text import band_text, cell_table, change_table, changes_line, ours, status_of, tally_table
-from r3gan.tables.cells import Cell, tally
-from r3gan.tables.cells import as_json as cell_json
+from r3gan.records.store import Store
+from r3gan.report.content import Content, TableContent, provenance_of
+from r3gan.report.text import band_text, cell_table, change_table, changes_line, status_of, tally_table
+from r3gan.tables.cell import Cell, as_csv, tally
+from r3gan.tables.cell import as_json as cell_json
+from r3gan.tables.markdown import reproduced
 from r3gan.tables.verdict import BETTER, DIFFERS, EXACT, INCONCLUSIVE, MISSING, REGRESSIONS, REPRODUCED, VERDICTS, WORSE
 
 SCHEMA = 1
@@ -58,7 +61,7 @@ def as_json(content: Content) -> dict[str, Any]:
                 "table": table.name,
                 "title": table.title,
                 "notes": list(table.notes),
-                "pictures": [path.name for path in table.pictures],
+                "pictures": [path.relative_to(content.results).as_posix() for path in pictures_of(table)],
                 "verdicts": dict(tally(table.cells)),
                 "cells": [cell_json(cell) for cell in table.cells],
             }
@@ -68,12 +71,17 @@ def as_json(content: Content) -> dict[str, Any]:
     }
 
 
+def pictures_of(table: TableContent) -> list[Path]:
+    """Its charts as PNG, and its sheets."""
+    return [*(path.with_suffix("").with_suffix(".png") for path in table.charts), *table.sheets]
+
+
 def machine(content: Content) -> str:
     return json.dumps(as_json(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def junit(content: Content) -> str:
-    """JUnit XML: a suite a table, a case a cell of ours; outside its band is a failure, not run is skipped."""
+    """JUnit XML: a suite per table, a case per reproduced cell; outside its band is a failure, not run is skipped."""
     root = ElementTree.Element("testsuites", name="r3gan")
     for table in content.tables:
         cells = [cell for cell in table.cells if cell.outcome]
@@ -94,15 +102,15 @@ def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=cell.table, name=name)
     properties = ElementTree.SubElement(case, "properties")
     values = {
-        "published": cell.published or "", "reproduced": ours(cell), "band": band_text(cell.band), "n": str(cell.n),
-        "verdict": cell.said, "records": " ".join(cell.records),
+        "published": cell.published or "", "reproduced": reproduced(cell), "band": band_text(cell.band),
+        "n": str(cell.n), "verdict": cell.said, "records": " ".join(cell.records),
     }  # fmt: skip
     for key, value in values.items():
         ElementTree.SubElement(properties, "property", name=key, value=value)
     if cell.verdict in MISSING:
         ElementTree.SubElement(case, "skipped", message=cell.said)
     elif cell.verdict in REGRESSIONS:
-        message = f"{ours(cell)}, published {cell.published}: {cell.said}"
+        message = f"{reproduced(cell)}, published {cell.published}: {cell.said}"
         ElementTree.SubElement(case, "failure", message=message, type=cell.verdict)
 
 
@@ -115,3 +123,15 @@ def badge(content: Content) -> str:
     colour = "red" if content.comparison.exit_code(strict=False) else "brightgreen" if judged else "lightgrey"
     message = f"{counts.get(REPRODUCED, 0)} of {results} results, {counts.get(EXACT, 0)} of {settings} settings"
     return json.dumps({"schemaVersion": 1, "label": "reproduced", "message": message, "color": colour}) + "\n"
+
+
+def cells(content: Content) -> str:
+    """results/cells.csv: every cell of every table in one schema, one line per cell."""
+    return as_csv(cell for table in content.tables for cell in table.cells)
+
+
+def measured_values(content: Content) -> str:
+    """results/records.csv: every measured value of every record, one line per value."""
+    from r3gan.records.frame import frame
+
+    return frame(Store(content.results)).to_csv(index=False, lineterminator="\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from r3gan.compare import GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, Change, Comparison
-from r3gan.tables.cells import Cell, tally
-from r3gan.tables.render import grid, number, reproduced
+from r3gan.tables.cell import Cell, tally
+from r3gan.tables.markdown import grid, number, reproduced
 from r3gan.tables.verdict import REGRESSIONS, VERDICTS
 
 
@@ -25,24 +25,19 @@ def escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:
 
 
 def tally_table(found: Comparison) -> str:
-    """How often each verdict was given, a row a table."""
+    """How often each verdict was given, one line per table."""
     counts = {name: tally(cells) for name, cells in found.tables.items()}
     given = [word for word in VERDICTS if any(word in tallied for tallied in counts.values())]
     rows = [[name, *(str(tallied.get(word, "")) for word in given)] for name, tallied in counts.items()]
     return grid(rows, ["Table", *given], right=range(1, len(given) + 1))
 
 
-def ours(cell: Cell) -> str:
-    """Our number or word."""
-    return cell.text or reproduced(cell)
-
-
 def cell_table(cells: Iterable[Cell]) -> str:
-    """Published beside reproduced, a row a cell; columns that are empty everywhere are left out."""
+    """Published against reproduced, one line per cell; columns that are empty everywhere are left out."""
     headers = ["Table", "Section", "Row", "Quantity", "Scale", "Published", "Reproduced", "n", "Band", "Verdict"]
     rows = [
         [
-            cell.table, cell.section, cell.row, cell.quantity, cell.scale, cell.published or "-", ours(cell),
+            cell.table, cell.section, cell.row, cell.quantity, cell.scale, cell.published or "-", reproduced(cell),
             str(cell.n or "-"), band_text(cell.band), cell.said,
         ]
         for cell in cells
@@ -58,11 +53,11 @@ def band_text(band: tuple[float, float] | None) -> str:
 
 
 def change_table(changes: Iterable[Change]) -> str:
-    """Earlier beside now, a row a number of ours."""
+    """Earlier and now, one line per reproduced number."""
     rows = [
         [
             change.earlier.table, change.earlier.row, change.earlier.quantity, change.earlier.scale,
-            ours(change.earlier), ours(change.now) if change.now else "-",
+            reproduced(change.earlier), reproduced(change.now) if change.now else "-",
             band_text(change.band.around(change.earlier.reproduced or 0.0)) if change.band else "",
             change.word,
         ]

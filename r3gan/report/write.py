@@ -9,7 +9,7 @@ from pathlib import Path
 from r3gan.errors import UserError
 from r3gan.files import write_text
 from r3gan.report.content import Content, gather
-from r3gan.report.formats import badge, junit, machine, summary
+from r3gan.report.formats import badge, cells, junit, machine, measured_values, summary
 from r3gan.report.page import page
 
 FORMATS: Mapping[str, Callable[[Content], str]] = {
@@ -18,12 +18,14 @@ FORMATS: Mapping[str, Callable[[Content], str]] = {
     "report.json": machine,
     "report.xml": junit,
     "badge.json": badge,
+    "cells.csv": cells,
+    "records.csv": measured_values,
 }
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def write_report(results: Path, baseline: str | None = None) -> list[Path]:
-    """Write every format beside the tables, and the summary to the file that a CI job names; the files written."""
+    """Write every format next to the tables, and the summary to the file that a CI job names; the files written."""
     content = gather(results, baseline)
     written = []
     for name, render in FORMATS.items():

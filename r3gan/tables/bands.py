@@ -1,4 +1,4 @@
-"""BANDS: how far a reproduced number may lie from the published one, and why; DRIFT: from an earlier one of ours."""
+"""BANDS: how far a reproduced number may lie from the published one, and why; DRIFT: from an earlier reproduced one."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def find_band(quantity: str, table: str) -> Band:
 
 
 def find_drift(metric: str) -> Band:
-    """How far a metric of ours may lie from an earlier one."""
+    """How far a reproduced metric may lie from an earlier value of it."""
     return DRIFT.get(metric, _UNKNOWN_DRIFT)

@@ -1,4 +1,4 @@
-"""What may be said of a published number and ours. Nothing that was not measured gets a verdict that sounds like it."""
+"""Verdicts on a published number and a reproduced one; what was not measured gets none that sounds like it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A word of VERDICTS, and what a reader should know beside it."""
+    """A word of VERDICTS, and what a reader should know with it."""
 
     word: str
     reason: str = ""
@@ -56,7 +56,7 @@ def judge_failure(published_fails: bool, failed: int, runs: int) -> Verdict:
 
 
 def judge_value(value: float, interval: Interval | None, band: Interval, better: Better) -> Verdict:
-    """Where our mean and its interval over seeds (None: a single run, or no spread) lie beside the band."""
+    """Where the mean and its interval over seeds (None: a single run, or no spread) lie relative to the band."""
     low, high = interval or (value, value)
     reason = "" if interval else "single run"
     if band[0] <= low and high <= band[1]:

@@ -1,121 +1,73 @@
-"""WRITERS: one entry a kind of table, which writes its files; no stage but the command itself imports this."""
+"""The `table` stage: build a table, then write its files; nothing is written before everything was read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from r3gan.errors import UserError
-from r3gan.tables import (
-    TABLES,
-    AblationTable,
-    ComparisonTable,
-    ConvergenceTable,
-    LossFigure,
-    ParameterFigure,
-    PresetTable,
-    PropositionTable,
-    SpeedTable,
-    Table,
-    find_table,
-)
+from r3gan.files import write_text
+from r3gan.records.store import Store
+from r3gan.study import STUDY_FOLDER, read_all_studies, read_study
+from r3gan.tables.cell import as_csv, write_table_file
+from r3gan.tables.charts import Chart, write_chart
+from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.markdown import bullets, footer, panel_text
+from r3gan.tables.registry import find_table
+from r3gan.tables.sheets import write_sheet
 
 
-def _quality(name: str, table: Table, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.build import build
-    from r3gan.tables.render import write_table
+def write_table(name: str, results: Path, scale: str | None = None) -> Path:
+    """Write <name>.md, .csv, .json and the folder <name>/ of pictures into `results`; returns the Markdown's path.
 
-    write_table(build(name, table, read_all_studies(), results), results, results)
-
-
-def _quality_of_scale(name: str, table: Table, results: Path, scale: str) -> None:
-    from r3gan.study import STUDY_FOLDER, read_study
-    from r3gan.tables.build import build
-    from r3gan.tables.render import write_table
-
-    study = read_study(STUDY_FOLDER / f"{scale}.yaml")
-    write_table(build(name, table, [study], results), results, results / scale)
-
-
-def _comparison(name: str, table: ComparisonTable, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.comparison import write_comparison
-
-    write_comparison(name, table, read_all_studies(), results)
-
-
-def _parameter_figure(name: str, figure: ParameterFigure, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.drawn import write_parameter_figure
-
-    write_parameter_figure(name, figure, read_all_studies(), results)
-
-
-def _loss_figure(name: str, figure: LossFigure, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.drawn import write_loss_figure
-
-    write_loss_figure(name, figure, read_all_studies(), results)
-
-
-def _convergence(name: str, table: ConvergenceTable, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.convergence import write_convergence_table
-
-    write_convergence_table(name, table, read_all_studies(), results)
-
-
-def _ablation(name: str, table: AblationTable, results: Path) -> None:
-    from r3gan.study import read_all_studies
-    from r3gan.tables.ablation import write_ablation
-
-    write_ablation(name, table, read_all_studies(), results)
-
-
-def _presets(name: str, table: PresetTable, results: Path) -> None:
-    from r3gan.tables.presets import write_presets
-
-    write_presets(name, table, results)
-
-
-def _speed(name: str, table: SpeedTable, results: Path) -> None:
-    from r3gan.tables.speed import write_speed_table
-
-    write_speed_table(name, table, results)
-
-
-def _propositions(name: str, table: PropositionTable, results: Path) -> None:
-    from r3gan.tables.propositions import write_propositions
-
-    write_propositions(name, table, results)
-
-
-WRITERS: Mapping[type, Callable[[str, Any, Path], None]] = {
-    Table: _quality,
-    ComparisonTable: _comparison,
-    ParameterFigure: _parameter_figure,
-    LossFigure: _loss_figure,
-    ConvergenceTable: _convergence,
-    AblationTable: _ablation,
-    PresetTable: _presets,
-    SpeedTable: _speed,
-    PropositionTable: _propositions,
-}
-
-
-def write(name: str, results: Path, scale: str | None = None) -> Path:
-    """Write the files of a table by name and return their folder; UserError if there is none of that name.
-
-    With a scale, the table holds that one's records alone and lies in its folder.
+    With a scale, the table holds that scale's records alone and lies in its folder. UserError for an unknown name.
     """
     table = find_table(name)
-    if scale is None:
-        WRITERS[type(table)](name, table, results)
-        return results
-    if not isinstance(table, Table):
-        allowed = ", ".join(other for other, entry in TABLES.items() if isinstance(entry, Table))
-        raise UserError(f"--scale is not possible with {name}; it goes with: {allowed}")
-    _quality_of_scale(name, table, results, scale)
-    return results / scale
+    studies = list(read_all_studies()) if scale is None else [read_study(STUDY_FOLDER / f"{scale}.yaml")]
+    content = table.build(Context(name=name, store=Store(results), studies=studies))
+    return write_content(name, table, content, results if scale is None else results / scale)
+
+
+def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
+    """Write a finished table's files into `out`; returns the Markdown's path."""
+    text = as_markdown(name, table, content)
+    with replaced(out / name) as folder:
+        for picture in content.pictures:
+            if isinstance(picture, Chart):
+                write_chart(picture, folder)
+            else:
+                write_sheet(folder / f"{picture.name}.png", picture.grids)
+    write_text(out / f"{name}.csv", as_csv(content.cells))
+    write_text(out / f"{name}.md", text)
+    write_table_file(out / f"{name}.json", name, table.title, content.cells, content.remarks)
+    return out / f"{name}.md"
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when the block ends well."""
+    new = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def as_markdown(name: str, table: Kind, content: Content) -> str:
+    """Panels, remarks, pictures, notes, and where the numbers come from."""
+    parts = [f"# {table.title}", *map(panel_text, table.panels(content.cells)), *content.remarks]
+    for picture in content.pictures:
+        # A chart's picture holds its title and caption.
+        said = f"{picture.title}: {picture.caption}" if isinstance(picture, Chart) else picture.caption
+        below = "" if isinstance(picture, Chart) else f"\n\n*{said}*"
+        parts.append(f"![{said}]({name}/{picture.name}.png){below}")
+    if notes := [*table.notes, *content.notes]:
+        parts.append(f"## Notes\n\n{bullets(notes)}")
+    for scale, records in content.records.items():
+        parts.append(f"## Where the {scale} numbers come from\n\n{bullets(footer(records))}")
+    return "\n\n".join(parts) + "\n"

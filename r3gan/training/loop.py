@@ -20,7 +20,7 @@ from r3gan.errors import UserError
 from r3gan.files import write_json
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
-from r3gan.provenance import stamp
+from r3gan.records.provenance import stamp
 from r3gan.schedules import ema_beta
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import KeepBest, Snapshot

@@ -1,0 +1,177 @@
+"""Snakemake and DVC on one tree: never both at once, and what one has made handed over to the other.
+
+DVC keeps two locks: one on the repository between stages, and a list of the paths that running stages read and write,
+with the process that does. Whoever takes part in both excludes DVC, and is named by it; entries of processes that are
+dead do not count. Both tell processes of one machine apart, not of several on a shared disk.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from r3gan.errors import UserError, unknown
+from r3gan.pipeline.dvc import INPUTS
+
+DVC_FOLDER = Path(".dvc")
+# The stages that Snakemake has no rule for: it looks at code and registries itself, and at each table's inputs.
+FINGERPRINT = "fingerprint"
+
+
+def is_dvcs_own(stage: Any) -> bool:
+    return stage.name == FINGERPRINT or str(stage.name).startswith(INPUTS)
+
+
+@contextmanager
+def tree_held(*, alone: bool) -> Iterator[None]:
+    """Keep DVC from writing here, and if `alone` Snakemake too; UserError that names who is at work already."""
+    from dvc.config import Config
+    from dvc.fs import localfs
+    from dvc.lock import LockError, make_lock
+    from dvc.rwlock import rwlock
+
+    root, locks = Path.cwd(), (DVC_FOLDER / "tmp").resolve()
+    locks.mkdir(parents=True, exist_ok=True)
+    hardlink = Config(str(DVC_FOLDER.resolve()))["core"].get("hardlink_lock", False)
+    # DVC's own spelling: what this process does through DVC is not kept out by what it holds itself.
+    command = " ".join(sys.argv)
+    paths = ([], [str(root)]) if alone else ([str(root)], [])
+    with ExitStack() as held:
+        try:
+            # DVC frees the repository while a stage's command runs; that stage is then on the list.
+            with make_lock(str(locks / "lock"), tmp_dir=str(locks), hardlink_lock=hardlink):
+                held.enter_context(rwlock(str(locks), localfs, command, *paths, hardlink))
+        except LockError as error:
+            raise UserError(f"{_who(error)} is at work on this tree; wait until it has ended") from None
+        yield
+
+
+def _who(error: Exception) -> str:
+    """The process that DVC says is in the way."""
+    found = re.search(r"\(PID (\d+)\): (\S+)(.*)", str(error))
+    return f"`{Path(found[2]).name}{found[3]}` (process {found[1]})" if found else "DVC"
+
+
+def hold_tree() -> None:
+    """Keep DVC from writing here until this process ends; ends Snakemake with exit code 2 where DVC is at work."""
+    held = ExitStack()
+    try:
+        held.enter_context(tree_held(alone=False))
+    except UserError as error:
+        print(f"snakemake: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    atexit.register(held.close)
+
+
+def hand_over(engine: str) -> tuple[list[str], list[str]]:
+    """Let `engine` take over what the other has made here and still calls current.
+
+    Returns the names of the stages that it will not run again, and of those that it still would.
+    """
+    if engine not in HANDOVERS:
+        raise unknown("engine", engine, HANDOVERS)
+    if not (Path("Snakefile").is_file() and Path("dvc.yaml").is_file()):
+        raise UserError("there is no Snakefile and dvc.yaml here; run it in the project's own folder")
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with tree_held(alone=True):
+        try:
+            repo = Repo()
+            logging.getLogger("dvc").setLevel(logging.WARNING)  # not a line for each stage
+            repo.reproduce(FINGERPRINT)  # both engines look at the code as it is now
+            return HANDOVERS[engine](repo)
+        except DvcException as error:
+            raise UserError(f"DVC: {error}") from None
+
+
+def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
+    """Commit the stages whose outputs Snakemake made and would not make again."""
+    plan = _snakemake_plan(repo)
+
+    def is_current(stage: Any) -> bool:
+        if is_dvcs_own(stage):
+            return all(Path(str(dep)).exists() for dep in stage.deps)
+        outs = [str(out) for out in stage.outs]
+        known = [plan[out] for out in outs if out in plan]  # it has no rule for whole folders
+        return bool(known) and all(known) and all(map(Path.exists, map(Path, [*outs, *map(str, stage.deps)])))
+
+    current, others = _with_what_they_need(repo, is_current)
+    if not names_of(current):
+        raise UserError("Snakemake has made nothing here that is up to date; start it with `snakemake --cores all`")
+    for stage in current:
+        if is_dvcs_own(stage):
+            repo.reproduce(stage.addressing, single_item=True)
+        else:
+            # A relinked file is a new file to Snakemake.
+            repo.commit(stage.addressing, force=True, relink=False)
+    return names_of(current), others
+
+
+def _snakemake_plan(repo: Any) -> Mapping[str, bool]:
+    """The outputs of all stages, and whether Snakemake made the file and would leave it as it is."""
+    outs = [Path(str(out)) for stage in repo.index.stages if not is_dvcs_own(stage) for out in stage.outs]
+    # By name, since a study may hold runs that no table shows; it has no rule for whole folders.
+    done = _snakemake("--summary", "all", "--", *(str(out) for out in outs if out.suffix))
+    lines = [line.split("\t") for line in done.splitlines()]
+    head = lines.index(["output_file", "date", "rule", "log-file(s)", "status", "plan"])
+    # A file that it did not make itself, such as a table that git brought, has no log.
+    return {
+        file: log != "-" and (status, plan) == ("ok", "no update") for file, *_, log, status, plan in lines[head + 1 :]
+    }
+
+
+def _to_snakemake(repo: Any) -> tuple[list[str], list[str]]:
+    """Touch the outputs of the stages that DVC would not run again."""
+    changed = repo.status()
+    current, others = _with_what_they_need(repo, lambda stage: stage.addressing not in changed)
+    if not names_of(current):
+        raise UserError("DVC has made nothing here that is up to date; start it with `dvc repro`")
+    made = [stage for stage in current if not is_dvcs_own(stage)]
+    files = [str(out) for stage in made for out in stage.outs if Path(str(out)).is_file()]
+    # All of them anew, else what lies there with a fitting date by chance has no record of code and parameters. The
+    # tree is held here already, and what a killed Snakemake left unfinished DVC has found whole.
+    _snakemake("--touch", "--forceall", "--no-hooks", "--ignore-incomplete", "--quiet", "all", "--", *files)
+    return names_of(current), others
+
+
+def _snakemake(*arguments: str) -> str:
+    """What Snakemake prints; UserError with its last words if it fails."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        words = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
+        raise UserError(f"Snakemake: {words[-1].strip()}")
+    return done.stdout
+
+
+def _with_what_they_need(repo: Any, is_current: Callable[[Any], bool]) -> tuple[list[Any], list[str]]:
+    """The stages that are current as all before them, in an order that they can run in; the names of the others."""
+    current: dict[Any, None] = {}
+    others: list[str] = []
+    graph = repo.index.graph
+    for stage in TopologicalSorter({stage: list(graph.successors(stage)) for stage in graph}).static_order():
+        if stage.name == FINGERPRINT:
+            continue
+        needed = (other for other in graph.successors(stage) if other.name != FINGERPRINT)
+        if is_current(stage) and all(other in current for other in needed):
+            current[stage] = None
+        elif not is_dvcs_own(stage):
+            others.append(stage.addressing)
+    return list(current), others
+
+
+def names_of(stages: Iterable[Any]) -> list[str]:
+    """The stages that a user knows from both engines."""
+    return [stage.addressing for stage in stages if not is_dvcs_own(stage)]
+
+
+HANDOVERS: Mapping[str, Callable[[Any], tuple[list[str], list[str]]]] = {"dvc": _to_dvc, "snakemake": _to_snakemake}

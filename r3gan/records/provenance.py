@@ -1,0 +1,84 @@
+"""What a number carries: code version, packages, device, command, time."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from r3gan.records.hardware import folder_name
+from r3gan.records.schema import Values
+
+RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Files that decide a number; the tables and records themselves do not make a tree dirty.
+CODE_PATHS = ("r3gan", "pipelines", "Snakefile", "dvc.yaml", "requirements.lock", "pyproject.toml")
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def code_version() -> Values:
+    """Commit of this tree and whether its code differs from it; None where there is no git."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", *CODE_PATHS)
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def package_versions() -> dict[str, str]:
+    found = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return {"python": platform.python_version()} | found
+
+
+def processor_name() -> str:
+    """The processor's model as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def hardware_name(device: str) -> str:
+    """A folder's name for what computes: the GPU's name, or the processor's and its cores."""
+    if device.startswith("cuda"):
+        import torch
+
+        name = torch.cuda.get_device_name()
+    else:
+        name = f"{processor_name()} {os.cpu_count()} cores"
+    return folder_name(name)
+
+
+def device_description(device: str, threads: int, count: int = 1) -> Values:
+    """Name and count of what computed: GPUs, or processes of so many threads on one processor."""
+    if device.startswith("cuda"):
+        import torch
+
+        return {"type": "cuda", "name": torch.cuda.get_device_name(), "count": count}
+    return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": count, "threads": threads}
+
+
+def stamp(device: str, threads: int, count: int = 1) -> Values:
+    """Everything above at this moment, and the command that is running."""
+    return {
+        "command": shlex.join(["r3gan", *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": code_version(),
+        "versions": package_versions(),
+        "device": device_description(device, threads, count),
+    }

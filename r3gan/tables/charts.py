@@ -1,0 +1,221 @@
+"""Charts: Vega-Altair specifications made of plain rows, and one renderer to SVG, PNG and Vega-Lite JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from r3gan.files import atomic, write_text
+from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
+
+if TYPE_CHECKING:
+    import altair
+
+PPI = 110
+NOTHING = "no run has been recorded yet"
+# Contrast with white is 3 or more, and all eight differ in every kind of colour blindness (CIELAB distances above 12);
+# series differ in dashes or shapes too.
+COLOURS = ["#0072b2", "#d55e00", "#00523f", "#cc6da5", "#858f54", "#35289a", "#71192a", "#2f9bd6"]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+FAILED = "M-0.7,-0.7L0.7,0.7M-0.7,0.7L0.7,-0.7"  # a cross, the mark of a run that diverged
+CONFIG = {
+    "background": "#ffffff",
+    "font": "Liberation Sans, Arial, Helvetica, sans-serif",
+    "range": {"category": COLOURS, "symbol": SHAPES},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e4e4e0"},
+    "legend": {"labelFontSize": 12, "labelLimit": 300, "orient": "bottom", "columns": 3, "columnPadding": 16},
+    "header": {"labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start", "labelLimit": 300},
+    "title": {"fontSize": 14, "anchor": "start", "offset": 12, "subtitleFontSize": 12, "subtitlePadding": 6},
+    "text": {"fontSize": 12, "color": "#1c1e21"},
+    "point": {"color": "#1c1e21"},
+    "rule": {"color": "#1c1e21", "strokeDash": [5, 3]},
+    "view": {"stroke": "#b9b9b0"},
+}
+
+
+class About(TypedDict):
+    """What a caller says of a chart: its file's stem, a heading, and a caption with n, scale and what is shown."""
+
+    name: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart: `alt` says its numbers in words, `spec` is Vega-Lite with its data and all of this."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    spec: Mapping[str, object]
+
+
+def finished(drawn: altair.TopLevelMixin, said: str, about: About) -> Chart:
+    """The chart with title, caption and description inside its specification."""
+    title = {"text": about["title"], "subtitle": textwrap.wrap(about["caption"], 90)}
+    alt = f"{about['title']}. {said}"
+    return Chart(alt=alt, spec={**drawn.to_dict(), "title": title, "description": alt, "config": CONFIG}, **about)
+
+
+def empty(about: About) -> Chart:
+    import altair as alt
+
+    return finished(alt.Chart(alt.Data(values=[{}]), width=400, height=80).mark_text(text=NOTHING), NOTHING, about)
+
+
+def line_chart(
+    rows: Rows, x: Axis, y: Axis, series: str, size: tuple[int, int], *, marks: bool = False, level: float | None = None
+) -> altair.LayerChart:
+    """A line for each series, with a cross at the end of a failed run, and a rule at `level`; the caller adds data."""
+    import altair as alt
+
+    at, value = xy(x, y, rows, y_also=[] if level is None else [level])
+    color, shape, dash = looks(series, distinct(rows, series))
+    base = alt.Chart(width=size[0], height=size[1]).encode(at, value, color, tooltip=tooltips((series,), x, y))
+    line, end = (base.transform_filter(f"datum.mark === '{mark}'") for mark in ("line", "failed"))
+    # Series differ by their marks, or else by dashes, which the legend shows on long strokes.
+    layers = [line.mark_line(strokeWidth=1.7).encode(order="at:Q")]
+    if marks:
+        layers.append(line.mark_point(filled=True, size=45, opacity=1).encode(shape))
+    else:
+        layers = [layers[0].encode(dash.legend(symbolSize=900))]
+    layers.append(end.mark_point(shape=FAILED, size=120, strokeWidth=2.5, opacity=1))
+    fixed = alt.Chart(alt.Data(values=[{}]))
+    if level is not None:
+        target = fixed.encode(y=alt.datum(level))
+        layers += [target.mark_rule(), target.mark_text(text="target", x=4, dy=-8, align="left")]
+    layers += [fixed.mark_point(shape="cross", filled=True).encode(x=alt.datum(0), y=alt.datum(0))] if x.limits else []
+    return alt.LayerChart(layer=layers)
+
+
+def panels(
+    rows: Rows, x: Axis, y: Axis, series: str, panel: str, about: About, *, size: tuple[int, int], columns: int
+) -> Chart:
+    """Curves of each series, one chart for each value of `panel` on common axes."""
+    import altair as alt
+
+    keys = (panel, series)
+    curves = curves_of(rows, x, y, keys)
+    if not curves:
+        return empty(about)
+    facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(rows, panel))
+    one = line_chart(rows, x, y, series, size).properties(data=as_data(curves, x, y, keys))
+    drawn = one.facet(facet, columns=columns).transform_flatten([x.field, y.field])
+    return finished(drawn.transform_window(at="row_number()"), in_words(curves, x, y), about)
+
+
+def loss_curves(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Losses of D and G over training, a panel for each `row`: keys row, kimg, loss_d, loss_g, failed."""
+    columns = {"loss_d": "D loss", "loss_g": "G loss"}
+    both = [{**row, "network": name, "loss": row.get(column)} for column, name in columns.items() for row in rows]
+    x, y = Axis(field="kimg", title="training images (kimg)"), Axis(field="loss", title="loss")
+    return panels(both, x, y, "network", "row", about, size=(210, 150), columns=4)
+
+
+def generator_losses(rows: Rows, **about: Unpack[About]) -> Chart:
+    """G's loss over training, a panel for each `scale` and a line for each `row`: keys kimg, loss_g, failed."""
+    x, y = Axis(field="kimg", title="training images (kimg)"), Axis(field="loss_g", title="generator loss", log=True)
+    return panels(rows, x, y, "row", "scale", about, size=(480, 300), columns=2)
+
+
+def trajectories(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Paths around the equilibrium at (0, 0), a panel for each `setting`, a line for each `players`: theta, psi."""
+    x, y = (Axis(field=f, title=t, limits=(-1.5, 1.5)) for f, t in (("theta", "theta - c"), ("psi", "psi")))
+    return panels(rows, x, y, "players", "setting", about, size=(190, 190), columns=4)
+
+
+def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpack[About]) -> Chart:
+    """A metric over images and over seconds of training, a line for each `row`: kimg, train_seconds, value."""
+    import altair as alt
+
+    value = Axis(field="value", title=metric, log=True)
+    drawn, said = [], []
+    for name, title in (("kimg", "training images (kimg)"), ("train_seconds", "training time (s)")):
+        clock = Axis(field=name, title=title, log=True)
+        curves = curves_of(rows, clock, value, ("row",))
+        if not curves:
+            return empty(about)
+        lines = line_chart(rows, clock, value, "row", (400, 300), marks=True, level=target)
+        lines = lines.properties(data=as_data(curves, clock, value, ("row",))).transform_flatten([name, "value"])
+        drawn.append(lines.transform_window(at="row_number()"))
+        said.append(in_words(curves, clock, value))
+    said += [] if target is None else [f"The dashed line is the target, {target:.4g}."]
+    return finished(alt.concat(*drawn, columns=2), " ".join(said), about)
+
+
+def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: float | None = None) -> Chart:
+    """Values on a logarithmic axis, a line of marks for each `row`, one panel for each value of `panel`."""
+    import altair as alt
+
+    shown = [{**row, x.field: value} for row in rows if (value := x.of(row)) is not None]
+    if not shown:
+        return empty(about)
+    levels = [] if level is None else [level]
+    scale, axis = x.scale(shown, levels)
+    color, shape, _ = looks(series, distinct(shown, series))
+    names = alt.Axis(grid=True, labelLimit=320)
+    points = alt.Chart(width=480, height=alt.Step(26)).mark_point(filled=True, size=80, opacity=1)
+    points = points.encode(
+        alt.X(f"{x.field}:Q", title=x.title, scale=scale, axis=axis),
+        alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=names),
+        color,
+        shape,
+        tooltip=tooltips(("row", series), x),
+    )
+    rules = [alt.Chart(alt.Data(values=[{}])).mark_rule().encode(x=alt.datum(level)) for level in levels]
+    facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(shown, panel))
+    drawn = alt.layer(*rules, points).properties(data=alt.Data(values=shown)).facet(facet, columns=1)
+    said = "; ".join(f"{row[panel]}, {row['row']}, {row[series]}: {row[x.field]:.4g}" for row in shown)
+    return finished(drawn.resolve_scale(y="independent"), f"{x.title}. {said}.", about)
+
+
+def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Distances relative to a baseline, a panel for each `scale`, a mark for each `measured`: keys row, relative."""
+    x = Axis(field="relative", title="distance relative to the row without projection", log=True)
+    return dots(rows, x, "measured", "scale", about, level=1)
+
+
+def step_times(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Duration of a training step, a panel for each `hardware`, a mark for each `variant`: keys row, step_ms."""
+    return dots(rows, Axis(field="step_ms", title="time per step (ms)", log=True), "variant", "hardware", about)
+
+
+def parameters_against_fid(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Named points, a mark for each `origin`: keys system, parameters_m, fid."""
+    import altair as alt
+
+    x, y = (
+        Axis(field="parameters_m", title="parameters of G and D (millions)", log=True),
+        Axis(field="fid", title="FID"),
+    )
+    shown = [row for row in rows if x.of(row) and y.of(row)]
+    if not shown:
+        return empty(about)
+    room = [1.8 * (x.of(row) or 0.0) for row in shown]  # for the names, which stand on the right
+    color, shape, _ = looks("origin", distinct(shown, "origin"))
+    said_of = tooltips(("system", "origin"), x, y)
+    base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), color, shape, tooltip=said_of)
+    names = base.mark_text(align="left", dx=8, dy=-6).encode(text="system:N")
+    drawn = alt.layer(base.mark_point(filled=True, size=90, opacity=1), names).properties(data=alt.Data(values=shown))
+    said = "; ".join(f"{r['system']} ({r['origin']}): {r[x.field]:.4g}, {r[y.field]:.4g}" for r in shown)
+    return finished(drawn, f"{y.title} over {x.title}. {said}.", about)
+
+
+def write_chart(chart: Chart, folder: Path) -> None:
+    """Write <name>.svg, <name>.png and <name>.vl.json; the same numbers give the same bytes."""
+    import vl_convert
+    from PIL import Image
+
+    text = json.dumps(chart.spec, ensure_ascii=False, allow_nan=False)
+    write_text(folder / f"{chart.name}.vl.json", text + "\n")
+    write_text(folder / f"{chart.name}.svg", vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
+    png = vl_convert.vegalite_to_png(text, ppi=PPI, allowed_base_urls=[])
+    with Image.open(io.BytesIO(png)) as image, atomic(folder / f"{chart.name}.png") as temporary:
+        image.convert("RGB").quantize(64).save(temporary, optimize=True)  # a quarter of the bytes

@@ -1,0 +1,254 @@
+"""What the parts of a configuration are worth: each row relative to a baseline, in ImageNet's features and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from r3gan.configs import CONFIGS
+from r3gan.metrics import needs_classifier
+from r3gan.records.schema import Convergence, Evaluation
+from r3gan.study import Study
+from r3gan.tables.axes import Row
+from r3gan.tables.cell import REPRODUCED, Cell
+from r3gan.tables.charts import Chart, relative_distances
+from r3gan.tables.crossing import values_of
+from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.kinds.convergence import convergence_records, name_of, read_scales
+from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
+from r3gan.tables.panel import Panel, by_row
+from r3gan.tables.published import Published, read_published
+from r3gan.tables.verdict import NOT_COMPARABLE, Verdict
+
+BEST, LAST = "best", "last"  # of a run's snapshots
+NETWORKS = "Networks at paper size"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedColumn:
+    """A table of published.csv as a column: which of its rows is which configuration."""
+
+    title: str
+    published: str
+    quantity: str
+    rows: Mapping[str, str]  # configuration -> published row
+
+    def of(self, config: str) -> Published | None:
+        return read_published(self.published).get((self.rows.get(config, ""), self.quantity))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A scale's records by configuration: of every snapshot, and of the last G."""
+
+    name: str
+    curves: Mapping[str, Convergence]
+    ends: Mapping[str, Evaluation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One configuration measured by one metric at one snapshot."""
+
+    scale: str
+    config: str
+    metric: str
+    snapshot: str  # BEST or LAST
+    kimg: float
+    observation: Observation
+    relative: float | None  # to the baseline measured alike
+
+    @property
+    def value(self) -> float:
+        assert self.observation.value is not None
+        return self.observation.value
+
+    @property
+    def through_imagenet(self) -> bool:
+        return not needs_classifier([self.metric])
+
+    @property
+    def measure(self) -> str:
+        """How it was measured, in words."""
+        return f"{self.snapshot} {self.metric}{' (ImageNet)' if self.through_imagenet else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationTable(Kind):
+    """One part changed at a time, all relative to a baseline without them."""
+
+    baseline: str
+    rows: tuple[str, ...]  # configurations
+    trained_on: tuple[str, ...]  # at the scales, the paper's first
+    counted_at: str  # data set at whose paper size the networks are counted
+    published: tuple[PublishedColumn, ...]
+
+    @property
+    def made_of(self) -> str:
+        return f"published numbers, and the convergence and the end of {', '.join(self.rows)}"
+
+    def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
+        ends = [
+            run_id.metrics
+            for run_id, run in study.at_end.items()
+            if run.config in self.rows and run.dataset in self.trained_on
+        ]
+        return convergence_records(self.rows, self.trained_on, study) + ends
+
+    def panels(self, cells: Sequence[Cell]) -> list[Panel]:
+        networks = [cell for cell in cells if cell.section == NETWORKS]
+        found = [by_row(f"{NETWORKS} ({self.counted_at}), and what is published", "Row", networks)]
+        for scale in dict.fromkeys(cell.scale for cell in cells if cell.section == REPRODUCED):
+            here = [cell for cell in cells if cell.section == REPRODUCED and cell.scale == scale]
+            found.append(by_row(f"Reproduced, {scale} scale" if scale else "Not run", "Row", here, scale))
+        return found
+
+    def build(self, context: Context) -> Content:
+        cells, remarks, pictures = self.networks(context.name), list[str](), list[Chart | Sheet]()
+        shown, run = dict[str, list[Evaluation | Convergence]](), set[str]()
+        for scale in self.read(context):
+            lines = self.lines(scale)
+            cells += [cell for line in lines for cell in self.cells(context.name, line)]
+            remarks += order(scale.name, lines)
+            pictures += self.pictures(context, scale, lines)
+            shown[scale.name] = [*scale.curves.values(), *scale.ends.values()]
+            run |= set(scale.curves)
+        cells += [self.not_run(context.name, config) for config in self.rows if config not in run]
+        return Content(cells=cells, pictures=pictures, remarks=remarks, records=shown)
+
+    def read(self, context: Context) -> list[Scale]:
+        """The scales that have records, in the order of the studies."""
+        curves = read_scales(self.rows, self.trained_on, context)
+        found = []
+        for study in context.studies:
+            here = curves.get(study.scale, {})
+            ends = {
+                run.config: context.store.evaluation(run_id)
+                for run_id, run in study.at_end.items()
+                if run.config in here and context.store.has(run_id.metrics)
+            }
+            if here:
+                found.append(Scale(name=study.scale, curves=here, ends=ends))
+        return found
+
+    def lines(self, scale: Scale) -> list[Line]:
+        """One line per configuration, metric and snapshot, in the order of the table."""
+        known = {config: observations(scale, config) for config in self.rows if config in scale.curves}
+        baseline = {key: seen.value for key, (_, seen) in known.get(self.baseline, {}).items()}
+        found = []
+        for config, measurements in known.items():
+            for (metric, snapshot), (kimg, observation) in measurements.items():
+                base = baseline.get((metric, snapshot))
+                relative = observation.value / base if observation.value is not None and base else None
+                found.append(
+                    Line(
+                        scale=scale.name,
+                        config=config,
+                        metric=metric,
+                        snapshot=snapshot,
+                        kimg=kimg,
+                        observation=observation,
+                        relative=relative,
+                    )
+                )
+        return found
+
+    def published_of(self, config: str) -> tuple[str, Published] | None:
+        """What is published of a configuration, the FID itself before the relative one, and which of them it is."""
+        for column in sorted(self.published, key=lambda column: column.quantity != "fid"):
+            if printed := column.of(config):
+                return column.quantity, printed
+        return None
+
+    def cells(self, name: str, line: Line) -> list[Cell]:
+        """A line as cells: its value, for the best snapshot when that was, and its value relative to the baseline's.
+
+        The best of a row is compared with what is published of it.
+        """
+        against = Against(table="table4", metric="fid", dataset=self.trained_on[0])
+        cell = Cell(
+            table=name,
+            section=REPRODUCED,
+            row=name_of(line.config),
+            config=line.config,
+            quantity=f"{line.snapshot} {line.metric}",
+        )
+        printed = self.published_of(line.config) if line.snapshot == BEST else None
+        cell = replace(cell, scale=line.scale).with_published(printed[1] if printed else None)
+        value = measured(cell, line.metric, [line.observation], against)
+        if printed and printed[0] != "fid" and value.verdict != NOT_COMPARABLE:
+            value = value.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
+        plain = replace(value, published=None, source="", status="", protocol="", unit="", metric="", untrained=None)
+        plain = plain.judged(Verdict(word=""))
+        others = {"at kimg": line.kimg if line.snapshot == BEST else None, "relative": line.relative}
+        return [value] + [
+            replace(plain, quantity=f"{value.quantity}, {quantity}", reproduced=number)
+            for quantity, number in others.items()
+            if number is not None
+        ]
+
+    def not_run(self, name: str, config: str) -> Cell:
+        against = Against(table="table4", metric="fid", dataset=self.trained_on[0])
+        printed = self.published_of(config)
+        cell = Cell(table=name, section=REPRODUCED, row=name_of(config), config=config, quantity="best fid")
+        return measured(cell.with_published(printed[1] if printed else None), "fid", [], against)
+
+    def networks(self, name: str) -> list[Cell]:
+        """What each row consists of at paper size, and what is published of it."""
+        from r3gan.configs.counts import count_discriminator
+
+        found = []
+        for config in self.rows:
+            cell = Cell(table=name, section=NETWORKS, row=name_of(config), config=config, quantity="")
+            counts = zip(("D trained", "D frozen"), count_discriminator(CONFIGS[config], self.counted_at), strict=True)
+            found += [replace(cell, quantity=q, reproduced=count, n=1, outcome="counted") for q, count in counts]
+            for column in self.published:
+                found.append(replace(cell, quantity=column.title).with_published(column.of(config)))
+        return found
+
+    def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
+        """Distances relative to the baseline, and samples of every row's last G."""
+        caption = f"{scale.name} scale, single runs (n = 1)"
+        relative: list[Row] = [
+            {"scale": scale.name, "row": name_of(x.config), "measured": x.measure, "relative": x.relative}
+            for x in lines
+            if x.relative is not None
+        ]
+        ends = [(config, scale.ends[config]) for config in self.rows if config in scale.ends]
+        grids = {name_of(config): context.store.results / end.run / "samples.png" for config, end in ends}
+        name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
+        return [
+            relative_distances(relative, name=name, title=title, caption=caption),
+            Sheet(name=f"{scale.name}-samples", caption=f"Samples of every row's last G, {caption}", grids=grids),
+        ]
+
+
+def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, Observation]]:
+    """(kimg, observation) of a configuration by (metric, snapshot)."""
+    curve, end = scale.curves[config], scale.ends.get(config)
+    kimg = [point.kimg for point in curve.points]
+    found = {}
+    for metric in curve.metrics:
+        values, best = values_of(curve, metric), best_of(curve, metric)
+        assert best.value is not None
+        found[metric, BEST] = kimg[values.index(best.value)], best
+        found[metric, LAST] = kimg[-1], best_of(replace(curve, points=curve.points[-1:]), metric)
+    for metric in end.metrics if end else ():
+        assert end is not None
+        found[metric, LAST] = kimg[-1], evaluated(end, metric)
+    return found
+
+
+def order(scale: str, lines: Iterable[Line]) -> list[str]:
+    """How the order of the last Gs by a metric without ImageNet agrees with that by one with it, if there are both."""
+    last = [line for line in lines if line.snapshot == LAST]
+    one, other = (next((x.metric for x in last if x.through_imagenet == there), None) for there in (False, True))
+    first, second = ({x.config: x.value for x in last if x.metric == name} for name in (one, other))
+    pairs = [(first[config], second[config]) for config in first if config in second]
+    rho = rank_correlation(pairs)
+    if one is None or other is None or rho is None:
+        return []
+    said = f"Spearman rank correlation of the last G's order by {one} and by {other}, {scale} scale: {rho:+.2f}"
+    return [f"{said} ({len(pairs)} rows, single runs)."]

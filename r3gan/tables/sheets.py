@@ -1,0 +1,59 @@
+"""Sample sheets: the sample grids of all rows in one picture, each under its title, and what the lines show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from r3gan.errors import UserError
+from r3gan.files import atomic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+COLUMNS = 2
+WIDEST_PX = 784  # a grid of 16 small images, which is shown pixel by pixel; wider ones are made smaller
+TEXT_PX, LINE_PX, MARGIN_PX = 17, 26, 16
+INK = "#1c1e21"
+CAPTION = (
+    "In each grid: 32 images in colour (two lines of 16), then the channels of the first 16 in grey "
+    "(one line each for red, green and blue). Samples are not selected."
+)
+
+
+def write_sheet(path: Path, sheets: Mapping[str, Path], reals: Path | None = None) -> None:
+    """Write the grids by title, two next to each other, real images last; UserError if one is damaged."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    named = {**sheets, "Real images": reals} if reals else sheets
+    grids = [(title, read_grid(grid)) for title, grid in named.items()]
+    width = max((grid.width for _, grid in grids), default=WIDEST_PX)
+    cell = max((grid.height for _, grid in grids), default=0) + LINE_PX + MARGIN_PX
+    caption = textwrap.wrap(CAPTION if grids else "No run has been recorded yet.", COLUMNS * width // 9)
+    top = MARGIN_PX + LINE_PX * len(caption)
+    rows = -(-len(grids) // COLUMNS)
+    sheet = Image.new("RGB", (MARGIN_PX + COLUMNS * (width + MARGIN_PX), top + MARGIN_PX + rows * cell), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_PX)
+    pen.multiline_text((MARGIN_PX, MARGIN_PX), "\n".join(caption), INK, font, spacing=LINE_PX - TEXT_PX)
+    for i, (title, grid) in enumerate(grids):
+        left, upper = MARGIN_PX + i % COLUMNS * (width + MARGIN_PX), top + MARGIN_PX + i // COLUMNS * cell
+        pen.text((left, upper), title, INK, font, stroke_width=0.3)
+        sheet.paste(grid, (left, upper + LINE_PX))
+    with atomic(path) as temporary:
+        sheet.save(temporary, optimize=True)
+
+
+def read_grid(path: Path) -> Image:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            grid = opened.convert("RGB")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}): run `r3gan evaluate` again") from None
+    if grid.width > WIDEST_PX:
+        height = round(grid.height * WIDEST_PX / grid.width)
+        grid = grid.resize((WIDEST_PX, height), Image.Resampling.LANCZOS)
+    return grid
