@@ -12,7 +12,7 @@ from r3gan.files import read_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
 from r3gan.training import checkpoint, loop
-from r3gan.training.best import Judge, Snapshot
+from r3gan.training.best import KeepBest, Snapshot
 from tests.conftest import Command
 from tests.helpers import CPU, SMOKE, make_run
 
@@ -25,10 +25,10 @@ DIGITS = ["--classifier", "mnist5k-16"]
 ROUNDED = 1e-5
 
 
-def judge(metric: str = "fid") -> Judge:
+def judge(metric: str = "fid") -> KeepBest:
     """Measures nothing: values are the tests'."""
     key = find_metric(metric).sort_key
-    return Judge(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
+    return KeepBest(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
 
 
 def kept(out: Path, values: list[float]) -> list[Snapshot]:
@@ -141,9 +141,14 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
     def score(generator: GeneratorNetwork) -> float:
         return next(values)
 
-    found = Judge(metric="fid", sort_key=float, samples=10, score=score)
+    found = KeepBest(metric="fid", sort_key=float, samples=10, score=score)
     options = loop.Options(
-        out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0, judge=found
+        out=tmp_path / "out",
+        work=tmp_path / "work",
+        device=CPU,
+        snapshot_kimg=0.008,
+        checkpoint_seconds=0,
+        keep_best=found,
     )
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)

@@ -26,7 +26,7 @@ from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS, inception, reference
 from r3gan.metrics.evaluate import Plan, evaluate
-from r3gan.metrics.extractors import EXTRACTORS, FeatureNetwork, Places
+from r3gan.metrics.extractors import EXTRACTORS, ExtractorPaths, FeatureNetwork
 from r3gan.metrics.frechet import Moments, frechet_distance, statistics
 from r3gan.metrics.inception import PYTORCH, InceptionFeatures, resized_clean
 from r3gan.metrics.inception_score import inception_score
@@ -266,7 +266,7 @@ def test_evaluation_says_how_it_was_done_and_keeps_the_reference(
         metrics=("kid", "inception-score", "recall"),
         samples=60,
         draws=2,
-        places=Places(weights=weights),
+        paths=ExtractorPaths(weights=weights),
         cache=tmp_path / "cache",
     )
     record = evaluate(run, dataset, plan, tmp_path / "out", CPU)
@@ -284,7 +284,7 @@ def test_evaluation_says_how_it_was_done_and_keeps_the_reference(
     assert record["metrics"]["inception-score"]["n_real"] is None
 
     looked_at: list[str] = []
-    monkeypatch.setattr(reference, "look_at", lambda *a, **k: looked_at.append(k["label"]) or _fail())
+    monkeypatch.setattr(reference, "extract_features", lambda *a, **k: looked_at.append(k["label"]) or _fail())
     again = evaluate(run, dataset, plan, tmp_path / "out", CPU)
     assert not looked_at
     assert again["metrics"]["kid"]["draws"] == kid["draws"]
@@ -295,7 +295,7 @@ def _fail() -> Any:
 
 
 def test_a_damaged_cache_is_made_anew(trained: tuple[Path, Dataset], weights: Path, tmp_path: Path) -> None:
-    network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(Places(weights=weights), CPU)}
+    network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(ExtractorPaths(weights=weights), CPU)}
     key = ("vgg16", "features")
     first = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     (file,) = tmp_path.glob("vgg16-features-*.safetensors")
@@ -315,7 +315,7 @@ def test_statistics_from_a_file_give_the_same_number(
     np.savez(path, mu=mu.numpy(), sigma=sigma.numpy())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (run / "train.json").write_text((run / "train.json").read_text().replace('"trained"', '"imported"'))
-    plan = Plan(metrics=("fid",), samples=40, places=Places(weights=weights), cache=tmp_path / "cache")
+    plan = Plan(metrics=("fid",), samples=40, paths=ExtractorPaths(weights=weights), cache=tmp_path / "cache")
     computed = evaluate(run, dataset, plan, tmp_path / "out", CPU)["metrics"]["fid"]
     given = evaluate(run, dataset, replace(plan, references={"fid": (path, digest)}), tmp_path / "out", CPU)
     assert given["metrics"]["fid"]["value"] == pytest.approx(computed["value"], rel=1e-9)
@@ -342,7 +342,7 @@ def test_a_foreign_statistics_file_is_refused(content: bytes | None, tmp_path: P
 def seen(fitted: Path, weights: Path) -> Callable[[str], list[dict[str, Tensor]]]:
     """What a feature network says of reals, of other reals and of shades of grey; looked at once for all metrics."""
     dataset = open_dataset(fitted / "data/stackedmnist5k-16")
-    places = Places(weights=weights, classifier=fitted / "runs/classifier/mnist5k-16")
+    places = ExtractorPaths(weights=weights, classifier=fitted / "runs/classifier/mnist5k-16")
 
     @functools.cache
     def look(extractor: str) -> list[dict[str, Tensor]]:

@@ -18,7 +18,7 @@ from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.metrics.evaluate import Plan, evaluate
-from r3gan.metrics.extractors import Places
+from r3gan.metrics.extractors import ExtractorPaths
 from r3gan.schedules import Ramp
 from r3gan.training import loop
 from r3gan.training.draws import random_source
@@ -232,8 +232,8 @@ def test_a_short_run_learns(name: str, kimg: float, factor: float, fitted: Path,
     run = make_run(name, total_kimg=kimg, batch=CONFIGS[name].recipe(SMOKE).batch)
     dataset = open_dataset(fitted / "data" / SMOKE)
     loop.train(run, dataset, options(tmp_path))
-    places = Places(weights=tmp_path, classifier=fitted / "runs/classifier/mnist5k-16")
-    plan = Plan(metrics=("digit-frechet",), samples=1000, places=places, cache=tmp_path / "cache")
+    paths = ExtractorPaths(weights=tmp_path, classifier=fitted / "runs/classifier/mnist5k-16")
+    plan = Plan(metrics=("digit-frechet",), samples=1000, paths=paths, cache=tmp_path / "cache")
     found = evaluate(tmp_path / "out", dataset, plan, tmp_path / "results", CPU)["metrics"]["digit-frechet"]
     assert factor * found["value"] < found["untrained"]
     assert found["untrained"] > 30

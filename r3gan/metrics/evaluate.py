@@ -22,9 +22,9 @@ from r3gan.errors import UserError
 from r3gan.files import atomic, read_json, sha256, write_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import RECORD_SCHEMA, find_metric
-from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
+from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extractor
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
-from r3gan.metrics.samples import Sample, look_at
+from r3gan.metrics.samples import Sample, extract_features
 from r3gan.pictures import quantise, save_grid
 from r3gan.records.provenance import stamp
 from r3gan.weights import load_network
@@ -44,7 +44,7 @@ class Plan:
     metrics: tuple[str, ...]
     samples: int
     draws: int = 1
-    places: Places
+    paths: ExtractorPaths
     references: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)  # metric -> statistics file, sha256
     cache: Path = CACHE
     snapshot: str = "last"  # which G of the run `evaluate` looks at, one of SNAPSHOTS
@@ -79,7 +79,7 @@ def draw_samples(
 def open_networks(plan: Plan, device: torch.device) -> dict[str, FeatureNetwork]:
     """The feature networks that the plan's metrics need."""
     names = dict.fromkeys(name for name, _ in plan.keys().values())
-    return {name: find_extractor(name).open(plan.places, device) for name in names}
+    return {name: find_extractor(name).open(plan.paths, device) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ class Measurement:
             outputs.setdefault(name, set()).add(output)
         wanted = {name: (self.networks[name], outputs[name]) for name in self.networks}
         batches = draw_samples(generator, self.plan.samples, drawing_seed, self.dataset.labels, self.world)
-        fakes = look_at(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
+        fakes = extract_features(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
         for metric, key in self.plan.keys().items():
             moments, found = self.reals[metric].moments, fakes[key].features.shape[1]
             if moments is not None and len(moments[0]) != found:
