@@ -55,7 +55,7 @@ rule costs:
     log:
         "work/logs/costs.log",
     params:
-        code=fingerprint.code("costs"),
+        code=code_of_stage("costs"),
         recipes=fingerprint.all_recipes(),
     shell:
         "r3gan estimate --all --hardware h100 2>&1 | tee {log}"
@@ -71,6 +71,6 @@ rule report:
     log:
         "work/logs/report.log",
     params:
-        code=fingerprint.code("report"),
+        code=code_of_stage("report"),
     shell:
         "r3gan report 2>&1 | tee {log}"

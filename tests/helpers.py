@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lmdb
 import msgspec
@@ -49,6 +49,8 @@ CPU = torch.device("cpu")
 SMOKE = "stackedmnist5k-16"
 PROCESSOR = Device(type="cpu", name="a processor", count=1, threads=1)
 
+Files = dict[str, bytes]
+
 
 def idx(items: NDArray[np.uint8]) -> bytes:
     magic = 0x0800 + items.ndim
@@ -76,22 +78,22 @@ def picture(color: Any, size: tuple[int, int] = (8, 8), mode: str = "RGB", endin
     return data.getvalue()
 
 
-def folder_of(path: Path, files: dict[str, bytes]) -> Path:
+def folder_of(path: Path, files: Files) -> Path:
     for name, data in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
     return path
 
 
-def zip_of(path: Path, files: dict[str, bytes]) -> Path:
+def zip_of(path: Path, files: Files) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return path
 
 
-def tar_of(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
+def tar_of(path: Path, files: Files, mode: Literal["w", "w:gz"] = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -99,7 +101,7 @@ def tar_of(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def lmdb_of(path: Path, files: dict[str, bytes]) -> Path:
+def lmdb_of(path: Path, files: Files) -> Path:
     with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as transaction:
         for name, data in files.items():
             transaction.put(name.encode(), data)

@@ -382,7 +382,12 @@ def test_a_single_table_without_records_makes_a_page(
     not_run = replace(GOOD, reproduced=None, outcome="not run", verdict="not run", reason="", n=0, scale="", seeds=())
     with opened(browser, page_file(write(tmp_path / "results", not_run))) as found:
         text = found.locator("main").inner_text()
-        for said in ("No run has been recorded yet", "Nothing has been measured yet", "R3GAN Config E", "r3gan estimate --all"):
+        for said in (
+            "No run has been recorded yet",
+            "Nothing has been measured yet",
+            "R3GAN Config E",
+            "r3gan estimate --all",
+        ):
             assert said in text
         assert found.locator("#pipeline").count() == 0
 

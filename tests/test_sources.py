@@ -1,10 +1,12 @@
 """Every kind of data set from its own files to arrays: the pixels, the labels, the manifest."""
 
+import gzip
 import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -57,7 +59,7 @@ def tiny_mnist(tmp_path: Path, register: Register) -> Path:
         (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(np.arange(count, dtype=np.uint8) + 4 * (count == 6)))
     entry = SOURCES["mnist-32"]
     assert isinstance(entry, IdxDigits)
-    entry = replace(entry, files=unchecked(entry.files), count=10)
+    entry = replace(entry, files=unchecked(entry.files), unpacked=unchecked(entry.unpacked), count=10)
     register("mnist-32", entry)
     stacks = SOURCES["stackedmnist"]
     assert isinstance(stacks, StackedDigits)
@@ -75,6 +77,32 @@ def test_all_of_mnist_is_read_train_then_test_and_padded(tiny_mnist: Path, tmp_p
     assert digits.images[:, :, :2].max() == digits.images[:, :, :, 30:].max() == 0
     assert manifest["files"][0]["name"] == "train-images-idx3-ubyte.gz"
     assert manifest["files"][0]["checked"] == "not published, none to check"
+
+
+@pytest.mark.parametrize("layout", ["{}", "MNIST/raw/{}", "raw/{}", "{}/{}", "dots"])
+def test_mnist_is_read_unpacked_in_the_usual_layouts(layout: str, tiny_mnist: Path, tmp_path: Path) -> None:
+    expected = prepare("mnist-32", tiny_mnist, tmp_path / "out")["sha256"]
+    for path in tiny_mnist.iterdir():
+        name = path.name.removesuffix(".gz")
+        target = layout.format(name, name) if layout != "dots" else name.replace("-idx", ".idx")
+        folder_of(tmp_path / "in", {target: gzip.decompress(path.read_bytes())})
+    manifest = prepare("mnist-32", tmp_path / "in", tmp_path / "unpacked")
+    assert manifest["sha256"] == expected
+    assert manifest["files"][0]["name"] == "train-images-idx3-ubyte"
+
+
+def test_cifar_is_read_from_its_unpacked_batches(tmp_path: Path, register: Register) -> None:
+    images = np.random.default_rng(0).integers(256, size=(20, 3, 32, 32), dtype=np.uint8)
+    cifar_archive(tmp_path / "cifar-10-python.tar.gz", images, [i % 10 for i in range(20)])
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz") as archive:
+        archive.extractall(tmp_path / "in", filter="data")
+    entry = SOURCES["cifar10"]
+    register("cifar10", replace(entry, unpacked=unchecked(entry.unpacked), count=20))
+    for source in (tmp_path / "in", tmp_path / "in/cifar-10-batches-py"):
+        prepare("cifar10", source, tmp_path / "out", overwrite=True)
+        data = open_dataset(tmp_path / "out")
+        assert (data.images == images).all()
+        assert data.labels.tolist() == [i % 10 for i in range(20)]
 
 
 def test_stacks_of_all_digits_have_a_thousand_modes(tiny_mnist: Path, tmp_path: Path) -> None:

@@ -36,9 +36,8 @@ from r3gan.data.sources import SOURCES
 from r3gan.data.untrusted import BadPictureError
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, environment
-from tests.helpers import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
+from tests.helpers import MAKERS, Files, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
-Files = dict[str, bytes]
 Build = Callable[[Path], Path]  # writes a source below a folder and returns what --source names
 CUTS = (0.01, 0.1, 0.3, 0.5, 0.7)
 NOISE = random.Random(0).randbytes(2000)
@@ -70,6 +69,12 @@ def of(maker: Callable[[Path, Files], Path], files: Files) -> Build:
     return lambda folder: maker(folder / "source", files)
 
 
+def white_as_zero() -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(np.full((64, 64), 1, dtype=np.uint16)).save(data, format="tiff", tiffinfo={262: 0})
+    return data.getvalue()
+
+
 # Pictures: name -> bytes that stand in the place of one good picture.
 PICTURES = {
     "empty": b"",
@@ -82,6 +87,7 @@ PICTURES = {
     "a bomb of width": png(2**31 - 1, 1, chunk(b"IDAT", b"")),
     "no pixels": png(0, 0),
     "a text of a gigabyte": png(64, 64, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (1 << 26)))),
+    "white as 0 in sixteen bits": white_as_zero(),
     "floats": picture(1, (64, 64), mode="F", ending="tiff"),
     "too small": picture((1, 2, 3), (7, 64)),
     "no data": png(64, 64),

@@ -35,33 +35,34 @@ def run_estimate(arguments: argparse.Namespace) -> None:
             f"there are no study files in {STUDY_FOLDER}: run this at the root of a clone of the repository"
         )
     if arguments.all:
-        estimate_all_tables(arguments.hardware or "h100", arguments.results, arguments.json)
+        print_all(arguments.hardware or "h100", arguments.results, arguments.json)
         return
     scale = arguments.scale or "smoke"
     if scale not in scales:
         raise unknown("--scale", scale, scales)
-    estimate_table(arguments.table, STUDY_FOLDER / f"{scale}.yaml", arguments)
+    print_one(arguments.table, STUDY_FOLDER / f"{scale}.yaml", arguments.hardware, arguments.results, arguments.json)
 
 
-def estimate_table(table: str, study_file: Path, arguments: argparse.Namespace) -> None:
+def print_one(table: str, study: Path, hardware: str | None, results: Path, in_json: bool) -> None:
     from r3gan.estimate import estimate, this_machine
     from r3gan.estimate.show import text, values
     from r3gan.records.store import Store
     from r3gan.study import read_study
 
-    store = Store(arguments.results)
-    found = estimate(table, read_study(study_file), arguments.hardware or this_machine(), store)
-    print(json.dumps(values(found, store), indent=1) if arguments.json else text(found, store))
+    store = Store(results)
+    found = estimate(table, read_study(study), hardware or this_machine(), store)
+    print(json.dumps(values(found, store), indent=1) if in_json else text(found, store))
 
 
-def estimate_all_tables(hardware: str, results: Path, as_printed_json: bool) -> None:
+def print_all(hardware: str, results: Path, in_json: bool) -> None:
+    """Every table of every scale: as JSON, or written to costs.json."""
     from r3gan.estimate import estimate_all
     from r3gan.estimate.schema import COSTS
     from r3gan.records.store import Store, as_json, write
     from r3gan.study import read_all_studies
 
     found = estimate_all(read_all_studies(), hardware, Store(results))
-    if as_printed_json:
+    if in_json:
         print(json.dumps(as_json(found), indent=1))
     else:
         write(results / COSTS, found)

@@ -209,7 +209,7 @@ def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devi
 def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
     """Train as one rank of a run, or as all of it."""
     from r3gan.distributed import ALONE
-    from r3gan.pipeline import fingerprint
+    from r3gan.pipeline.code import code_of_stage
     from r3gan.training.determinism import check_determinism
     from r3gan.training.engine import choose_zero_stage, join_deepspeed
     from r3gan.training.execution import CHOICES
@@ -238,7 +238,7 @@ def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int
             snapshot_kimg=arguments.snapshot_kimg,
             judge=judge_of(arguments, dataset, device, world),
             tensorboard=arguments.tensorboard,
-            code=fingerprint.code("train"),
+            code=code_of_stage("train"),
             launch=os.environ.get("R3GAN_LAUNCH", ""),
         )
         train(run, dataset, options)

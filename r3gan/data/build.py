@@ -43,13 +43,13 @@ def prepare(
     """
     started = time.perf_counter()
     name, entry = sources.at_resolution(name, resolution)
-    asked = {"dataset": name, "protocol": entry.protocol, "bad": "skip" if skip_bad else "stop", "source": "none"}
+    asked = {"dataset": name, "protocol": entry.protocol, "--bad": "skip" if skip_bad else "stop", "--source": ""}
     if source is None and not overwrite and (held := finished(out, asked)):
         return held
     content = READERS[type(entry)](entry, Request(name=name, source=source, skip_bad=skip_bad, downloads=downloads))
     if source is not None:
         found = json.dumps([content.details.get("listing"), content.details.get("files")])
-        asked["source"] = hashlib.sha256(found.encode()).hexdigest()[:16]
+        asked["--source"] = hashlib.sha256(found.encode()).hexdigest()[:16]
         if not overwrite and (held := finished(out, asked)):
             return held
     check(name, entry, content, content.labels(np.arange(content.count)))
@@ -72,8 +72,9 @@ def finished(out: Path, asked: Mapping[str, str]) -> dict[str, Any] | None:
     held = read_json(out / "manifest.json", hint)
     before = held.get("asked")
     if before != asked:
-        names = [name for name in asked if not isinstance(before, dict) or before.get(name) != asked[name]]
-        raise UserError(f"{out} holds a finished data set of another {' and '.join(names)}; {hint}")
+        other = [name for name in asked if isinstance(before, dict) and before.get(name) != asked[name]]
+        what = f"with another {' and '.join(other)}" if other else "of an earlier version"
+        raise UserError(f"{out} holds a finished data set {what}; {hint}")
     arrays = [out / "images.npy", out / "labels.npy"]
     if all(path.is_file() for path in arrays) and sha256(*arrays) == held.get("sha256"):
         print(f"{out} already holds {asked['dataset']} from the same source with the same settings: nothing to do")
@@ -105,8 +106,8 @@ def manifest_of(
         "unpublished": list(entry.unpublished),
         "count": len(labels),
         "shape": [entry.image_channels, entry.resolution, entry.resolution],
-        "classes": len(sizes),
-        "smallest_class": min(sizes.values()),
+        "classes": len(classes),
+        "smallest_class": int(counts.min()),
         "class_sizes": sizes,
         "skipped": len(skipped),
         "skipped_names": skipped[:NAMED_IN_MANIFEST],

@@ -59,13 +59,13 @@ _CIFAR10 = Cifar(
     unpacked=tuple(
         Remote(name=f"data_batch_{i}", checksum=f"md5:{md5}")
         for i, md5 in enumerate(
-            (
+            [
                 "c99cafc152244af753f735de768cd75f",
                 "d4bba439e000b95fd0a9bffe97cbabec",
                 "54ebc095f3ab1f0389bbae665268c751",
                 "634d18415352ddfa80567beed471001a",
                 "482c414d41f54cd18b22e5b47cb7c3cb",
-            ),
+            ],
             start=1,
         )
     ),

@@ -13,7 +13,7 @@ BOMB_RATIO, BOMB_FLOOR = 100, 1 << 26  # pictures are compressed already; no hon
 
 
 # First bytes, in lower case, of what is often saved under the name of a data file.
-IMPOSTORS = {
+WRONG_CONTENT = {
     b"version https://git-lfs": "a git LFS pointer instead of the file, which `git lfs pull` brings",
     b"/annex/objects": "a git-annex pointer instead of the file, which `git annex get` brings",
     b"<!doctype html": "an HTML page",
@@ -30,12 +30,12 @@ class BadPictureError(Exception):
     """Why a picture cannot be used, in words that follow its name."""
 
 
-def impostor(data: bytes) -> str:
+def wrong_content(data: bytes) -> str:
     """What a file is in place of what it should be, by its first bytes; empty where they do not say."""
     start = data[:512].lstrip().lower()
     if start[4:8] == b"ftyp":
         return f"a {one_line(start[8:12].decode('latin1')).upper()} file; convert it"  # HEIC, AVIF, MP4
-    return next((what for head, what in IMPOSTORS.items() if start.startswith(head)), "")
+    return next((what for head, what in WRONG_CONTENT.items() if start.startswith(head)), "")
 
 
 def one_line(text: object) -> str:
@@ -63,14 +63,14 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = one_line(error) or type(error).__name__
-        if path.is_file() and (found := impostor_in(path)):
+        if path.is_file() and (found := wrong_file(path)):
             reason = f"it is {found}"
         raise UserError(f"{one_line(path)} cannot be read as {what} ({reason})") from None
 
 
-def impostor_in(path: Path) -> str:
+def wrong_file(path: Path) -> str:
     with path.open("rb") as file:
-        return impostor(file.read(512))
+        return wrong_content(file.read(512))
 
 
 def check_size(size_bytes: int) -> None:

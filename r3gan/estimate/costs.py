@@ -79,17 +79,20 @@ def measurements_of(file: str, record: Evaluation | Convergence) -> Iterator[Mea
     """The run's training unless it diverged or was imported, and its evaluation if there was something to measure."""
     training = record.training
     job = Job(record=file, config=record.config, dataset=record.dataset, amount=training.images_seen)
-    if training.outcome == "trained" and training.seconds:
+    if training.outcome == "trained" and training.seconds and training.images_seen:
         yield timed(job, training.provenance.device, training.seconds)
-    for drawn in list(record.metrics.values())[:1]:  # all metrics see the same images
-        images = drawn.n_fake * len(drawn.drawing_seeds)
-        if isinstance(record, Convergence):
-            amount, seconds = len(record.points), sum(point.evaluate_seconds for point in record.points)
-        else:
-            amount, seconds = 1, record.seconds
-            images += drawn.n_fake  # of the untrained G
-        evaluation = replace(job, amount=amount, metrics=tuple(record.metrics), images=images)
-        yield timed(evaluation, record.provenance.device, seconds)
+    if not record.metrics:
+        return
+    drawn = next(iter(record.metrics.values()))  # all metrics see the same images
+    images = drawn.n_fake * len(drawn.drawing_seeds)
+    if isinstance(record, Convergence):
+        seconds = sum(point.evaluate_seconds for point in record.points)
+        job = replace(job, amount=len(record.points), metrics=tuple(record.metrics), images=images)
+    else:  # of the trained and the untrained G
+        seconds = record.seconds
+        job = replace(job, amount=1, metrics=tuple(record.metrics), images=images + drawn.n_fake)
+    if job.amount:
+        yield timed(job, record.provenance.device, seconds)
 
 
 def timed(job: Job, device: Device, seconds: float) -> Measurement:

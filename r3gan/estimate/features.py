@@ -10,7 +10,7 @@ from r3gan.configs import SIZES
 from r3gan.estimate.work import BATCH, kept, macs
 from r3gan.files import sha256
 from r3gan.metrics.extractors import find_extractor
-from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
 from r3gan.records.schema import Record
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class FeatureWork(Record, frozen=True, kw_only=True):
 def feature_work(extractor: str, dataset: str) -> FeatureWork:
     """The work of an entry of EXTRACTORS on images of a data set, counted once and kept."""
     px, channels = SIZES[dataset].resolution, SIZES[dataset].image_channels
-    depends_on = [sha256(Path(__file__)), fingerprint.code("evaluate"), str(px), str(channels)]
+    depends_on = [sha256(Path(__file__)), code_of_stage("evaluate"), str(px), str(channels)]
     return kept(f"{extractor}-{channels}x{px}px", depends_on, FeatureWork, lambda: count(extractor, px, channels))
 
 

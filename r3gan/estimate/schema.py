@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from r3gan.records.run_id import RunId
 from r3gan.records.schema import Record
 
+Count = Annotated[int, Meta(ge=1, le=2**16)]
+Hours = Annotated[float, Meta(ge=0, le=1e15)]
+Share = Annotated[float, Meta(gt=0)]
 Sizes = dict[str, int | None]  # bytes of files and folders; None: not known
 COSTS = "costs.json"
 Source = Literal["measured", "scaled", "counted", "not known"]
@@ -17,8 +22,8 @@ Source = Literal["measured", "scaled", "counted", "not known"]
 class Cost(Record, frozen=True, kw_only=True):
     """Time on so many devices (GPUs, or a processor's cores) at once, and where the number comes from."""
 
-    device_hours: float | None  # None: not known
-    devices: int
+    device_hours: Hours | None  # None: not known
+    devices: Count
     source: Source
     how: str
 
@@ -64,7 +69,7 @@ class Total(Record, frozen=True, kw_only=True):
         """Wall clock as the pipeline has it: on GPUs one run at a time, on a processor as many as there are cores."""
         free = [0.0] * (cores or 1)  # when each core, or the GPUs together, has nothing left to do
         for cost in costs:
-            taken = cost.training.devices if cores else 1
+            taken = min(cost.training.devices, len(free))  # of the GPUs together: 1
             free.sort()
             free[:taken] = [free[taken - 1] + (cost.wall_hours or 0.0)] * taken
         return cls(
@@ -83,8 +88,8 @@ class PublishedCost(Record, frozen=True, kw_only=True):
     row: str
     text: str
     source: str
-    device_hours: float
-    share_of_bf16_peak: float
+    device_hours: Hours
+    share_of_bf16_peak: Share
 
 
 class Estimate(Record, frozen=True, kw_only=True):
@@ -93,8 +98,8 @@ class Estimate(Record, frozen=True, kw_only=True):
     table: str
     scale: str
     hardware: str
-    cores: int | None  # of a processor; None: GPUs
-    ranks: int  # GPUs that a run is spread over
+    cores: Count | None  # of a processor; None: GPUs
+    ranks: Count  # GPUs that a run is spread over
     runs: tuple[RunCost, ...]
     disk: Sizes
     downloads: Sizes
@@ -112,5 +117,5 @@ class AllEstimates(Record, frozen=True, kw_only=True):
 
     schema: Literal[2] = 2
     hardware: str
-    assumed_share_of_peak: float
+    assumed_share_of_peak: Share
     estimates: tuple[Estimate, ...]

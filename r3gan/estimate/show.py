@@ -20,14 +20,14 @@ BYTES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 
 def totals(found: Estimate, store: Store) -> tuple[Total, Total]:
     """Of the runs that have no record yet, and of all."""
-    left = [run for run in found.runs if not store.has(run.record)]
+    left = [cost for cost in found.runs if not store.has(cost.record)]
     return Total.of(left, found.cores), Total.of(found.runs, found.cores)
 
 
 def values(found: Estimate, store: Store) -> Values:
     """The estimate with its totals, and whether each run's record is there."""
     left, everything = map(as_json, totals(found, store))
-    runs = [as_json(run) | {"done": store.has(run.record)} for run in found.runs]
+    runs = [as_json(cost) | {"done": store.has(cost.record)} for cost in found.runs]
     return as_json(found) | {"runs": runs, "left": left, "everything": everything}
 
 
@@ -42,7 +42,7 @@ def text(found: Estimate, store: Store) -> str:
     left, everything = totals(found, store)
     parts = [
         heading,
-        aligned([row(run, store) for run in found.runs], headers, "llrrlrl"),
+        aligned([row(cost, store) for cost in found.runs], headers, "llrrlrl"),
         aligned(
             [total_row("left to do", left), total_row("everything", everything)],
             ("total", "runs", unit, "wall clock"),
@@ -66,11 +66,13 @@ def aligned(rows: list[list[str]], headers: tuple[str, ...], sides: str) -> str:
     return tabulate(rows, headers, tablefmt="simple" if headers else "plain", colalign=sides_of, disable_numparse=True)
 
 
-def row(run: RunCost, store: Store) -> list[str]:
+def row(cost: RunCost, store: Store) -> list[str]:
     """One run's line."""
-    done = "yes" if store.has(run.record) else "no"
-    costs = [text for cost in (run.training, run.evaluation) for text in (hours(cost.device_hours), cost.how)]
-    return [f"{run.run.dataset}/{run.run.config}/seed{run.run.seed}", done, f"{run.total_kimg:,.10g}", *costs]
+    run, done = cost.run, "yes" if store.has(cost.record) else "no"
+    cells = [f"{run.dataset}/{run.config}/seed{run.seed}", done, f"{cost.total_kimg:,.10g}"]
+    for part in (cost.training, cost.evaluation):
+        cells += [hours(part.device_hours), part.how]
+    return cells
 
 
 def total_row(name: str, total: Total) -> list[str]:
@@ -106,7 +108,7 @@ def scaled(amount: float, units: tuple[tuple[str, float], ...]) -> str:
 
 def notes(found: Estimate) -> Iterator[str]:
     """What the words of the table mean, and what it leaves out."""
-    sources = {cost.source for run in found.runs for cost in (run.training, run.evaluation)}
+    sources = {part.source for cost in found.runs for part in (cost.training, cost.evaluation)}
     entry = entry_of(found.hardware)
     if "measured" in sources:
         yield "measured: by this run's record on this hardware, else by those of other seeds, else by the benchmark"
@@ -130,6 +132,6 @@ def notes(found: Estimate) -> Iterator[str]:
             f"published: {cost.row}: {cost.text} ({cost.source}); for {cost.config} at {cost.dataset} that is "
             f"{cost.device_hours:,.0f} GPU-h, {cost.share_of_bf16_peak:.0%} of the bfloat16 peak by the counted work"
         )
-    for name in sorted({run.run.dataset for run in found.runs if SOURCES[run.run.dataset].count is None}):
+    for name in sorted({cost.run.dataset for cost in found.runs if SOURCES[cost.run.dataset].count is None}):
         yield f"left out: features of the real images of {name}, since it is not known how many there are"
     yield "left out: preparing data, fitting the digit classifier, augmentation, distances between features"

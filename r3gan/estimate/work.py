@@ -18,6 +18,7 @@ import msgspec
 from r3gan.configs import SIZES, find_config
 from r3gan.files import sha256, write_text
 from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
 from r3gan.records.schema import Record
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Work(Record, frozen=True, kw_only=True):
 @functools.cache
 def work_of(config: str, dataset: str) -> Work:
     """The work of a configuration at a data set, counted once and kept."""
-    depends_on = [sha256(Path(__file__)), fingerprint.code("train"), fingerprint.recipe(config, dataset)]
+    depends_on = [sha256(Path(__file__)), code_of_stage("train"), fingerprint.recipe(config, dataset)]
     return kept(f"{config}-{dataset}", depends_on, Work, lambda: count_work(config, dataset))
 
 

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from r3gan.data.source import Remote
-from r3gan.data.untrusted import impostor_in, one_line
+from r3gan.data.untrusted import one_line, wrong_file
 from r3gan.errors import UserError
 from r3gan.files import made, write_text
 from r3gan.progress import Progress
@@ -27,7 +27,7 @@ RETRIES, BACKOFF_S = 3, 1.0  # at one mirror
 
 def verify(path: Path, remote: Remote) -> str:
     """The file's sha256; UserError that names both where size or checksum is not the published one."""
-    size, found = path.stat().st_size, impostor_in(path)
+    size, found = path.stat().st_size, wrong_file(path)
     if found:
         raise UserError(f"{path} is {found}; fetch {remote.name} again")
     if remote.size is not None and size != remote.size:

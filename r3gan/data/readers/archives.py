@@ -11,6 +11,7 @@ from r3gan.data.untrusted import BadPictureError, check_expansion, check_name, c
 from r3gan.errors import UserError
 
 NOT_PLAIN = "links and devices in an archive"
+IS_LINK = "is a link or a device, and no plain file"
 
 
 class Zip:
@@ -44,7 +45,7 @@ class Zip:
         member = self.archive.getinfo(key)
         check_size(member.file_size)
         if not is_plain(member.external_attr >> 16):
-            raise BadPictureError("is no plain file")
+            raise BadPictureError(IS_LINK)
         try:
             return self.archive.read(key)
         except Exception as error:  # a damaged member: zlib's, zipfile's or struct's error
@@ -90,5 +91,5 @@ def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     check_size(member.size)
     file = archive.extractfile(member) if member.isreg() and not member.issparse() else None
     if file is None:
-        raise BadPictureError("is no plain file")
+        raise BadPictureError(IS_LINK)
     return file.read()

@@ -10,12 +10,13 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from r3gan.data.kinds import Pictures
-from r3gan.data.untrusted import MAX_PIXELS, BadPictureError, impostor, one_line
+from r3gan.data.untrusted import MAX_PIXELS, BadPictureError, one_line, wrong_content
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")  # no other decoder of Pillow's is tried
 FILTERS: Mapping[str, Image.Resampling] = {"box": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
 MODES_8_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 WITH_ALPHA = ("LA", "PA", "RGBA")
+BITS_PER_SAMPLE, PHOTOMETRIC = 258, 262  # tags of TIFF
 ORIENTATION = 0x0112  # the EXIF tag; 1: upright
 TURNS: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,15 +68,20 @@ def to_8_bits(image: Image.Image) -> Image.Image:
         if "transparency" in image.info:
             raise BadPictureError("has 16 bits per channel and a transparent colour; convert it to 8 bits")
         return image
-    bits = image.tag_v2.get(258, (16,))[0] if isinstance(image, TiffImageFile) else 16
+    if image.mode == "I" and image.format != "PPM":
+        raise BadPictureError("has signed channels; convert it to 8 bits per channel")
+    bits = 16
+    if isinstance(image, TiffImageFile):
+        if image.tag_v2.get(PHOTOMETRIC) == 0:
+            raise BadPictureError("has 16 bits per channel with white as 0; convert it to 8 bits per channel")
+        bits = image.tag_v2.get(BITS_PER_SAMPLE, (16,))[0]
     return Image.fromarray(np.rint(np.asarray(image) * (255 / (2**bits - 1))).clip(0, 255).astype(np.uint8))
 
 
 def to_rgb(image: Image.Image, done: list[str]) -> Image.Image:
     """Three channels of 8 bits; what is transparent becomes white."""
-    if is_deep(image):
+    if SCALED in done:
         image = to_8_bits(image)
-        done.append(SCALED)
     if image.mode not in MODES_8_BIT:
         raise BadPictureError(f"has mode {image.mode}; convert it to 8 bits per channel")
     if image.mode in WITH_ALPHA or "transparency" in image.info:
@@ -104,6 +110,8 @@ def to_square(image: Image.Image, entry: Pictures, done: list[str]) -> NDArray[n
         raise BadPictureError(f"claims {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # a camera's MPO holds one picture and previews
         done.append(FIRST_FRAME)
+    if is_deep(image):  # to be asked before anything loads the pixels
+        done.append(SCALED)
     turn = turn_of(image, done) if entry.upright else None
     pixels = to_rgb(image, done)
     pixels = pixels.transpose(turn) if turn is not None else pixels
@@ -132,6 +140,6 @@ def decode(data: bytes, entry: Pictures) -> tuple[NDArray[np.uint8], str, list[s
     except BadPictureError:
         raise
     except UnidentifiedImageError:
-        raise BadPictureError(f"is {impostor(data) or 'no picture that is read: ' + ', '.join(FORMATS)}") from None
+        raise BadPictureError(f"is {wrong_content(data) or 'no picture that is read: ' + ', '.join(FORMATS)}") from None
     except Exception as error:  # decoders raise nearly anything on damaged bytes; each is said, none is lost
         raise BadPictureError(f"cannot be decoded ({one_line(error) or type(error).__name__})") from None

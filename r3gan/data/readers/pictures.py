@@ -20,7 +20,7 @@ from r3gan.data.readers.folder import Folder
 from r3gan.data.readers.walk import Container, Listing, folder_classes, json_labels, normal, walk
 from r3gan.data.readers.workers import decode_shares
 from r3gan.data.source import Source
-from r3gan.data.untrusted import impostor_in, one_line, reading
+from r3gan.data.untrusted import one_line, reading, wrong_file
 from r3gan.errors import UserError
 from r3gan.files import made
 from r3gan.progress import Progress
@@ -81,7 +81,7 @@ def open_container(path: Path) -> Container:
         magic = file.read(4)
     if magic.startswith(b"PK"):
         return Zip(path)
-    if found := impostor_in(path):
+    if found := wrong_file(path):
         raise UserError(f"--source {path} is {found}; allowed: a folder, zip, tar or lmdb of pictures")
     return Tar(path)
 

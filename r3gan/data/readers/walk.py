@@ -100,8 +100,8 @@ def walk(container: Container, select: str) -> Listing:
     names, text = sorted(found), b""
     for key in labels.values():
         with reading(container.path / key, "a list of labels"):
-            ((_, read),) = container.pictures([key])
-            text = read()
+            for _, read in container.pictures([key]):
+                text = read()
     return Listing(
         container=container,
         names=names,
@@ -120,18 +120,18 @@ def folder_classes(names: Sequence[str]) -> tuple[list[str], list[str]]:
     parents = [name.rpartition("/")[0] for name in names]
     paths = {parent: parent.split("/") if parent else [] for parent in set(parents)}
     said: list[str] = []
-    alone = ""
+    single = ""
     while paths:
         tops = {path[0] if path else "" for path in paths.values()}
         if "" in tops or not (len(tops) == 1 or {top.lower() for top in tops} <= SPLITS):
             break
         if len(tops) > 1:
             said.append(f"the splits {', '.join(sorted(tops))} are read as one set")
-        alone = min(tops) if len(tops) == 1 else alone
+        single = min(tops) if len(tops) == 1 else single
         paths = {parent: path[1:] for parent, path in paths.items()}
     classes = {parent: path[0] if path else "" for parent, path in paths.items()}
     if len(set(classes.values())) == 1:
-        return [alone] * len(names), said
+        return [single] * len(names), said
     if any(len(path) > 1 for path in paths.values()):
         said.append("folders below the class folders do not count as classes")
     if loose := sum(not classes[parent] for parent in parents):

@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from r3gan.data.content import Rows
@@ -24,26 +23,18 @@ GROUP = 16  # pictures per message
 Decoded = tuple[int, str, list[str], str | None]  # row, mode, what was done to the picture, what is wrong with it
 
 
-@dataclass(frozen=True)
-class Share:
-    """Every `step`-th picture from row `first` on: its keys in the container."""
-
-    keys: Sequence[str]
-    first: int = 0
-    step: int = 1
-
-
 def cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def decode_share(entry: Pictures, container: Container, share: Share, rows: Rows) -> Generator[list[Decoded]]:
-    """Decode the pictures of a share, each into its row, and say so GROUP by GROUP."""
-    pictures = container.pictures(share.keys)
+def decode_share(
+    entry: Pictures, container: Container, keys: Sequence[str], rows: Rows, numbers: range
+) -> Generator[list[Decoded]]:
+    """Decode each key's picture into the row of its number, and say so GROUP by GROUP."""
     group: list[Decoded] = []
-    for i, read in pictures:
-        row = share.first + i * share.step
+    for i, read in container.pictures(keys):
+        row = numbers[i]
         try:
             pixels, mode, done = decode(read(), entry)
             rows.put(row, pixels[None])
@@ -56,12 +47,14 @@ def decode_share(entry: Pictures, container: Container, share: Share, rows: Rows
     yield group
 
 
-def work(out: Connection, entry: Pictures, container: Container, share: Share, rows: Rows) -> None:
+def work(
+    out: Connection, entry: Pictures, container: Container, keys: Sequence[str], rows: Rows, numbers: range
+) -> None:
     """One process: its share, group by group, then None; or the exception that ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     with suppress(BrokenPipeError):  # the parent is gone, and so is the reason to go on
         try:
-            for group in decode_share(entry, container, share, rows):
+            for group in decode_share(entry, container, keys, rows, numbers):
                 out.send(group)
             out.send(None)
         except Exception as error:  # raised again by the parent
@@ -84,15 +77,14 @@ def safe_path() -> Iterator[None]:
 def decode_shares(entry: Pictures, container: Container, keys: Sequence[str], rows: Rows) -> Generator[list[Decoded]]:
     """What became of every picture, in the order in which they were done."""
     if len(keys) < SMALL:
-        yield from decode_share(entry, container, Share(keys), rows)
+        yield from decode_share(entry, container, keys, rows, range(len(keys)))
         return
     context, step = multiprocessing.get_context("spawn"), cores()
     pipes = [context.Pipe(duplex=False) for _ in range(step)]
+    shares = [range(first, len(keys), step) for first in range(step)]
     processes = [
-        context.Process(
-            target=work, args=(there, entry, container, Share(keys[first::step], first, step), rows), daemon=True
-        )
-        for first, (_, there) in enumerate(pipes)
+        context.Process(target=work, args=(there, entry, container, keys[first::step], rows, share), daemon=True)
+        for first, (share, (_, there)) in enumerate(zip(shares, pipes, strict=True))
     ]
     try:
         with safe_path():
