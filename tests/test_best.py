@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from safetensors.torch import load_file
 
 from r3gan.cli import main
@@ -153,13 +154,14 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
-    weights = load_file(tmp_path / "out" / first["best"]["file"])
+    weights = load_file(tmp_path / "out" / first.best.file)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
-    assert second["continued_at_images"] == [16]
-    assert second["best"] == first["best"] | {"of": 4}
-    assert second["best"]["kimg"] == 0.016
+    assert second.continued_at_images == (16,)
+    assert first.best is not None
+    assert second.best == replace(first.best, of=4)
+    assert second.best.kimg == 0.016
     assert [path.name for path in (tmp_path / "out/snapshots").iterdir()] == ["0000000016.safetensors"]
-    again = load_file(tmp_path / "out" / second["best"]["file"])
+    again = load_file(tmp_path / "out" / second.best.file)
     assert all((again[name] == value).all() for name, value in weights.items())
 
 
