@@ -41,7 +41,7 @@ def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
             if isinstance(block, Chart):
                 write_chart(block, folder)
             elif isinstance(block, Sheet):
-                write_sheet(folder / f"{block.name}.png", block.grids)
+                write_sheet(folder / f"{block.name}.png", block.grids, block.caption)
     rows = [*content.rows] or [flat(cell) for cell in content.cells]
     write_text(out / f"{name}.csv", as_csv(rows))
     write_text(out / f"{name}.md", as_markdown(name, table, content))
