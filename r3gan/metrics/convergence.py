@@ -1,4 +1,4 @@
-"""`converge`: every snapshot that a run kept of G, measured after training, so that neither slows the other's clock."""
+"""The `converge` stage: every snapshot of a run measured after training, so that the training time is not affected."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ from r3gan.weights import load_network
 def converge(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> dict[str, Any]:
-    """Write convergence.json of a run into `out` and return it: a point a snapshot, the mean over the plan's draws.
+    """Write convergence.json of a run into `out` and return it: one point per snapshot, the mean over the plan's draws.
 
-    The points alone are in convergence.csv too, for whatever draws them.
-
-    A point has kimg, the seconds of training up to it (without evaluation, without writing the snapshot) and those of
-    its own evaluation (drawing, features, metrics; the reals, which are looked at once, are not in it).
+    A point has kimg, the seconds of training up to it (without evaluation, without writing snapshots) and those of its
+    own evaluation (sampling, features, metrics; not the reals' features). convergence.csv has the points alone.
     """
     hint = "train it with `r3gan train ... --snapshot-kimg KIMG`"
     training = read_json(run_folder / "train.json", hint)
@@ -74,7 +72,7 @@ def converge(
 
 
 def as_csv(points: Sequence[dict[str, Any]]) -> str:
-    """A line a point, a column a metric."""
+    """One line per point, one column per metric."""
     out = io.StringIO()
     columns = ["kimg", "train_seconds", "evaluate_seconds", *points[0]["values"]]
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
