@@ -18,11 +18,11 @@ from r3gan.weights import load_network, save_network
 
 FEATURES = 64
 EPOCHS, BATCH, LR, SEED, TEST_SHARE = 8, 64, 2e-3, 0, 0.2
-ACCURACY_FLOOR = 0.95  # below this, modes would count the classifier's mistakes
+ACCURACY_FLOOR = 0.95  # below this, the number of modes would reflect the classifier's errors
 
 
 class DigitClassifier(nn.Module):
-    """uint8 digits [N, 1, R, R] -> features [N, 64] and logits [N, 10]: three 3x3, two of them pooled, and a linear.
+    """uint8 digits [N, 1, R, R] -> features [N, 64] and logits [N, 10]: three 3x3 convolutions, a linear layer.
 
     The features are the last convolution's activations averaged over positions, as Inception's are for FID.
     """
@@ -46,7 +46,7 @@ class DigitClassifier(nn.Module):
 def fit(dataset: Dataset, out: Path) -> dict[str, Any]:
     """Train on four fifths of a set of single digits; write classifier.safetensors and classifier.json into `out`.
 
-    The record carries the accuracy on the other fifth; UserError, and nothing written, if that is below the floor.
+    The record has the accuracy on the other fifth; UserError, and nothing written, if it is below the floor.
     """
     if dataset.images.shape[1] != 1 or dataset.labels.max() > 9:
         raise UserError(f"data set {dataset.name} is not one of single digits; `r3gan fit` needs one, like mnist5k-16")
