@@ -18,7 +18,7 @@ from r3gan.report.sources import Number, Run, number_of, runs_of
 from r3gan.report.text import band_text, changes_line
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
-from r3gan.tables.markdown import number, reproduced, shown
+from r3gan.tables.markdown import number, reproduced
 from r3gan.tables.panel import Panel, row_tally, title_of
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import (
@@ -228,3 +228,8 @@ def other_benchmarks(content: Content) -> list[tuple[str, list[str], list[list[s
             rows = [[shown(entry[key]) if key in entry else "" for key in headers] for entry in record.measured]
             found.append((path, [header.replace("_", " ") for header in headers], rows))
     return found
+
+
+def shown(value: object) -> str:
+    """A value of a benchmark: numbers as in the tables, words as they are, nothing where there is none."""
+    return "" if value is None else number(value) if isinstance(value, int | float) else str(value)
