@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from safetensors.torch import load_file
 
 from r3gan.cli import main
@@ -12,7 +13,7 @@ from r3gan.files import read_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
 from r3gan.training import checkpoint, loop
-from r3gan.training.best import Judge, Snapshot
+from r3gan.training.best import KeepBest, Snapshot
 from tests.conftest import Command
 from tests.helpers import CPU, SMOKE, make_run
 
@@ -25,10 +26,10 @@ DIGITS = ["--classifier", "mnist5k-16"]
 ROUNDED = 1e-5
 
 
-def judge(metric: str = "fid") -> Judge:
+def judge(metric: str = "fid") -> KeepBest:
     """Measures nothing: values are the tests'."""
     key = find_metric(metric).sort_key
-    return Judge(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
+    return KeepBest(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
 
 
 def kept(out: Path, values: list[float]) -> list[Snapshot]:
@@ -141,20 +142,26 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
     def score(generator: GeneratorNetwork) -> float:
         return next(values)
 
-    found = Judge(metric="fid", sort_key=float, samples=10, score=score)
+    found = KeepBest(metric="fid", sort_key=float, samples=10, score=score)
     options = loop.Options(
-        out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0, judge=found
+        out=tmp_path / "out",
+        work=tmp_path / "work",
+        device=CPU,
+        snapshot_kimg=0.008,
+        checkpoint_seconds=0,
+        keep_best=found,
     )
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
-    weights = load_file(tmp_path / "out" / first["best"]["file"])
+    weights = load_file(tmp_path / "out" / first.best.file)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
-    assert second["continued_at_images"] == [16]
-    assert second["best"] == first["best"] | {"of": 4}
-    assert second["best"]["kimg"] == 0.016
+    assert second.continued_at_images == (16,)
+    assert first.best is not None
+    assert second.best == replace(first.best, of=4)
+    assert second.best.kimg == 0.016
     assert [path.name for path in (tmp_path / "out/snapshots").iterdir()] == ["0000000016.safetensors"]
-    again = load_file(tmp_path / "out" / second["best"]["file"])
+    again = load_file(tmp_path / "out" / second.best.file)
     assert all((again[name] == value).all() for name, value in weights.items())
 
 

@@ -120,7 +120,7 @@ def test_kills_at_random_points_change_nothing(
         kill(process)
         assert not (tmp_path / "runs").exists()
     output = finish(tmp_path, prepared)
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path), uninterrupted)
     record = read_json(tmp_path / "runs" / RUN / "train.json", "")
     assert len(record["continued_at_images"]) == 3
@@ -137,7 +137,7 @@ def test_a_request_to_stop_saves_and_exits_with_the_code_to_requeue(
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, output
-    assert "the same command goes on (exit code 75)" in output
+    assert "the same command continues (exit code 75)" in output
     assert len(checkpoints(tmp_path)) == 1
     assert "Traceback" not in output
     finish(tmp_path, prepared)
@@ -162,7 +162,7 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
     smaller = kept[-1].stat().st_size // 2  # enough for the generator, not for a checkpoint
     output = finish(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller)))
     assert "warning: no checkpoint at step" in output
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path), uninterrupted)
 
 
@@ -180,7 +180,7 @@ def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, 
     wait_for(lambda: checkpoints(tmp_path / "cut", run)[-1] != had, process)
     kill(process)
     output = finish(tmp_path / "cut", prepared, *ranks)
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path / "cut", run), weights(tmp_path / "whole", run))
     record = read_json(tmp_path / "cut/runs" / run / "train.json", "")
     assert record["execution"]["launch"].startswith("torchrun --standalone --nproc-per-node 2 -m r3gan train")
@@ -226,7 +226,7 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     newest.write_bytes(newest.read_bytes()[:-1000])
     record = loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "cut"))
     assert f"warning: {newest} cannot be read" in capsys.readouterr().out
-    assert record["continued_at_images"] == [32]
+    assert record.continued_at_images == (32,)
     whole, cut = (load_file(tmp_path / name / "out/generator.safetensors") for name in ("whole", "cut"))
     assert same(whole, cut)
     assert older.name == "checkpoint-000000004.safetensors"
@@ -240,7 +240,7 @@ def test_a_checkpoint_of_another_recipe_or_code_is_set_aside(
     loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="1", keep_checkpoints=1))
     assert "belongs to another run (recipe differ)" in capsys.readouterr().out
     record = loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="2"))
-    assert record["continued_at_images"] == []
+    assert record.continued_at_images == ()
     assert "(code differ)" in capsys.readouterr().out
     assert len(list((tmp_path / "work/checkpoints").glob("set-aside-*"))) == 1
 
@@ -256,14 +256,14 @@ def test_checkpoints_hold_no_code(stacks: Dataset, tmp_path: Path, monkeypatch: 
 
 def test_signs_of_failure_end_a_run() -> None:
     good = {"grad_norm_real": 0.1, "grad_norm_fake": 0.1, "spread": 0.3}
-    curve.judge(5, good)
+    curve.check_probe(5, good)
     for name, value, reason in (
         ("grad_norm_fake", 2e4, "exceeds"),
         ("spread", 1e-5, "collapsed"),
         ("grad_norm_real", float("nan"), "grad_norm_real is nan"),
     ):
         with pytest.raises(curve.Diverged, match=reason) as failure:
-            curve.judge(5, good | {name: value})
+            curve.check_probe(5, good | {name: value})
         assert failure.value.step == 5
 
 
@@ -279,8 +279,8 @@ def test_a_collapsed_generator_is_seen_while_training(stacks: Dataset, tmp_path:
     run = make_run("B", lr=Ramp(0, 0))
     run = replace(run, config=replace(run.config, networks=Collapsed()))
     record = loop.train(run, stacks, options(tmp_path))
-    assert record["outcome"] == "Fail"
-    assert "G has collapsed" in record["fail_reason"]
+    assert record.outcome == "Fail"
+    assert "G has collapsed" in record.fail_reason
 
 
 def test_determinism_is_checked_step_by_step(stacks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

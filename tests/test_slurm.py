@@ -195,7 +195,7 @@ def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_
         snakemake.terminate()
         snakemake.wait(timeout=30)
     (kept,) = (tree / ".snakemake/slurm_logs/rule_train").glob(f"*/{job}.log")
-    in_order = r"trains .* stopped at .* requeueing job .* goes on at .* trained after"
+    in_order = r"trains .* stopped at .* requeueing job .* continues at .* trained after"
     assert re.search(in_order, kept.read_text(), flags=re.S), kept.read_text()
     cut, whole = (load_file(folder / "runs" / RUN / "generator.safetensors") for folder in (tree, alone))
     assert same(cut, whole)

@@ -29,7 +29,7 @@ class FeatureNetwork(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class ExtractorPaths:
     """Where extractors find what they are not: weights files, and the classifier that the pipeline fitted."""
 
     weights: Path
@@ -41,35 +41,35 @@ class Extractor:
     """A feature network: how it is fed, and how it is opened."""
 
     protocol: str
-    open: Callable[[Places, torch.device], FeatureNetwork]
+    open: Callable[[ExtractorPaths, torch.device], FeatureNetwork]
     px: int | None = None  # to which images are resized; None: they are taken as they are
     weights: str | None = None  # an entry of WEIGHTS, for networks that no package carries
 
 
-def _digits(places: Places, device: torch.device) -> FeatureNetwork:
+def _digits(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
     from r3gan.metrics.features import DigitFeatures
 
-    assert places.classifier is not None
-    return DigitFeatures(places.classifier, device)
+    assert paths.classifier is not None
+    return DigitFeatures(paths.classifier, device)
 
 
-def _inception(mode: str) -> Callable[[Places, torch.device], FeatureNetwork]:
-    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+def _inception(mode: str) -> Callable[[ExtractorPaths, torch.device], FeatureNetwork]:
+    def open_network(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
         from r3gan.metrics.inception import InceptionFeatures
 
-        return InceptionFeatures(mode, places.weights, device)
+        return InceptionFeatures(mode, paths.weights, device)
 
     return open_network
 
 
-def _vgg16(places: Places, device: torch.device) -> FeatureNetwork:
+def _vgg16(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
     from r3gan.metrics.features import VGG16Features
 
-    return VGG16Features(places.weights, device)
+    return VGG16Features(paths.weights, device)
 
 
 def _lite1(px: int) -> Extractor:
-    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+    def open_network(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
         from r3gan.metrics.features import BackboneFeatures
 
         return BackboneFeatures("efficientnet-lite1", px, device)

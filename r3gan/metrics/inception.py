@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from r3gan.metrics.extractors import INCEPTION_PX
-from r3gan.metrics.features import as_rgb, torchscript_announced_to_go
+from r3gan.metrics.features import as_rgb, ignore_torchscript_deprecation
 from r3gan.metrics.weights import find_weights
 
 BATCH = 64
@@ -49,7 +49,7 @@ def load_torchscript(path: Path, *, resize_inside: bool) -> nn.Module:
     """clean-fid's wrapper of the TorchScript network."""
     from cleanfid.inception_torchscript import InceptionV3W
 
-    with torchscript_announced_to_go():
+    with ignore_torchscript_deprecation():
         return InceptionV3W(str(path.parent), download=False, resize_inside=resize_inside)
 
 
