@@ -14,6 +14,7 @@ from r3gan.errors import UserError
 from r3gan.files import read_json, sha256, write_json
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
+from r3gan.records.store import as_json
 from r3gan.weights import load_network, save_network
 
 FEATURES = 64
@@ -88,7 +89,7 @@ def fit(dataset: Dataset, out: Path) -> dict[str, Any]:
         "seed": SEED,
         "sha256": sha256(out / "classifier.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),
-        "provenance": stamp("cpu", torch.get_num_threads()),
+        "provenance": as_json(stamp("cpu", torch.get_num_threads())),
     }
     write_json(out / "classifier.json", record)
     print(f"fitted {dataset.name}: {accuracy:.1%} of {len(test)} held-out digits, {record['seconds']} s")

@@ -31,7 +31,9 @@ class Size:
 
 
 class Networks(Protocol):
-    """A family of networks, buildable at any size it allows."""
+    """A family of networks, buildable at any size it allows; equal ones build the same."""
+
+    def __hash__(self) -> int: ...
 
     def generator(self, size: Size) -> GeneratorNetwork: ...
 
