@@ -28,9 +28,9 @@ def _count(networks: Networks, dataset: str) -> tuple[int, int]:
 
 @cache
 def count_discriminator(networks: Networks, dataset: str) -> tuple[int, int]:
-    """Parameters that D trains, and those of the networks that it looks through and never trains.
+    """Parameters that D trains, and those of its frozen feature networks.
 
-    It is built for real: there is memory for one D, and on the meta device spectral norm takes seconds.
+    D is built with its weights, not on the meta device, where spectral norm takes seconds.
     """
     network = networks.discriminator(SIZES[dataset])
     frozen = (p.numel() for net in network.frozen for p in net.parameters())
