@@ -158,8 +158,8 @@ def test_an_imported_snapshot_is_evaluated(official: dict[str, type], tmp_path: 
     data = Dataset(name="cifar10", manifest={"sha256": "a" * 64}, images=images, labels=np.zeros(4, dtype=np.int64))
     plan = Plan(metrics=(), samples=4, paths=ExtractorPaths(weights=tmp_path))
     record = evaluate(out, data, plan, tmp_path / "results", torch.device("cpu"))
-    assert record["outcome"] == "imported"
-    assert record["training"]["released"]["sha256"]
+    assert record.outcome == "imported"
+    assert record.training.released.sha256
     assert (tmp_path / "results/samples.png").exists()
 
 

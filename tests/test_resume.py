@@ -226,7 +226,7 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     newest.write_bytes(newest.read_bytes()[:-1000])
     record = loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "cut"))
     assert f"warning: {newest} cannot be read" in capsys.readouterr().out
-    assert record["continued_at_images"] == [32]
+    assert record.continued_at_images == (32,)
     whole, cut = (load_file(tmp_path / name / "out/generator.safetensors") for name in ("whole", "cut"))
     assert same(whole, cut)
     assert older.name == "checkpoint-000000004.safetensors"
@@ -240,7 +240,7 @@ def test_a_checkpoint_of_another_recipe_or_code_is_set_aside(
     loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="1", keep_checkpoints=1))
     assert "belongs to another run (recipe differ)" in capsys.readouterr().out
     record = loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="2"))
-    assert record["continued_at_images"] == []
+    assert record.continued_at_images == ()
     assert "(code differ)" in capsys.readouterr().out
     assert len(list((tmp_path / "work/checkpoints").glob("set-aside-*"))) == 1
 
@@ -279,8 +279,8 @@ def test_a_collapsed_generator_is_seen_while_training(stacks: Dataset, tmp_path:
     run = make_run("B", lr=Ramp(0, 0))
     run = replace(run, config=replace(run.config, networks=Collapsed()))
     record = loop.train(run, stacks, options(tmp_path))
-    assert record["outcome"] == "Fail"
-    assert "G has collapsed" in record["fail_reason"]
+    assert record.outcome == "Fail"
+    assert "G has collapsed" in record.fail_reason
 
 
 def test_determinism_is_checked_step_by_step(stacks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,8 +152,8 @@ def test_same_seed_gives_the_same_files_and_another_seed_others(stacks: Dataset,
     for folder, seed in (("one", 0), ("two", 0), ("three", 1)):
         run = replace(make_run("E-inverted"), seed=seed)
         record = loop.train(run, stacks, options(tmp_path / folder))
-        assert record["outcome"] == "trained"
-        assert record["images_seen"] == 32
+        assert record.outcome == "trained"
+        assert record.images_seen == 32
         weights.append(load_file(tmp_path / folder / "out/generator.safetensors"))
     one, two, three = weights
     assert all(torch.equal(one[key], two[key]) for key in one)
@@ -177,9 +177,9 @@ def test_a_run_leaves_its_curve_its_record_and_grids(stacks: Dataset, tmp_path: 
 def test_divergence_is_a_recorded_outcome(stacks: Dataset, tmp_path: Path) -> None:
     run = make_run("C-r2", lr=Ramp(1e30, 1e30), total_kimg=0.4)
     record = loop.train(run, stacks, options(tmp_path))
-    assert record["outcome"] == "Fail"
-    assert "loss" in record["fail_reason"] or "r1" in record["fail_reason"] or "r2" in record["fail_reason"]
-    assert record["fail_step"] * 8 == record["images_seen"] < 400
+    assert record.outcome == "Fail"
+    assert "loss" in record.fail_reason or "r1" in record.fail_reason or "r2" in record.fail_reason
+    assert record.fail_step * 8 == record.images_seen < 400
     assert read_json(tmp_path / "out/train.json", "")["outcome"] == "Fail"
 
 
@@ -234,9 +234,9 @@ def test_a_short_run_learns(name: str, kimg: float, factor: float, fitted: Path,
     loop.train(run, dataset, options(tmp_path))
     paths = ExtractorPaths(weights=tmp_path, classifier=fitted / "runs/classifier/mnist5k-16")
     plan = Plan(metrics=("digit-frechet",), samples=1000, paths=paths, cache=tmp_path / "cache")
-    found = evaluate(tmp_path / "out", dataset, plan, tmp_path / "results", CPU)["metrics"]["digit-frechet"]
-    assert factor * found["value"] < found["untrained"]
-    assert found["untrained"] > 30
+    found = evaluate(tmp_path / "out", dataset, plan, tmp_path / "results", CPU).metrics["digit-frechet"]
+    assert factor * found.value < found.untrained
+    assert found.untrained > 30
 
 
 def test_dcgan_sees_reals_and_fakes_apart_and_moves_with_momentum(stacks: Dataset) -> None:

@@ -31,7 +31,15 @@ REGISTRIES = frozenset(
 )
 # What only reports, or decides when something is computed and not what.
 OBSERVERS = frozenset(
-    {"r3gan.progress", "r3gan.records.provenance", "r3gan.errors", "r3gan.pipeline.code", "r3gan.pipeline.fingerprint"}
+    {
+        "r3gan.errors",
+        "r3gan.pipeline.code",
+        "r3gan.pipeline.fingerprint",
+        "r3gan.progress",
+        "r3gan.records.provenance",
+        "r3gan.records.schema",
+        "r3gan.records.store",
+    }
 )
 # Fields of syntax trees that change no result. Those that newer versions of Python have added are empty in this code.
 SILENT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})

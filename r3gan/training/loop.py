@@ -16,10 +16,11 @@ from r3gan.configs import SIZES
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
-from r3gan.files import write_json
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
+from r3gan.records.schema import Training, Values
+from r3gan.records.store import made, write
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import KeepBest, Snapshot
 from r3gan.training.curve import Diverged, LoggingInterval, write_curve
@@ -63,7 +64,7 @@ class Options:
         return {"engine": engine, "zero_stage": self.zero_stage, "launch": self.launch}
 
 
-def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+def train(run: Run, dataset: Dataset, options: Options) -> Training:
     """Train to the end of the recipe; write generator.safetensors, loss.csv and train.json into `options.out`.
 
     Continues from the newest checkpoint in `options.work`, where sample grids are written too. Returns the record,
@@ -75,7 +76,7 @@ def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
         return train_locked(run, dataset, options)
 
 
-def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
     """`train`, by the only process that may write the run."""
     world, device = options.world, options.device
     identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
@@ -90,12 +91,12 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
     if world.is_rank0:
         at = f"continues at {state.images_seen / 1000:g} of" if found else "trains"
         print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
-    outcome: dict[str, Any] = {"outcome": "trained"}
+    outcome: Values = {"outcome": "trained"}
     try:
         loop(run, state, total_images, options, identity)
     except Diverged as failure:
         outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
-    record = {
+    content = {
         **outcome,
         **run.describe(),
         "scale": run.scale,
@@ -110,14 +111,15 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
+    record = made(Training, content)
     if world.is_rank0:
         save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
-        write_json(options.out / "train.json", record)
+        write(options.out / "train.json", record)
         checkpoint.discard(options.checkpoints)
         if options.keep_best:
             options.keep_best.prune(state.snapshots, options.out)
-        print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
+        print(f"{run.id}: {record.outcome} after {record.kimg:g} kimg, {record.seconds} s")
     return record
 
 

@@ -72,6 +72,7 @@ class QualityTable(Kind):
                 pictures += self.pictures(context, study.scale, records)
                 remarks += self.order(study.scale, quality)
                 shown[study.scale] = [record for found in records.values() for record in found]
+        remarks = remarks if shown else ["No run has been recorded yet."]
         notes = band_notes([(self.published_metric, self.published)])
         return Content(cells=cells, pictures=pictures, remarks=remarks, notes=notes, records=shown)
 
