@@ -7,13 +7,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from r3gan.report.matrix import panels_of
-
 from r3gan.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Series, line_chart
-from r3gan.report.content import gather
 from r3gan.report.dag import laid_out
+from r3gan.report.matrix import panels_of
 from r3gan.report.plots import figures_of, samples_of
 from r3gan.report.stages import read_stages
+
+from r3gan.report.content import gather
 from r3gan.study import read_study
 from tests.conftest import REPOSITORY
 

@@ -28,6 +28,7 @@ CONFIG = {
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
     "range": {"category": COLOURS, "symbol": SHAPES},
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e4e4e0"},
+    "axisY": {"labelLimit": 320},
     "legend": {"labelFontSize": 12, "labelLimit": 300, "orient": "bottom", "columns": 3, "columnPadding": 16},
     "header": {"labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start", "labelLimit": 300},
     "title": {"fontSize": 14, "anchor": "start", "offset": 12, "subtitleFontSize": 12, "subtitlePadding": 6},
@@ -86,7 +87,8 @@ def line_chart(
         layers.append(line.mark_point(filled=True, size=45, opacity=1).encode(shape))
     else:
         layers = [layers[0].encode(dash.legend(symbolSize=900))]
-    layers.append(end.mark_point(shape=FAILED, size=120, strokeWidth=2.5, opacity=1))
+    if any(row.get("failed") for row in rows):
+        layers.append(end.mark_point(shape=FAILED, size=120, strokeWidth=2.5, opacity=1))
     fixed = alt.Chart(alt.Data(values=[{}]))
     if level is not None:
         target = fixed.encode(y=alt.datum(level))
@@ -160,11 +162,10 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
     levels = [] if level is None else [level]
     scale, axis = x.scale(shown, levels)
     color, shape, _ = looks(series, distinct(shown, series))
-    names = alt.Axis(grid=True, labelLimit=320)
     points = alt.Chart(width=480, height=alt.Step(26)).mark_point(filled=True, size=80, opacity=1)
     points = points.encode(
         alt.X(f"{x.field}:Q", title=x.title, scale=scale, axis=axis),
-        alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=names),
+        alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True)),
         color,
         shape,
         tooltip=tooltips(("row", series), x),
@@ -200,10 +201,10 @@ def parameters_against_fid(rows: Rows, **about: Unpack[About]) -> Chart:
         return empty(about)
     room = [1.8 * (x.of(row) or 0.0) for row in shown]  # for the names, which stand on the right
     color, shape, _ = looks("origin", distinct(shown, "origin"))
-    said_of = tooltips(("system", "origin"), x, y)
-    base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), color, shape, tooltip=said_of)
+    base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), tooltip=tooltips(("system", "origin"), x, y))
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(color, shape)
     names = base.mark_text(align="left", dx=8, dy=-6).encode(text="system:N")
-    drawn = alt.layer(base.mark_point(filled=True, size=90, opacity=1), names).properties(data=alt.Data(values=shown))
+    drawn = alt.layer(points, names).properties(data=alt.Data(values=shown))
     said = "; ".join(f"{r['system']} ({r['origin']}): {r[x.field]:.4g}, {r[y.field]:.4g}" for r in shown)
     return finished(drawn, f"{y.title} over {x.title}. {said}.", about)
 

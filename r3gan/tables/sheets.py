@@ -17,32 +17,36 @@ COLUMNS = 2
 WIDEST_PX = 784  # a grid of 16 small images, which is shown pixel by pixel; wider ones are made smaller
 TEXT_PX, LINE_PX, MARGIN_PX = 17, 26, 16
 INK = "#1c1e21"
-CAPTION = (
+LINES = (
     "In each grid: 32 images in colour (two lines of 16), then the channels of the first 16 in grey "
     "(one line each for red, green and blue). Samples are not selected."
 )
+DESCRIPTION = "Description"  # the PNG's own text of that name holds what is written above the grids
 
 
-def write_sheet(path: Path, sheets: Mapping[str, Path], reals: Path | None = None) -> None:
-    """Write the grids by title, two next to each other, real images last; UserError if one is damaged."""
+def write_sheet(path: Path, sheets: Mapping[str, Path], caption: str) -> None:
+    """Write the grids by title, two next to each other, under the caption; UserError if one is damaged."""
     from PIL import Image, ImageDraw, ImageFont
+    from PIL.PngImagePlugin import PngInfo
 
-    named = {**sheets, "Real images": reals} if reals else sheets
-    grids = [(title, read_grid(grid)) for title, grid in named.items()]
+    grids = [(title, read_grid(grid)) for title, grid in sheets.items()]
+    described = f"{caption}. {LINES if grids else 'No run has been recorded yet.'}"
     width = max((grid.width for _, grid in grids), default=WIDEST_PX)
     cell = max((grid.height for _, grid in grids), default=0) + LINE_PX + MARGIN_PX
-    caption = textwrap.wrap(CAPTION if grids else "No run has been recorded yet.", COLUMNS * width // 9)
-    top = MARGIN_PX + LINE_PX * len(caption)
+    lines = textwrap.wrap(described, COLUMNS * width // 9)
+    top = MARGIN_PX + LINE_PX * len(lines)
     rows = -(-len(grids) // COLUMNS)
     sheet = Image.new("RGB", (MARGIN_PX + COLUMNS * (width + MARGIN_PX), top + MARGIN_PX + rows * cell), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_PX)
-    pen.multiline_text((MARGIN_PX, MARGIN_PX), "\n".join(caption), INK, font, spacing=LINE_PX - TEXT_PX)
+    pen.multiline_text((MARGIN_PX, MARGIN_PX), "\n".join(lines), INK, font, spacing=LINE_PX - TEXT_PX)
     for i, (title, grid) in enumerate(grids):
         left, upper = MARGIN_PX + i % COLUMNS * (width + MARGIN_PX), top + MARGIN_PX + i // COLUMNS * cell
         pen.text((left, upper), title, INK, font, stroke_width=0.3)
         sheet.paste(grid, (left, upper + LINE_PX))
+    text = PngInfo()
+    text.add_itxt(DESCRIPTION, described)
     with atomic(path) as temporary:
-        sheet.save(temporary, optimize=True)
+        sheet.save(temporary, optimize=True, pnginfo=text)
 
 
 def read_grid(path: Path) -> Image:

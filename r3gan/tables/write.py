@@ -37,7 +37,7 @@ def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
             if isinstance(picture, Chart):
                 write_chart(picture, folder)
             else:
-                write_sheet(folder / f"{picture.name}.png", picture.grids)
+                write_sheet(folder / f"{picture.name}.png", picture.grids, picture.caption)
     write_text(out / f"{name}.csv", as_csv(content.cells))
     write_text(out / f"{name}.md", text)
     write_table_file(out / f"{name}.json", name, table.title, content.cells, content.remarks)

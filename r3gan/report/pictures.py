@@ -1,0 +1,83 @@
+"""What the page shows besides numbers: charts with a picture for those who have no JavaScript, and sample grids."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from r3gan.errors import UserError
+from r3gan.files import read_json
+from r3gan.records.schema import Benchmark
+from r3gan.report.content import Content, TableContent
+from r3gan.tables.cell import HINT, Cell
+from r3gan.tables.sheets import DESCRIPTION
+
+WIDEST_PX = 1100  # of the page's text at its widest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture inside the page."""
+
+    title: str
+    alt: str
+    source: str  # a data URI
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A chart: its specification, and a picture of it."""
+
+    title: str
+    caption: str
+    spec: Mapping[str, object]
+    picture: Picture
+
+
+def figure_of(path: Path) -> Figure:
+    """The chart of a .vl.json, with the PNG of the same name; UserError if `r3gan table` did not write it."""
+    spec = read_json(path, HINT)
+    match spec:
+        case {"title": {"text": str(title), "subtitle": [*caption]}, "description": str(alt)}:
+            shown = picture(path.with_suffix("").with_suffix(".png"), title, alt)
+            return Figure(title=title, caption=" ".join(map(str, caption)), spec=spec, picture=shown)
+    raise UserError(f"{path} is a chart without title, caption or description: {HINT}")
+
+
+def pictures_of(table: TableContent, content: Content) -> list[Picture]:
+    """The table's sheets, or the sample grids of the runs behind its cells where it has none."""
+    if table.sheets:
+        return [picture(path, "", f"{table.title}: {path.stem}") for path in table.sheets]
+    runs: dict[str, Cell] = {}
+    for cell in table.cells:
+        record = content.records[cell.records[0]] if cell.records else None
+        if record and not isinstance(record, Benchmark) and record.run in content.samples:
+            runs.setdefault(record.run, cell)
+    named = {run: f"{cell.row}, {cell.scale}" for run, cell in runs.items()}
+    return [picture(content.samples[run], name, f"Samples of {run}, {name}") for run, name in named.items()]
+
+
+def picture(path: Path, title: str, alt: str) -> Picture:
+    """A picture as a data URI, losslessly or at quality 60, whichever is smaller; its own description comes first."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            alt = str(opened.info.get(DESCRIPTION, alt))
+            image = opened.convert("RGB")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as a picture ({error}): {HINT}") from None
+    if image.width > WIDEST_PX:
+        image = image.resize((WIDEST_PX, round(image.height * WIDEST_PX / image.width)), Image.Resampling.LANCZOS)
+    encoded = []
+    for lossless in (True, False):
+        out = io.BytesIO()
+        image.save(out, "WEBP", lossless=lossless, quality=60, method=6)
+        encoded.append(out.getvalue())
+    source = f"data:image/webp;base64,{base64.b64encode(min(encoded, key=len)).decode()}"
+    return Picture(title=title, alt=alt, source=source, width=image.width, height=image.height)
