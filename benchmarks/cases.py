@@ -10,7 +10,8 @@ from r3gan.configs import CONFIGS, SIZES, Recipe
 from r3gan.data.loader import Dataset
 from r3gan.models.families import Size
 from r3gan.schedules import Ramp
-from r3gan.tables import TABLES, Table
+from r3gan.tables.kinds.quality import QualityTable
+from r3gan.tables.registry import TABLES
 from r3gan.training.run import Run
 
 # The topology of CIFAR-10's networks (four stages of equal width, ten classes), an eighth as wide: for a CPU.
@@ -18,7 +19,7 @@ NARROWED = "cifar10-narrowed"
 BENCHMARK_SIZES: Mapping[str, Size] = {NARROWED: replace(SIZES["cifar10"], base_widths=(64,) * 4, published=False)}
 SMOKE = "stackedmnist5k-16"
 TABLE1 = TABLES["table1"]
-assert isinstance(TABLE1, Table)
+assert isinstance(TABLE1, QualityTable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +41,10 @@ class Case:
 
 CIFAR10 = Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02)
 CASES: tuple[Case, ...] = (
-    *(Case(config=name, size=SMOKE, batch=8, devices=("cpu",)) for name in TABLE1.configs),
+    *(Case(config=name, size=SMOKE, batch=8, devices=("cpu",)) for name in TABLE1.rows),
     Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda")),
     Case(config="E", size=NARROWED, batch=16, devices=("cpu",), way="bfloat16", wanted={"precision": "bf16"}),
-    *(Case(config=name, size="ffhq-256", batch=16, devices=("cuda",)) for name in TABLE1.configs),
+    *(Case(config=name, size="ffhq-256", batch=16, devices=("cuda",)) for name in TABLE1.rows),
     CIFAR10,
     replace(CIFAR10, way="CUDA graphs", wanted={"compile": "graphs"}),
     replace(CIFAR10, way="not compiled", wanted={"compile": "off"}),

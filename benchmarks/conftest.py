@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from r3gan.files import write_json
 from r3gan.records.provenance import hardware_name, stamp
+from r3gan.records.schema import Benchmark
+from r3gan.records.store import made, write
 
 RESULTS = Path("results/benchmarks")
 
@@ -29,4 +30,5 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         by_module.setdefault(module, []).append(dict(benchmark.extra_info))
     for module, measured in by_module.items():
         path = RESULTS / hardware_name(device) / f"{module}.json"
-        write_json(path, {"measured": measured, "provenance": stamp(device, torch.get_num_threads())})
+        content = {"measured": measured, "provenance": stamp(device, torch.get_num_threads())}
+        write(path, made(Benchmark, content))

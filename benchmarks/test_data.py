@@ -100,7 +100,7 @@ def take_turns(benchmark: BenchmarkFixture, ours: Clock, plain: Clock, count: in
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_prepare(benchmark: BenchmarkFixture, tmp_path: Path, case: Case) -> None:
     source = make_folder(tmp_path / "in", case.count, case.width, case.height, case.ending)
-    ours = Clock(lambda: prepare("own", source, tmp_path / "ours", case.resolution))
+    ours = Clock(lambda: prepare("own", source, tmp_path / "ours", case.resolution, overwrite=True))
     plain = Clock(lambda: plain_prepare(source, tmp_path / "plain", case.resolution))
     record = take_turns(benchmark, ours, plain, case.count)
     pixels = [np.load(tmp_path / side / "images.npy") for side in ("ours", "plain")]

@@ -8,7 +8,7 @@ rule benchmark:
     # Nothing else runs beside it.
     threads: lambda wildcards: workflow.cores
     params:
-        code=fingerprint.code("train"),
+        code=code_of_stage("train"),
     shell:
         "pytest benchmarks/test_{wildcards.module}.py --benchmark-only -n0"
         " --benchmark-columns=min,median,max,rounds 2>&1 | tee {log}"

@@ -7,7 +7,7 @@ rule prepare:
     log:
         "work/logs/prepare/{dataset}.log",
     params:
-        code=fingerprint.code("prepare"),
+        code=code_of_stage("prepare"),
         source=lambda wildcards: fingerprint.source(wildcards.dataset),
     shell:
         "r3gan prepare {wildcards.dataset} 2>&1 | tee {log}"
@@ -23,6 +23,6 @@ rule fit:
     log:
         "work/logs/fit/{dataset}.log",
     params:
-        code=fingerprint.code("fit"),
+        code=code_of_stage("fit"),
     shell:
         "r3gan fit {wildcards.dataset} 2>&1 | tee {log}"

@@ -18,7 +18,7 @@ rule evaluate:
     resources:
         gpu=1,
     params:
-        code=fingerprint.code("evaluate"),
+        code=code_of_stage("evaluate"),
         options=lambda wildcards: measured(wildcards).evaluation_options,
         threads=lambda wildcards: run_of(wildcards).threads,
     shell:
@@ -44,7 +44,7 @@ rule converge:
     resources:
         gpu=1,
     params:
-        code=fingerprint.code("converge"),
+        code=code_of_stage("converge"),
         options=lambda wildcards: converging(wildcards).evaluation_options,
         threads=lambda wildcards: run_of(wildcards).threads,
     shell:

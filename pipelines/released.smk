@@ -9,7 +9,7 @@ rule import_released:
     log:
         "work/logs/import_released/{released}.log",
     params:
-        code=fingerprint.code("released"),
+        code=code_of_stage("released"),
     shell:
         "r3gan import-released {input} --dataset {wildcards.released} 2>&1 | tee {log}"
 
@@ -28,7 +28,7 @@ rule evaluate_released:
     resources:
         gpu=1,
     params:
-        code=fingerprint.code("evaluate"),
+        code=code_of_stage("evaluate"),
     shell:
         "r3gan evaluate released/{wildcards.released}/E/seed0"
         " --metrics fid recall --samples 50000 2>&1 | tee {log}"

@@ -7,6 +7,7 @@ sys.path.insert(0, workflow.basedir)
 
 from r3gan.configs import find_config
 from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
 from r3gan.pipeline.dvc import REPORT_FILES
 from r3gan.pipeline.engines import hold_tree
 from r3gan.pipeline.selection import (

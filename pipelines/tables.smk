@@ -55,10 +55,10 @@ rule costs:
     log:
         "work/logs/costs.log",
     params:
-        code=fingerprint.code("costs"),
+        code=code_of_stage("costs"),
         recipes=fingerprint.all_recipes(),
     shell:
-        "r3gan costs 2>&1 | tee {log}"
+        "r3gan estimate --all --hardware h100 2>&1 | tee {log}"
 
 
 # All tables on one page, for people and for CI, and all numbers as tidy tables.
@@ -71,6 +71,6 @@ rule report:
     log:
         "work/logs/report.log",
     params:
-        code=fingerprint.code("report"),
+        code=code_of_stage("report"),
     shell:
         "r3gan report 2>&1 | tee {log}"

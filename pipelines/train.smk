@@ -17,7 +17,7 @@ rule train:
     resources:
         gpu=lambda wildcards: study_of(wildcards).launch["ranks"],
     params:
-        code=fingerprint.code("train"),
+        code=code_of_stage("train"),
         recipe=lambda wildcards: fingerprint.recipe(wildcards.config, wildcards.dataset),
         total_kimg=lambda wildcards: run_of(wildcards).total_kimg,
         threads=lambda wildcards: run_of(wildcards).threads,

@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import METRICS
+from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
 from r3gan.tables.cell import Cell, as_json, read_table_file
-from r3gan.tables.registry import tables_of_cells
+from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import BETTER, MISSING, REGRESSIONS, WORSE, judge_value
 
 Tables = Mapping[str, Sequence[Cell]]
@@ -39,7 +39,7 @@ class Change:
         """Whether a reader should look at it."""
         return self.word != WITHIN
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "change": self.word,
             "earlier": as_json(self.earlier),
@@ -72,7 +72,7 @@ class Comparison:
         gone = [change.earlier for change in self.changes if change.word == GONE]
         return [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone))]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Values:
         return {
             "tables": {name: [as_json(cell) for cell in cells] for name, cells in self.tables.items()},
             "outside": [as_json(cell) for cell in self.outside],
@@ -95,8 +95,8 @@ def read_tables(results: Path, names: Sequence[str]) -> dict[str, Sequence[Cell]
 
 
 def chosen_tables(names: Sequence[str]) -> list[str]:
-    """The tables of `names`, all where it is empty; UserError for one that is not made of numbers."""
-    known = tables_of_cells()
+    """The tables of `names`, all where it is empty; UserError for an unknown one."""
+    known = list(TABLES)
     for name in names:
         if name not in known:
             raise unknown("--table", name, known)

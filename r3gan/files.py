@@ -13,7 +13,7 @@ from r3gan.errors import UserError
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; it takes the name when the block ends well and is removed otherwise."""
+    """Yield a temporary path next to `path`; it takes the name when the block ends well and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending stays, since writers choose a format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")

@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
 from r3gan.errors import UserError, unknown
-from r3gan.files import sha256, write_json
+from r3gan.files import sha256
 from r3gan.records.provenance import stamp
+from r3gan.records.schema import Training
+from r3gan.records.store import made, write
 from r3gan.weights import save_network
 
 LARGEST_FILE = 16 << 30
@@ -259,7 +261,7 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
         names = official_names(network, len(size.base_widths))
         network.load_state_dict({ours: snapshot.networks[key][theirs].float() for ours, theirs in names.items()})
         save_network(out / f"{name}.safetensors", network)
-    record = {
+    content = {
         "outcome": "imported",
         "run": run,
         "config": "E",
@@ -273,5 +275,5 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
         "data": {"dataset": dataset, "sha256": None, "count": None},
         "provenance": stamp("cpu", torch.get_num_threads()),
     }
-    write_json(out / "train.json", record)
+    write(out / "train.json", made(Training, content))
     return out

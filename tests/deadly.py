@@ -2,16 +2,17 @@
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Iterator, Sequence
 
-from r3gan.data.readers.containers import Folder, Read
+from r3gan.data.readers.folder import Folder
+from r3gan.data.readers.walk import Read
 
 
 class Deadly(Folder):
     """A folder whose third picture ends the process that decodes it."""
 
-    def pictures(self, first: int, step: int) -> Generator[tuple[int, str, Read]]:
-        for row, name, read in super().pictures(first, step):
-            if row == 2:
+    def pictures(self, keys: Sequence[str]) -> Iterator[tuple[int, Read]]:
+        for i, read in super().pictures(keys):
+            if keys[i] == "2.png":
                 os.kill(os.getpid(), signal.SIGSEGV)
-            yield row, name, read
+            yield i, read

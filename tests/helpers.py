@@ -4,20 +4,23 @@ import gzip
 import io
 import json
 import pickle
+import re
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lmdb
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from r3gan.configs import find_config
+from r3gan.configs import CONFIGS, find_config
 from r3gan.data.source import Remote
 from r3gan.metrics import needs_classifier
 from r3gan.records import store
@@ -39,8 +42,14 @@ from r3gan.study import Convergence as ConvergencePlan
 from r3gan.study import Study, StudyRun
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.write import write_content
+from r3gan.training.run import Run
+from r3gan.training.state import State
 
+CPU = torch.device("cpu")
+SMOKE = "stackedmnist5k-16"
 PROCESSOR = Device(type="cpu", name="a processor", count=1, threads=1)
+
+Files = dict[str, bytes]
 
 
 def idx(items: NDArray[np.uint8]) -> bytes:
@@ -69,22 +78,22 @@ def picture(color: Any, size: tuple[int, int] = (8, 8), mode: str = "RGB", endin
     return data.getvalue()
 
 
-def folder_of(path: Path, files: dict[str, bytes]) -> Path:
+def folder_of(path: Path, files: Files) -> Path:
     for name, data in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(data)
     return path
 
 
-def zip_of(path: Path, files: dict[str, bytes]) -> Path:
+def zip_of(path: Path, files: Files) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return path
 
 
-def tar_of(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as archive:
+def tar_of(path: Path, files: Files, mode: Literal["w", "w:gz"] = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
@@ -92,7 +101,7 @@ def tar_of(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def lmdb_of(path: Path, files: dict[str, bytes]) -> Path:
+def lmdb_of(path: Path, files: Files) -> Path:
     with lmdb.open(str(path), map_size=1 << 24) as database, database.begin(write=True) as transaction:
         for name, data in files.items():
             transaction.put(name.encode(), data)
@@ -227,7 +236,6 @@ def study_of(scale: str, *runs: str, metrics: Sequence[str] = (), converging: bo
         datasets=tuple(dict.fromkeys(run.dataset for run in ids)),
         classifiers=(),
         launch={},
-        tables=(),
         runs=() if converging else lines,
         convergence=plan if converging else None,
     )
@@ -244,3 +252,40 @@ def json_file(path: Path, content: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
+
+
+def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The rules of a (dry) run's jobs of Snakemake with their configurations, sorted; fails if it failed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, flags=re.M)
+    names = []
+    for rule, body in found:
+        wildcards = re.search(r"wildcards: (.*)", body)
+        config = re.search(r"config=([\w-]+)", wildcards[1]) if wildcards else None
+        names.append(f"{rule} {config[1]}" if config else rule)
+    return sorted(names)
+
+
+def make_run(name: str, **recipe: object) -> Run:
+    """A run of a few steps of 8 images."""
+    config = CONFIGS[name]
+    return Run(
+        scale="test",
+        config_name=name,
+        config=config,
+        recipe=replace(config.recipe(SMOKE), **{"batch": 8, "total_kimg": 0.032} | recipe),  # type: ignore[arg-type]
+        dataset=SMOKE,
+        seed=0,
+    )
+
+
+def keep_gradients(state: State) -> None:
+    """Gradients are let go after a step; the tests look at them."""
+    for engine in (state.generator_engine, state.discriminator_engine):
+        engine.optimiser.zero_grad = lambda set_to_none: None  # type: ignore[attr-defined]
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    """Whether two sets of weights are equal bit for bit."""
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

@@ -17,7 +17,7 @@ from r3gan.training.determinism import advance
 from r3gan.training.engine import join_deepspeed
 from r3gan.training.run import Run
 from r3gan.training.state import build_state
-from tests.test_training import CPU, make_run
+from tests.helpers import CPU, make_run
 
 STEPS = 3
 LR = Ramp(1e-4, 1e-4)

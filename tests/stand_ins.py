@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from r3gan.metrics.features import torchscript_announced_to_go
+from r3gan.metrics.features import ignore_torchscript_deprecation
 from r3gan.metrics.weights import WEIGHTS
 
 INCEPTION, VGG16 = "inception-2015-12-05.pt", "vgg16.pt"
@@ -64,7 +64,7 @@ def write_stand_ins(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """Put the stand-ins where the official files belong, and expect their hashes."""
     torch.manual_seed(0)
     for name, network in ((INCEPTION, Inception()), (VGG16, VGG())):
-        with torchscript_announced_to_go():
+        with ignore_torchscript_deprecation():
             torch.jit.script(network.eval()).save(str(folder / name))
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         patch.setitem(WEIGHTS, name, replace(WEIGHTS[name], checksum=f"sha256:{digest}"))  # type: ignore[arg-type]

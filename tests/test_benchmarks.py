@@ -13,7 +13,7 @@ from benchmarks.textbook import Textbook
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
-from tests.test_training import CPU, keep_gradients
+from tests.helpers import CPU, keep_gradients
 
 # Config A draws noise inside its networks, in another order on either side.
 DETERMINISTIC = [case for case in CASES if case.size == SMOKE and case.config != "A"]

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from safetensors.torch import load_file
 
 from r3gan.cli import main
@@ -12,18 +13,23 @@ from r3gan.files import read_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
 from r3gan.training import checkpoint, loop
-from r3gan.training.best import Judge, Snapshot
+from r3gan.training.best import KeepBest, Snapshot
 from tests.conftest import Command
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 RUN = f"test/{SMOKE}/E-inverted/seed0"
 DIGITS = ["--classifier", "mnist5k-16"]
+# Networks applied to other groups of images, or by other numbers of threads, add up in another order: float32 sums of
+# up to 576 products differ by about sqrt(576) x 6e-8 = 1.4e-6 of the range. A pixel on the edge between two of 256
+# levels then falls to the other side, which happens to about 256 x 1.4e-6 = 4e-4 of the pixels and moves each by 1/256.
+# Features are means over images and positions: a distance moves by some 1e-6 of itself. This allows ten times as much.
+ROUNDED = 1e-5
 
 
-def judge(metric: str = "fid") -> Judge:
+def judge(metric: str = "fid") -> KeepBest:
     """Measures nothing: values are the tests'."""
     key = find_metric(metric).sort_key
-    return Judge(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
+    return KeepBest(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
 
 
 def kept(out: Path, values: list[float]) -> list[Snapshot]:
@@ -110,7 +116,8 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
     record = read_json(run / "train.json", "")
     found = {snapshot["kimg"]: snapshot["value"] for snapshot in record["snapshots"]}
     assert list(found) == [0.016, 0.032, 0.04]  # the last G is among them
-    assert {kimg: found[kimg] for kimg in (0.016, 0.032)} == {p["kimg"]: p["values"]["digit-frechet"] for p in points}
+    again = {point["kimg"]: point["values"]["digit-frechet"] for point in points}
+    assert again == pytest.approx({kimg: found[kimg] for kimg in (0.016, 0.032)}, rel=ROUNDED)
     best = record["best"]
     assert best["value"] == min(found.values())
     assert (best["metric"], best["samples"], best["of"]) == ("digit-frechet", 300, 3)
@@ -118,7 +125,8 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
 
     assert main(["evaluate", RUN, "--snapshot", "best", *measure]) == 0
     metric = read_json(workplace / "results" / RUN / "metrics.json", "")["metrics"]["digit-frechet"]
-    assert (metric["value"], metric["snapshot"], metric["chosen_by"]["kimg"]) == (best["value"], "best", best["kimg"])
+    assert metric["value"] == pytest.approx(best["value"], rel=ROUNDED)
+    assert (metric["snapshot"], metric["chosen_by"]["kimg"]) == ("best", best["kimg"])
     capsys.readouterr()
     assert main(["converge", RUN, *measure]) == 2
     assert "kept only its best snapshot" in capsys.readouterr().err
@@ -134,20 +142,26 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
     def score(generator: GeneratorNetwork) -> float:
         return next(values)
 
-    found = Judge(metric="fid", sort_key=float, samples=10, score=score)
+    found = KeepBest(metric="fid", sort_key=float, samples=10, score=score)
     options = loop.Options(
-        out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0, judge=found
+        out=tmp_path / "out",
+        work=tmp_path / "work",
+        device=CPU,
+        snapshot_kimg=0.008,
+        checkpoint_seconds=0,
+        keep_best=found,
     )
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
-    weights = load_file(tmp_path / "out" / first["best"]["file"])
+    weights = load_file(tmp_path / "out" / first.best.file)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
-    assert second["continued_at_images"] == [16]
-    assert second["best"] == first["best"] | {"of": 4}
-    assert second["best"]["kimg"] == 0.016
+    assert second.continued_at_images == (16,)
+    assert first.best is not None
+    assert second.best == replace(first.best, of=4)
+    assert second.best.kimg == 0.016
     assert [path.name for path in (tmp_path / "out/snapshots").iterdir()] == ["0000000016.safetensors"]
-    again = load_file(tmp_path / "out" / second["best"]["file"])
+    again = load_file(tmp_path / "out" / second.best.file)
     assert all((again[name] == value).all() for name, value in weights.items())
 
 
@@ -163,7 +177,7 @@ def test_two_ranks_measure_together(workplace: Path, r3gan: Command) -> None:
     measure = [*DIGITS, "--metrics", "digit-frechet", "--samples", "600", "--device", "cpu"]
     assert main(["evaluate", RUN, "--snapshot", "best", *measure]) == 0
     metric = read_json(workplace / "results" / RUN / "metrics.json", "")["metrics"]["digit-frechet"]
-    assert metric["value"] == pytest.approx(best["value"], rel=1e-9)
+    assert metric["value"] == pytest.approx(best["value"], rel=ROUNDED)
 
 
 @pytest.mark.parametrize(

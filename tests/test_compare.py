@@ -1,6 +1,7 @@
 """Verdicts, bands, and what `r3gan compare` says of two trees, as a real command with its exit codes."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +20,7 @@ from r3gan.tables.cell import Cell, read_table_file, write_table_file
 from r3gan.tables.kinds.comparison import ComparisonTable
 from r3gan.tables.measure import Against, evaluated, measured, t_interval
 from r3gan.tables.published import read_published
-from r3gan.tables.registry import TABLES, tables_of_cells
+from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS, judge_count, judge_failure, judge_value
 from tests.conftest import REPOSITORY, run_in
 from tests.helpers import evaluation_of, json_file
@@ -75,7 +76,15 @@ def test_every_compared_metric_has_a_band_with_its_reason_and_a_published_sample
             assert find_band(quantity, section.published).reason, section.title
             assert PUBLISHED_SAMPLES[quantity] >= 26_000
     assert set(DRIFT) <= {*METRICS, "ms"}
-    assert all(band.factor >= 1 and band.reason for band in (*BANDS.values(), *DRIFT.values()))
+    assert BANDS["recall"].around(0.5) == pytest.approx((0.48, 0.52))
+
+
+def test_a_smoke_metric_may_drift_further_than_rounding_alone_has_moved_it() -> None:
+    seen = {name: re.search(r"up to x ([\d.]+) apart", band.reason) for name, band in DRIFT.items()}
+    widths = {name: float(width[1]) for name, width in seen.items() if width}
+    assert widths.keys() == {"digit-frechet", "lite1-frechet-64px", "modes", "kl"}
+    for name, width in widths.items():
+        assert 1 < width < DRIFT[name].factor < 1.25 * width
 
 
 def test_the_bands_reasons_are_facts() -> None:
@@ -175,10 +184,10 @@ def test_cells_survive_json(tmp_path: Path) -> None:
     full = of_seeds(1.95, 1.97)
     assert full.band == pytest.approx((1.96 / 1.06, 1.96 * 1.06))
     path = tmp_path / "table3.json"
-    write_table_file(path, "table3", "T", [full, CELL], rows=[{"a": 1.5, "b": "x"}], remarks=["r"])
+    write_table_file(path, "table3", "T", [full, CELL], remarks=["r"])
     found = read_table_file(path)
     assert found.cells == (full, CELL)
-    assert (found.table, found.title, found.rows, found.remarks) == ("table3", "T", ({"a": 1.5, "b": "x"},), ("r",))
+    assert (found.schema, found.table, found.title, found.remarks) == (2, "table3", "T", ("r",))
     assert found.values == {"paper": {"R3GAN Config E": {"fid": pytest.approx(1.96)}}}
 
 
@@ -186,8 +195,8 @@ def test_cells_survive_json(tmp_path: Path) -> None:
 def tree(tmp_path: Path) -> Path:
     """A repository with this tree's tables, committed once."""
     (tmp_path / "results").mkdir()
-    for name in tables_of_cells():
-        shutil.copyfile(REPOSITORY / f"results/{name}.json", tmp_path / f"results/{name}.json")
+    for path in (path for name in TABLES if (path := REPOSITORY / f"results/{name}.json").exists()):
+        shutil.copyfile(path, tmp_path / "results" / path.name)
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "tables"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
@@ -248,7 +257,7 @@ def test_a_regression_against_a_revision_or_a_folder_ends_with_1(tree: Path, tmp
     ("arguments", "said"),
     [
         (("--table", "tabel1"), "unknown --table 'tabel1' (did you mean table1?); allowed: table1, "),
-        (("--table", "figure1"), "unknown --table 'figure1'; allowed: table1, "),
+        (("--table", "smoke"), "unknown --table 'smoke'; allowed: table1, "),
         (("--baseline", "nowhere"), "--baseline nowhere is neither a folder nor a revision of this repository"),
         (("--results", "nowhere"), "--results nowhere: none of these tables is there: table1"),
         (("--baseline", "work"), "--baseline work: none of these tables is there: table1"),
@@ -283,8 +292,8 @@ def test_a_damaged_table_is_refused(tmp_path: Path, cells: object) -> None:
         ("[]", "does not hold a JSON object"),
         ("", "cannot be read as JSON"),
         (
-            '{"schema": 2, "table": "t", "title": "T", "values": {}, "cells": [], "rows": [{"a": NaN}]}',
-            "not finite at $.rows.0.a",
+            '{"schema": 2, "table": "t", "title": "T", "values": {}, "cells": [{"a": NaN}]}',
+            "not finite at $.cells.0.a",
         ),
         ('{"schema": 3}', "is a table of schema 3, this version reads 2"),
         ('{"schema": ' + 100_000 * "[", "cannot be read as JSON"),
@@ -317,7 +326,6 @@ def test_tables_of_schema_1_hold_the_same_cells(tmp_path: Path) -> None:
     """What was called Ours is called Reproduced; all else is as it was written."""
     (tmp_path / "table4.json").write_text(OF_SCHEMA_1)
     found = read_table_file(tmp_path / "table4.json")
-    assert found.rows[0]["best"] == 13.495813692461283
     assert found.cells == (
         Cell(
             table="table4", section="Reproduced", row="A StyleGAN2", config="A", quantity="best digit-frechet",

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from r3gan.records.schema import Values
 from r3gan.records.store import Store
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
 from r3gan.tables.kinds.comparison import Comparison, ComparisonTable, read_everything
 from r3gan.tables.kinds.loss_figure import LossFigure
-from r3gan.tables.kinds.parameter_figure import ParameterFigure, published_points
+from r3gan.tables.kinds.parameter_figure import PARAMETERS, ParameterFigure
 from r3gan.tables.markdown import reproduced
 from r3gan.tables.published import read_published
 from r3gan.tables.registry import TABLES
@@ -36,8 +35,13 @@ def cells_of(section: Comparison, results: Path, *studies: Study) -> list[Cell]:
     return section.cells("table", read_everything(Store(results), studies))
 
 
-def points_of(content_rows: list[Values]) -> dict[object, tuple[object, object]]:
-    return {row["system"]: (row["parameters_m"], row["fid"]) for row in content_rows}
+def published_points(figure: ParameterFigure, results: Path, *studies: Study) -> dict[str, tuple[float, float]]:
+    """(parameters in millions, FID) of the published systems."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in write_files(figure, "figure6", results, studies).cells:
+        if cell.published_value is not None and not cell.scale:
+            found.setdefault(cell.row, {})[cell.quantity] = cell.published_value
+    return {row: (values[PARAMETERS], values["fid"]) for row, values in found.items()}
 
 
 @pytest.mark.parametrize("table", [TABLE2, TABLE3, TABLE5], ids=["table2", "table3", "table5"])
@@ -131,13 +135,11 @@ def test_the_loss_figure_draws_every_objective_and_marks_what_failed(tmp_path: P
     for i, run in enumerate(study.evaluated):
         write_run(tmp_path, evaluation_of(str(run), {}, outcome="Fail" if i == 3 else "trained"))
     content = write_files(FIGURE1, "figure1", tmp_path, [study])
-    assert [(row["objective"], row["outcome"], row["g_loss_least"], row["g_loss_largest"]) for row in content.rows] == [
-        ("RpGAN+R1+R2", "trained", 0.5, 50.0),
-        ("GAN+R1+R2", "trained", 0.5, 50.0),
-        ("RpGAN+R1", "trained", 0.5, 50.0),
-        ("GAN+R1", "Fail", 0.5, 50.0),
-    ]
-    assert (tmp_path / "figure1.md").read_text().count("| smoke ") == 4
+    losses = {(cell.row, cell.quantity): cell.reproduced for cell in content.cells}
+    assert len(losses) == 3 * 4
+    assert losses["RpGAN+R1+R2", "G loss, least"] == losses["GAN+R1", "G loss, median"] == 0.5
+    assert losses["GAN+R1", "G loss, largest"] == 50.0
+    assert "failed: smoke/stackedmnist5k-16/loss-gan-r1/seed0, step 7" in (tmp_path / "figure1.md").read_text()
     pictures = {path.suffix for path in (tmp_path / "figure1").iterdir()}
     assert pictures == {".json", ".svg", ".png"}
     drawn = json.loads((tmp_path / "figure1/losses.vl.json").read_text())["data"]["values"]
@@ -147,19 +149,21 @@ def test_the_loss_figure_draws_every_objective_and_marks_what_failed(tmp_path: P
 
 
 def test_the_figure_draws_what_is_known_and_names_the_rest(tmp_path: Path) -> None:
-    published, missing = published_points(cells_of(FIGURE6.of, tmp_path))
-    points = points_of(published)
+    points = published_points(FIGURE6, tmp_path)
     assert points["R3GAN Config E"] == (pytest.approx(20.782 + 21.281), 1.96)
     assert points["StyleGAN-XL*"] == (18 + 125, 1.85)
-    assert "BigGAN" in missing
-    assert not set(points) & set(missing)
+    text = (tmp_path / "figure6.md").read_text()
+    (note,) = (line for line in text.splitlines() if line.startswith("- Not drawn"))
+    assert "BigGAN" in note and not any(f" {row}," in note for row in points)
+    assert "No FID has been reproduced yet at any scale." in text
     write_fid(tmp_path, "paper", 2.01)
     content = write_files(FIGURE6, "figure6", tmp_path, [study_of("paper", E_ON_CIFAR10)])
-    text = (tmp_path / "figure6.md").read_text()
-    assert content.rows[-1]["origin"] == "reproduced, paper"
-    assert content.rows[-1]["parameters_m"] == pytest.approx(42.063, abs=1e-3)
-    assert "reproduced, paper" in text
-    assert "BigGAN" in text
+    (cell,) = (cell for cell in content.cells if cell.scale)
+    assert (cell.row, cell.reproduced, cell.verdict) == ("R3GAN Config E", 2.01, "")  # judged in Table 3
+    assert "No FID has been reproduced" not in (tmp_path / "figure6.md").read_text()
+    drawn = json.dumps(json.loads((tmp_path / "figure6/parameters.vl.json").read_text()))
+    assert "reproduced, paper" in drawn
+    assert "42.06" in drawn  # counted, not printed
     first = (tmp_path / "figure6/parameters.svg").read_bytes()
     write_files(FIGURE6, "figure6", tmp_path, [study_of("paper", E_ON_CIFAR10)])
     assert (tmp_path / "figure6/parameters.svg").read_bytes() == first  # the same numbers give the same file
@@ -167,6 +171,6 @@ def test_the_figure_draws_what_is_known_and_names_the_rest(tmp_path: Path) -> No
 
 
 def test_a_row_without_parameters_has_no_point(tmp_path: Path) -> None:
-    points, missing = published_points(cells_of(replace(FIGURE6.of, published="table5-ffhq256"), tmp_path))
-    assert points == []
-    assert "StyleGAN2" in missing
+    nothing = replace(FIGURE6, of=replace(FIGURE6.of, published="table5-ffhq256"))
+    assert published_points(nothing, tmp_path) == {}
+    assert "StyleGAN2" in (tmp_path / "figure6.md").read_text()

@@ -14,8 +14,7 @@ from r3gan.records.schema import Convergence, Device, TrainingData
 from r3gan.records.store import Store
 from r3gan.tables.crossing import compare, first_crossing
 from r3gan.training import checkpoint, loop
-from tests.helpers import PROCESSOR, convergence_of, training_of
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, PROCESSOR, SMOKE, convergence_of, make_run, training_of
 
 
 def record(
@@ -92,9 +91,9 @@ def test_snapshots_of_a_run_become_a_curve(
         out = tmp_path / f"runs/test/{SMOKE}/{name}/seed0"
         options = loop.Options(out=out, work=tmp_path / "work" / name, device=CPU, snapshot_kimg=0.016)
         trained = loop.train(make_run(name, total_kimg=0.04), stacks, options)
-        assert [snapshot["kimg"] for snapshot in trained["snapshots"]] == [0.016, 0.032]
-        times = [snapshot["seconds"] for snapshot in trained["snapshots"]]
-        assert 0 < times[0] < times[1] <= trained["seconds"] + 0.1
+        assert [snapshot.kimg for snapshot in trained.snapshots] == [0.016, 0.032]
+        times = [snapshot.seconds for snapshot in trained.snapshots]
+        assert 0 < times[0] < times[1] <= trained.seconds + 0.1
         assert sorted(path.name for path in (out / "snapshots").iterdir()) == [
             "0000000016.safetensors",
             "0000000032.safetensors",
@@ -140,8 +139,8 @@ def test_the_clock_of_a_resumed_run_goes_on(prepared: Path, tmp_path: Path, monk
         patch.setattr(checkpoint, "discard", lambda folder: None)
         first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
-    assert second["continued_at_images"] == [16]
-    assert second["snapshots"][:2] == first["snapshots"]
-    times = [snapshot["seconds"] for snapshot in second["snapshots"]]
+    assert second.continued_at_images == (16,)
+    assert second.snapshots[:2] == first.snapshots
+    times = [snapshot.seconds for snapshot in second.snapshots]
     assert len(times) == 4
     assert times == sorted(times)

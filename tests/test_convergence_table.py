@@ -1,16 +1,19 @@
 """Table 4 and its ablation from made-up curves: first crossings, censored ones, two clocks, stars, relative values."""
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from r3gan.records.schema import Device
 from r3gan.study import Study
-from r3gan.tables.cell import read_table_file
+from r3gan.tables.cell import Cell, read_table_file
+from r3gan.tables.kind import Kind
 from r3gan.tables.kinds.ablation import AblationTable
-from r3gan.tables.kinds.convergence import ConvergenceTable, title_of
+from r3gan.tables.kinds.convergence import ConvergenceTable, name_of
 from r3gan.tables.published import read_published
 from r3gan.tables.registry import TABLES
 from tests.helpers import PROCESSOR, convergence_of, evaluation_of, study_of, write_files, write_run
@@ -40,29 +43,41 @@ def study(tmp_path: Path) -> Study:
     return study_of("smoke", *(f"{DATASET}/{config}/seed1" for config in CURVES), metrics=[METRIC], converging=True)
 
 
-def written(results: Path, study: Study) -> dict[str, dict[str, str]]:
-    write_files(TABLE4, "table4", results, [study])
-    with (results / "table4.csv").open(newline="") as file:
-        return {line["config"]: line for line in csv.DictReader(file)}
+def cells_of(table: Kind, results: Path, *studies: Study) -> dict[tuple[str | None, str], Cell]:
+    """The cells of a scale, as they are read back, by configuration and quantity."""
+    write_files(table, "table", results, studies)
+    return {(cell.config, cell.quantity): cell for cell in read_table_file(results / "table.json").cells}
 
 
 def test_the_first_crossing_gives_both_speed_ups(study: Study, tmp_path: Path) -> None:
-    rows = written(tmp_path, study)
-    projected, config_e, fastgan = rows["projected-fastgan"], rows["E-inverted"], rows["fastgan"]
-    assert (projected["kimg"], projected["train_seconds"], projected["total_seconds"]) == ("2.0", "10.0", "11.0")
-    assert (projected["speedup_images"], projected["speedup_train_time"]) == ("3.0", "3.0")
-    assert (config_e["kimg"], config_e["best"], config_e["best_kimg"]) == ("4.0", "29.5", "4.0")
-    assert (fastgan["reached"], fastgan["kimg"], fastgan["speedup_images"]) == ("False", "6.0", "")
+    cells = cells_of(TABLE4, tmp_path, study)
+
+    def values(config: str, *quantities: str) -> list[float | None]:
+        return [cells[config, f"{quantity}, {METRIC}"].reproduced for quantity in quantities]
+
+    target = ("kimg to target", "training s to target", "total s to target")
+    speed_ups = ("Speed-up, images", "Speed-up, time")
+    assert values("projected-fastgan", *target, *speed_ups) == [2.0, 10.0, 11.0, 3.0, 3.0]
+    assert cells["E-inverted", f"best {METRIC}"].reproduced == 29.5
+    assert values("E-inverted", "best at kimg", "kimg to target") == [4.0, 4.0]
+    assert values("fastgan", *target, *speed_ups) == [None] * 5
+    assert [cells["fastgan", f"{quantity}, {METRIC}"].text for quantity in target] == ["> 6", "> 30", "> 33"]
+    with (tmp_path / "table.csv").open(newline="") as file:
+        lines = {(line["config"], line["quantity"]): line for line in csv.DictReader(file)}
+    assert lines["projected-fastgan", f"Speed-up, images, {METRIC}"]["reproduced"] == "3.0"
+    assert lines["fastgan", f"kimg to target, {METRIC}"]["text"] == "> 6"
 
 
 def test_the_page_says_what_was_not_reached_and_who_looks_through_imagenet(study: Study, tmp_path: Path) -> None:
-    written(tmp_path, study)
+    write_files(TABLE4, "table4", tmp_path, [study])
     text = (tmp_path / "table4.md").read_text()
     lines = {line.split("|")[1].strip(): line for line in text.split("## Reproduced")[1].splitlines() if "|" in line}
     assert "> 6" in lines["FastGAN*"]
     assert "Projected GAN*" in lines
-    assert title_of("E-inverted") == "E + Inverted bottleneck"
-    assert title_of("projected-random").endswith("random features")
+    assert list(lines)[2:] == ["Projected GAN*", "E + Inverted bottleneck", "A StyleGAN2", "FastGAN*"]  # soonest first
+    assert name_of("E-inverted") == "E + Inverted bottleneck"
+    assert name_of("projected-random").endswith("random features")
+    assert "Smoke scale: every snapshot was measured, one per 2 kimg." in text
     for (row, _), printed in read_published("table4").items():
         assert printed.text in text, row
     assert (tmp_path / "table4/smoke-digit-frechet.png").stat().st_size > 10_000
@@ -71,14 +86,29 @@ def test_the_page_says_what_was_not_reached_and_who_looks_through_imagenet(study
 def test_times_on_other_hardware_are_not_compared(study: Study, tmp_path: Path) -> None:
     another = Device(type="cpu", name="another", count=1)
     write_curve(tmp_path, "projected-fastgan", CURVES["projected-fastgan"], device=another)
-    row = written(tmp_path, study)["projected-fastgan"]
-    assert row["speedup_images"] == "3.0"
-    assert row["speedup_train_time"] == ""
+    cells = cells_of(TABLE4, tmp_path, study)
+    assert cells["projected-fastgan", f"Speed-up, images, {METRIC}"].reproduced == 3.0
+    in_time = cells["projected-fastgan", f"Speed-up, time, {METRIC}"]
+    assert (in_time.reproduced, in_time.text) == (None, "-")
+
+
+def test_a_published_speed_up_is_judged_on_its_data_set_alone(tmp_path: Path) -> None:
+    """88 / 1.1 Mimg are 80 x fewer images; the made-up run needs a third."""
+    for config, values in (("A", CURVES["A"]), ("projected-fastgan", CURVES["projected-fastgan"])):
+        run = f"paper/lsun-church-256/{config}/seed1"
+        write_run(tmp_path, convergence_of(run, {"fid": values}, total_kimg=100_000.0))
+    table = replace(TABLE4, trained_on=("lsun-church-256",))
+    runs = [f"lsun-church-256/{config}/seed1" for config in ("A", "projected-fastgan")]
+    cells = write_files(table, "table4", tmp_path, [study_of("paper", *runs, metrics=["fid"], converging=True)]).cells
+    images = next(cell for cell in cells if cell.quantity == "speedup_images")
+    assert (images.reproduced, images.said) == (3.0, "worse: single run")
+    assert images.band == pytest.approx((80 / 1.5, 80 * 1.5))
 
 
 def test_without_records_the_published_numbers_stand_alone(tmp_path: Path) -> None:
-    write_files(TABLE4, "table4", tmp_path)
-    assert "Not run." in (tmp_path / "table4.md").read_text()
+    content = write_files(TABLE4, "table4", tmp_path)
+    assert {cell.verdict for cell in content.cells if cell.outcome} == {"not run"}
+    assert "not run" in (tmp_path / "table4.md").read_text()
     assert not list(tmp_path.rglob("*.png"))
 
 
@@ -99,34 +129,35 @@ def ablated(
 
 def test_the_ablation_shows_each_row_relative_to_the_one_without_projection(tmp_path: Path) -> None:
     curves = {"fastgan": [9.0, 8.0, 10.0], "projected-fastgan": [5.0, 4.0, 6.0], "projected-ccm": [8.0, 8.0, 5.0]}
-    write_files(ABLATION, "table4-ablation", tmp_path, [ablated(tmp_path, curves)])
-    with (tmp_path / "table4-ablation.csv").open(newline="") as file:
-        rows = {(line["config"], line["metric"], line["snapshot"]): line for line in csv.DictReader(file)}
-    full = rows["projected-fastgan", METRIC, "best"]
-    assert (full["value"], full["kimg"], full["relative"], full["through_imagenet"]) == ("4.0", "4.0", "0.5", "False")
-    assert float(rows["projected-fastgan", METRIC, "last"]["relative"]) == pytest.approx(0.6)
-    last = rows["projected-ccm", THROUGH_IMAGENET, "last"]
-    assert (last["value"], last["relative"], last["through_imagenet"]) == ("3.0", "1.5", "True")
-    text = (tmp_path / "table4-ablation.md").read_text()
-    assert "![" in text and (tmp_path / "table4-ablation/smoke-relative.png").stat().st_size > 5_000
+    cells = cells_of(ABLATION, tmp_path, ablated(tmp_path, curves))
+
+    def values(config: str, *quantities: str) -> list[float | None]:
+        return [cells[config, quantity].reproduced for quantity in quantities]
+
+    best, last, end = f"best {METRIC}", f"last {METRIC}", f"last {THROUGH_IMAGENET}"
+    assert values("projected-fastgan", best, f"{best}, at kimg", f"{best}, relative") == [4.0, 4.0, 0.5]
+    assert values("projected-fastgan", last, f"{last}, relative") == [6.0, pytest.approx(0.6)]
+    assert values("projected-ccm", end, f"{end}, relative") == [3.0, 1.5]
+    text = (tmp_path / "table.md").read_text()
     lines = {line.split("|")[1].strip(): line for line in text.split("## Reproduced")[1].splitlines() if "|" in line}
     assert "not comparable: another metric" in lines["Projected GAN*"]
-    assert "nothing published" in lines["FastGAN*"]
+    assert cells["fastgan", best].published is None
     assert "not run" in lines["Projected GAN, random features"]  # and no star
     # By digits the full one is worst of all at the end and CCM best; through ImageNet's features it is the other way.
-    assert "by digit-frechet and by lite1-frechet-64px, smoke scale: -0.50 (3 rows, single runs)" in text
-    assert (tmp_path / "table4-ablation/smoke-samples.png").exists()
-    cells = {(c.config, c.quantity): c for c in read_table_file(tmp_path / "table4-ablation.json").cells}
-    assert cells["projected-ccm", f"best {METRIC}"].published == "0.77"
-    assert cells["projected-fastgan", f"best {METRIC}"].published == "1.65"
+    assert f"by {METRIC} and by {THROUGH_IMAGENET}, smoke scale: -0.50 (3 rows, single runs)" in text
+    pictures = sorted(path.name for path in (tmp_path / "table").iterdir())
+    assert pictures == ["smoke-relative.png", "smoke-relative.svg", "smoke-relative.vl.json", "smoke-samples.png"]
+    drawn = json.loads((tmp_path / "table/smoke-relative.vl.json").read_text())
+    assert f"{end} (ImageNet)" in json.dumps(drawn) and f"{best} (ImageNet)" not in json.dumps(drawn)
+    assert cells["projected-ccm", best].published == "0.77"
+    assert cells["projected-fastgan", best].published == "1.65"
     assert cells["projected-lite0", "best fid"].said == "not run"
 
 
 def test_only_a_published_fid_on_the_paper_s_data_set_is_judged_and_a_relative_one_never(tmp_path: Path) -> None:
     curves = {"fastgan": [9.0, 8.0, 7.0], "projected-fastgan": [3.0, 2.0, 1.8], "projected-ccm": [8.0, 7.0, 5.0]}
     study = ablated(tmp_path, curves, metric="fid", dataset="lsun-church-256")
-    write_files(ABLATION, "table4-ablation", tmp_path, [study])
-    cells = {(c.config, c.quantity): c for c in read_table_file(tmp_path / "table4-ablation.json").cells}
+    cells = cells_of(ABLATION, tmp_path, study)
     assert cells["projected-fastgan", "best fid"].said == "reproduced: single run"
     assert cells["projected-ccm", "best fid"].said == "not comparable: the published number is relative"
     assert cells["fastgan", "best fid"].verdict == ""
@@ -135,6 +166,6 @@ def test_only_a_published_fid_on_the_paper_s_data_set_is_judged_and_a_relative_o
 def test_without_records_the_ablation_says_not_run_and_shows_the_networks(tmp_path: Path) -> None:
     write_files(ABLATION, "table4-ablation", tmp_path)
     text = (tmp_path / "table4-ablation.md").read_text()
-    assert "Not run." in text
+    assert text.split("## Not run")[1].count("| not run") == 2 * len(ABLATION.rows)
     assert "10,331,328" in text and "5,509,312" in text
     assert list((tmp_path / "table4-ablation").iterdir()) == []

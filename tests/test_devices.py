@@ -25,10 +25,10 @@ from r3gan.metrics.frechet import frechet_distance, statistics
 from r3gan.models import layers
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, state
-from r3gan.training.curve import Tick
+from r3gan.training.curve import LoggingInterval
 from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
-from tests.test_training import SMOKE, make_run
+from tests.helpers import SMOKE, make_run
 
 ELSEWHERE = torch.device("meta")
 CACHES = (layers.cached_fir_matrix, augment.resampling_matrices, inception.pil_bicubic)
@@ -79,15 +79,15 @@ def test_training_keeps_to_its_device(
         trained = state.build_state(run, stacks, ELSEWHERE, wanted={"adam": "foreach"}, micro=8)
         assert trained.stream.resident is not None
         trained.stream.resident = trained.stream.resident.to(ELSEWHERE)  # which it does by itself where there is a GPU
-        hyper, tick = Hyper.at(run.recipe, 0), Tick(run, trained)
+        hyper, interval = Hyper.at(run.recipe, 0), LoggingInterval(run, trained)
         measured = discriminator_step(run, trained, hyper) | generator_step(run, trained, hyper)
         update_ema(trained.ema, trained.generator, 0.5)
-        tick.add(measured, 1)
-        tick.close(trained, hyper)
+        interval.add(measured, 1)
+        interval.close(trained, hyper)
         assert {value.device for value in measured.values()} == {ELSEWHERE}
         kept = checkpoint.tensors_of(trained)
         assert {value.device.type for value in kept.values()} == {"cpu"}
-        checkpoint.restore(trained, {key: getattr(trained, key) for key in checkpoint.KEPT_PLAIN}, kept)
+        checkpoint.restore(trained, {key: getattr(trained, key) for key in checkpoint.PLAIN_FIELDS}, kept)
         assert {value.device for value in trained.generator_engine.export_state().values()} == {ELSEWHERE}
 
 
@@ -95,10 +95,10 @@ def arrange_as_on_a_gpu(networks: tuple[Network, Network], name: str, monkeypatc
     """Layout and precision of a GPU, before anything is fake: modules cannot change the layout of fake tensors."""
     execution = choose_execution(CONFIGS[name], networks[0], torch.device("cuda"), {})
     for network in networks:
-        execution.arrange(network, SMOKE)
-        execution.lay_out(network)
+        execution.prepare(network, SMOKE)
+        execution.set_layout(network)
     monkeypatch.setattr(Execution, "arrange", lambda self, network, dataset: None)
-    monkeypatch.setattr(Execution, "lay_out", lambda self, network: None)
+    monkeypatch.setattr(Execution, "set_layout", lambda self, network: None)
 
 
 def test_evaluation_keeps_to_its_device(stacks: Dataset, numberless: FakeTensorMode) -> None:

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from r3gan.study import read_study
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, environment, run_in
+from tests.helpers import jobs
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")
@@ -35,19 +36,6 @@ STANDING = (
     "costs",
     "report",
 )
-
-
-def jobs(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The rules of a (dry) run's jobs with their wildcards, sorted; fails if it failed."""
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = done.stdout + done.stderr
-    found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, flags=re.M)
-    names = []
-    for rule, body in found:
-        wildcards = re.search(r"wildcards: (.*)", body)
-        config = re.search(r"config=([\w-]+)", wildcards[1]) if wildcards else None
-        names.append(f"{rule} {config[1]}" if config else rule)
-    return sorted(names)
 
 
 def dvc_stages(done: subprocess.CompletedProcess[str]) -> set[str]:

@@ -1,40 +1,50 @@
 """Estimates of cost: against hand computation, against what is on record, and over every table and scale."""
 
 import json
+import math
+import re
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 import torch
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Case
 from r3gan import estimate as package
 from r3gan.cli import main
 from r3gan.configs import CONFIGS
 from r3gan.data.loader import open_dataset
-from r3gan.estimate import RunCost, estimate, known_hardware, total
-from r3gan.estimate.costs import Cost, cost_of, training_task
-from r3gan.estimate.features import ARCHITECTURES, feature_work
-from r3gan.estimate.show import text
-from r3gan.estimate.throughput import read_training
+from r3gan.errors import UserError
+from r3gan.estimate import estimate, estimate_all, known_hardware
+from r3gan.estimate.costs import Job, cost_of, read_measurements
+from r3gan.estimate.features import feature_work
+from r3gan.estimate.schema import COSTS, AllEstimates, Cost, RunCost, Total
+from r3gan.estimate.show import text, values
 from r3gan.estimate.work import count_work, work_of
-from r3gan.records.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
 from r3gan.metrics.extractors import EXTRACTORS
+from r3gan.records.hardware import HARDWARE, cores_of, entry_of, folder_name, stands_for
+from r3gan.records.run_id import RunId
+from r3gan.records.schema import Device
+from r3gan.records.store import Store, write
+from r3gan.report.costs import read_costs
 from r3gan.study import Study, read_all_studies, read_study
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES, find_table
 from r3gan.training import checkpoint
 from r3gan.training.run import Run
 from r3gan.training.state import build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
 from r3gan.weights import save_network
 from tests.conftest import REPOSITORY, Command, environment
+from tests.helpers import evaluation_of, write_run
 
 STUDIES = {study.scale: study for study in read_all_studies(REPOSITORY / "pipelines/study")}
-RESULTS = REPOSITORY / "results"
-H100 = {"type": "cuda", "name": "NVIDIA H100 80GB HBM3", "count": 4}
+RESULTS = Store(REPOSITORY / "results")
+H100 = Device(type="cuda", name="NVIDIA H100 80GB HBM3", count=4)
+L40 = Device(type="cuda", name="NVIDIA L40", count=4)
 MADE_UP = """\
 scale: paper
 datasets: [ffhq-256, cifar10, ffhq-64]
@@ -42,7 +52,6 @@ classifiers: []
 launch: {launcher: torchrun, ranks: 8}
 evaluations:
   fid: &fid {metrics: [fid, recall], samples: 50000}
-tables: []
 runs:
   A: {config: A, dataset: ffhq-256, seed: 0, total_kimg: 5000, threads: 8, evaluation: *fid}
   E: {config: E, dataset: cifar10, seed: 0, total_kimg: 250000, threads: 8, evaluation: *fid}
@@ -57,17 +66,13 @@ def made_up(tmp_path: Path) -> Study:
     return read_study(path, REPOSITORY / "pipelines/study.schema.yaml")
 
 
-def write_record(results: Path, run: str, images: int, seconds: float, device: dict[str, Any] = H100) -> None:
+def write_record(results: Path, run: str, images: int, seconds: float, device: Device = H100) -> None:
     """A record of a run that was trained on `device` in so many seconds and evaluated on one GPU in ten minutes."""
-    _, dataset, config, _ = run.split("/")
-    metric = {"n_fake": 50_000, "drawing_seeds": [0]}
-    training = {"outcome": "trained", "images_seen": images, "seconds": seconds, "provenance": {"device": device}}
-    record = {
-        "config": config, "dataset": dataset, "metrics": {"fid": metric, "recall": metric}, "seconds": 600.0,
-        "training": training, "provenance": {"device": device | {"count": 1}},
-    }  # fmt: skip
-    (results / run).mkdir(parents=True)
-    (results / run / "metrics.json").write_text(json.dumps(record))
+    record = evaluation_of(run, {"fid": 2.0, "recall": 0.5}, kimg=images / 1000)
+    provenance = msgspec.structs.replace(record.provenance, device=device)
+    one = msgspec.structs.replace(provenance, device=msgspec.structs.replace(device, count=1))
+    training = msgspec.structs.replace(record.training, seconds=seconds, provenance=provenance)
+    write_run(results, msgspec.structs.replace(record, seconds=600.0, training=training, provenance=one))
 
 
 # Forward passes of G and D in a D step and a G step. E: 9 and 6 of about equal networks. B: D's step has G once, D at
@@ -77,7 +82,7 @@ PASSES = {"E": (4, 11), "B": (4, 9), "C-rpgan": (4, 10), "C-r2": (4, 11)}
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.gmac_per_image], ids=lambda case: case.size)
-def test_counted_work_is_that_of_the_benchmarks(case: Any) -> None:
+def test_counted_work_is_that_of_the_benchmarks(case: Case) -> None:
     work = work_of(case.config, case.size)
     assert case.gmac_per_image is not None
     assert round(work.g_macs / 1e9, 2) == case.gmac_per_image
@@ -99,15 +104,27 @@ def test_dcgan_is_counted_as_by_hand() -> None:
 
 
 def test_feature_networks_cost_what_is_known_of_them() -> None:
-    assert feature_work("inception-tensorflow", 32, 3).macs == pytest.approx(5.71e9, rel=1e-2)
-    vgg16 = feature_work("vgg16", 32, 3)
+    assert feature_work("inception-tensorflow", "cifar10").macs == pytest.approx(5.71e9, rel=1e-2)
+    vgg16 = feature_work("vgg16", "cifar10")
     assert vgg16.macs == pytest.approx(15.47e9, rel=1e-2)
     assert vgg16.features == 4096
     # Per channel: 9 products for 1 -> 32 at 16 px, 32 -> 64 at 8, 64 -> 64 at 4; ten logits from 64 at 4 px.
-    digits = feature_work("digits", 16, 3)
+    digits = feature_work("digits", "stackedmnist5k-16")
     assert digits.macs == 3 * (9 * (32 * 256 + 32 * 64 * 64 + 64 * 64 * 16) + 10 * 64 * 16)
     assert digits.features == 3 * 64
-    assert set(ARCHITECTURES) == set(EXTRACTORS)
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+def test_every_feature_network_is_counted_at_the_size_it_takes(extractor: str) -> None:
+    small, large = feature_work(extractor, "stackedmnist5k-16"), feature_work(extractor, "stackedmnist")
+    assert (small == large) == (EXTRACTORS[extractor].px is not None)
+    assert small.macs > 0
+    assert small.features in (3 * 64, 1280, 2048, 4096)
+
+
+def test_counting_again_finds_the_same_work_although_styles_are_mixed_at_random() -> None:
+    assert len({count_work("A", "stackedmnist5k-16").train_macs for _ in range(4)}) == 1
+    assert len({count_work("A", "stackedmnist5k-16").g_macs for _ in range(4)}) == 1
 
 
 def test_sizes_of_checkpoints_and_generators_are_those_of_the_files(prepared: Path, tmp_path: Path) -> None:
@@ -133,21 +150,24 @@ def test_sizes_of_checkpoints_and_generators_are_those_of_the_files(prepared: Pa
 def test_the_nearest_evidence_is_taken_and_computed_as_by_hand(made_up: Study, tmp_path: Path) -> None:
     results = tmp_path / "results"
     write_record(results, "own/cifar10/E/seed5", images=1_000_000, seconds=1000)  # 4,000 GPU seconds
-    write_record(results, "own/ffhq-256/A/seed5", images=1000, seconds=1e6, device=H100 | {"name": "NVIDIA L40"})
-    found = estimate("table3", made_up, "h100", results)
+    write_record(results, "own/ffhq-256/A/seed5", images=1000, seconds=1e6, device=L40)
+    found = estimate("table3", made_up, "h100", Store(results))
     (run,) = found.runs
     assert (run.training.source, run.evaluation.source) == ("measured", "measured")
     assert run.training.device_hours == pytest.approx(250 * 4000 / 3600)
     assert run.training.wall_hours == pytest.approx(250 * 4000 / 3600 / 8)
     assert run.evaluation.device_hours == run.evaluation.wall_hours == pytest.approx(600 / 3600)
-    assert found.left == found.everything
-    assert found.left.wall_hours == pytest.approx((250 * 500 + 600) / 3600)
+    totals = values(found, Store(results))
+    assert totals["left"] == totals["everything"]
+    assert Total.of(found.runs, None).wall_hours == pytest.approx((250 * 500 + 600) / 3600)
     # The same precision at another size: scaled. A is computed in float32, of which nothing is on record: counted.
-    other = next(run for run in estimate("table5", made_up, "h100", results).runs if run.dataset == "ffhq-64")
+    other = next(
+        run for run in estimate("table5", made_up, "h100", Store(results)).runs if run.run.dataset == "ffhq-64"
+    )
     ratio = work_of("E", "ffhq-64").train_macs / work_of("E", "cifar10").train_macs
     assert other.training.device_hours == pytest.approx(4000 * ratio / 3600)
     assert other.training.how == f"scaled, {ratio:.3g} x E at cifar10"
-    (a,) = estimate("table1", made_up, "h100", results).runs
+    (a,) = estimate("table1", made_up, "h100", Store(results)).runs
     flop = 5e6 * 2 * work_of("A", "ffhq-256").train_macs
     assert a.training.source == "counted"
     assert a.training.device_hours == pytest.approx(flop / (0.4 * 66.9e12) / 3600)
@@ -156,83 +176,85 @@ def test_the_nearest_evidence_is_taken_and_computed_as_by_hand(made_up: Study, t
 def test_a_run_on_record_is_done_and_has_its_own_time(made_up: Study, tmp_path: Path) -> None:
     write_record(tmp_path, "paper/cifar10/E/seed0", images=250_000_000, seconds=90_000)
     write_record(tmp_path, "own/cifar10/E/seed5", images=1_000_000, seconds=5000)
-    found = estimate("table3", made_up, "h100", tmp_path)
-    assert found.runs[0].done
+    found = estimate("table3", made_up, "h100", Store(tmp_path))
+    answer = values(found, Store(tmp_path))
+    assert [run["done"] for run in answer["runs"]] == [True]  # type: ignore[attr-defined]
     assert found.runs[0].training.device_hours == pytest.approx(4 * 90_000 / 3600)
-    assert (found.left.runs, found.left.device_hours) == (0, 0)
-    assert found.everything.runs == 1
-    assert estimate("table3", made_up, "a100", tmp_path).runs[0].training.source == "counted"
+    assert answer["left"] == {"runs": 0, "device_hours": 0, "wall_hours": 0, "not_known": 0}
+    assert Total.of(found.runs, found.cores).runs == 1
+    assert estimate("table3", made_up, "a100", Store(tmp_path)).runs[0].training.source == "counted"
 
 
 def test_disk_and_downloads_are_those_of_the_registries(made_up: Study, tmp_path: Path) -> None:
-    found = estimate("table3", made_up, "h100", tmp_path)
-    disk = {item.name: item.size_bytes for item in found.disk}
+    found = estimate("table3", made_up, "h100", Store(tmp_path))
+    disk = found.disk
     assert disk["data/cifar10"] == 50_000 * (3 * 32 * 32 + 8)
     g, d = 20_781_952, 21_280_512
     assert disk["work/: checkpoints, at most"] == 3 * 4 * (2 * g + d + 2 * (g + d))  # two kept, one being written
     assert disk["runs/: generators"] == 4 * g
     assert disk["work/cache/reference: cifar10 in vgg16 features"] == 8 * 4096 * 4097 + 4 * 4096 * 50_000
-    assert {item.name: item.size_bytes for item in found.downloads} == {
+    assert found.downloads == {
         "cifar-10-python.tar.gz": 170_498_071,
         "inception-2015-12-05.pt": None,
         "vgg16.pt": None,
     }
     assert not found.supplied
-    assert "70,000 PNG" in estimate("table1", made_up, "h100", tmp_path).supplied["ffhq-256"]
+    assert "70,000 PNG" in estimate("table1", made_up, "h100", Store(tmp_path)).supplied["ffhq-256"]
 
 
 def test_snapshots_for_convergence_are_counted_in_time_and_on_disk(tmp_path: Path) -> None:
-    found = estimate("table4", STUDIES["paper"], "h100", tmp_path)
-    g_bytes = sum(work_of(run.config, run.dataset).g_bytes for run in found.runs)
-    assert {item.name: item.size_bytes for item in found.disk}["runs/: snapshots for convergence"] == 50 * g_bytes
+    found = estimate("table4", STUDIES["paper"], "h100", Store(tmp_path))
+    g_bytes = sum(work_of(run.run.config, run.run.dataset).g_bytes for run in found.runs)
+    assert found.disk["runs/: snapshots for convergence"] == 50 * g_bytes
     # 50 points of 50,000 samples, through G, Inception and EfficientNet-lite1; the first run also sees the reals.
     a, e = found.runs[:2]
-    looked = feature_work("inception-tensorflow", 256, 3).macs + feature_work("efficientnet-lite1", 256, 3).macs
+    looked = feature_work("inception-tensorflow", "ffhq-256").macs + feature_work("efficientnet-lite1", "ffhq-256").macs
     macs = 50 * 50_000 * (work_of("A", "ffhq-256").g_macs + looked) + 70_000 * looked
     assert a.evaluation.device_hours == pytest.approx(2 * macs / (0.4 * 66.9e12) / 3600)
     macs = 50 * 50_000 * (work_of("E-inverted", "ffhq-256").g_macs + looked)
     assert e.evaluation.device_hours == pytest.approx(2 * macs / (0.4 * 66.9e12) / 3600)
 
 
-def test_published_cost_stands_beside_the_counted_work(tmp_path: Path) -> None:
-    (cifar10,) = estimate("table3", STUDIES["paper"], "l40", tmp_path).published
+def test_published_cost_is_compared_with_the_counted_work(tmp_path: Path) -> None:
+    (cifar10,) = estimate("table3", STUDIES["paper"], "l40", Store(tmp_path)).published
     assert (cifar10.text, cifar10.device_hours) == ("4 days", 768)
     # 250 M images of 105.3 G multiply-adds over 768 hours of 181 TFLOP/s.
     assert cifar10.share_of_bf16_peak == pytest.approx(250e6 * 2 * 105.3e9 / (768 * 3600 * 181e12), rel=1e-3)
-    assert not estimate("table2", STUDIES["mini"], "l40", tmp_path).published  # a tenth of the images
+    assert not estimate("table2", STUDIES["mini"], "l40", Store(tmp_path)).published  # a tenth of the images
 
 
-def run_of(training_hours: float, devices: int) -> RunCost:
+def run_of(training_hours: float, devices: int, seed: int) -> RunCost:
     cost = Cost(device_hours=training_hours * devices, devices=devices, source="counted", how="")
     nothing = Cost(device_hours=0.0, devices=1, source="counted", how="")
-    return RunCost(
-        record="", key="", config="", dataset="", seed=0, total_kimg=1, done=False, training=cost, evaluation=nothing
-    )
+    run = RunId("paper", "cifar10", "E", seed)
+    return RunCost(record=run.metrics, run=run, key="", total_kimg=1, training=cost, evaluation=nothing)
 
 
-def test_wall_clock_is_one_run_at_a_time_on_gpus_and_side_by_side_on_cores() -> None:
-    runs = [run_of(3, 1), run_of(2, 1), run_of(2, 1)]
-    assert total(runs, cores=None).wall_hours == 7
-    assert total(runs, cores=2).wall_hours == 4  # 3 beside 2 + 2
-    assert total([run_of(3, 1), run_of(2, 2), run_of(1, 1)], cores=2).wall_hours == 6  # both cores wait for the second
-    assert total(runs, cores=2).device_hours == 7
+def test_wall_clock_is_one_run_at_a_time_on_gpus_and_several_at_once_on_cores() -> None:
+    runs = [run_of(3, 1, 0), run_of(2, 1, 1), run_of(2, 1, 2)]
+    assert Total.of(runs, cores=None).wall_hours == 7
+    assert Total.of(runs, cores=2).wall_hours == 4  # 3 on one core, 2 + 2 on the other
+    waiting = [run_of(3, 1, 0), run_of(2, 2, 1), run_of(1, 1, 2)]
+    assert Total.of(waiting, cores=2).wall_hours == 6  # both cores wait for the second
+    assert Total.of(runs, cores=2).device_hours == 7
+    assert Total.of(runs, cores=2).runs == 3
 
 
-def test_smoke_is_foretold_from_other_configurations_within_a_factor_of_three() -> None:
+def test_smoke_is_predicted_from_other_configurations_within_a_factor_of_three() -> None:
     """Leaving out every record of a run's own configuration; with them it is exact."""
-    study, measured = STUDIES["smoke"], read_training(RESULTS)
+    study, measured = STUDIES["smoke"], list(read_measurements(RESULTS))
     ratios = {}
-    for folder, run in study.folders.items():
-        record = f"{folder}/metrics.json"
-        seconds = json.loads((RESULTS / record).read_text())["training"]["seconds"]
-        hardware = next(m.hardware for m in measured if m.origin == record)
-        task = training_task(run, record, devices=1)
-        exact = cost_of(task, hardware, measured).wall_hours
+    for run_id, run in study.evaluated.items():
+        seconds = RESULTS.evaluation(run_id).training.seconds
+        assert seconds is not None
+        hardware = next(m.hardware for m in measured if m.job.record == run_id.metrics)
+        job = Job(record=run_id.metrics, config=run.config, dataset=run.dataset, amount=1000 * run.total_kimg)
+        exact = cost_of(job, 1, hardware, measured).wall_hours
         assert exact == pytest.approx(seconds / 3600, rel=1e-3)
-        foretold = cost_of(task, hardware, [m for m in measured if m.config != run.config])
-        assert foretold.source == "scaled"
-        assert foretold.wall_hours is not None
-        ratios[run.key] = foretold.wall_hours / exact
+        predicted = cost_of(job, 1, hardware, [m for m in measured if m.job.config != run.config])
+        assert predicted.source == "scaled"
+        assert predicted.wall_hours is not None
+        ratios[run.key] = predicted.wall_hours / exact
     assert all(1 / 3 < ratio < 3 for ratio in ratios.values()), ratios
     assert len(ratios) > 10
 
@@ -242,21 +264,22 @@ def test_smoke_is_foretold_from_other_configurations_within_a_factor_of_three() 
 def test_every_table_at_every_scale_has_an_answer_on_every_hardware(table: str, scale: str) -> None:
     for hardware in known_hardware(RESULTS):
         found = estimate(table, STUDIES[scale], hardware, RESULTS)
-        json.dumps(asdict(found), allow_nan=False)
-        shown = text(found)
+        answer = values(found, RESULTS)
+        json.dumps(answer, allow_nan=False)
+        shown = text(found, RESULTS)
         for run in found.runs:
             assert (run.device_hours or 0) > 0
             assert run.training.source in ("measured", "scaled", "counted")
-            assert run.config in shown
-        for item in (*found.disk, *found.downloads):
-            assert item.size_bytes is None or item.size_bytes > 0
-            assert item.name in shown
-        # A run that is measured on the way and at its end has two records, and is trained once.
-        for runs, summed in ((found.runs, found.everything), ([r for r in found.runs if not r.done], found.left)):
-            folders = [Path(run.record).parent for run in runs]
-            assert summed.runs == len(set(folders))
-        trained = [Path(run.record).parent for run in found.runs if run.training.device_hours]
-        assert sorted(trained) == sorted({Path(run.record).parent for run in found.runs})
+            assert run.run.config in shown
+        for name, size in (found.disk | found.downloads).items():
+            assert size is None or size > 0
+            assert name in shown
+        # A run that is measured during training and at its end has two records, and is trained once.
+        left = {run.run for run in found.runs if not RESULTS.has(run.record)}
+        assert answer["left"]["runs"] == len(left)  # type: ignore[index]
+        assert answer["everything"]["runs"] == len({run.run for run in found.runs})  # type: ignore[index]
+        trained = [run.run for run in found.runs if run.training.device_hours]
+        assert sorted(trained) == sorted({run.run for run in found.runs})
         assert bool(found.runs) != ("no run of this scale is needed for it" in shown)
 
 
@@ -264,10 +287,11 @@ def test_an_unknown_machine_gets_sizes_but_no_invented_time(
     made_up: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "this_machine", lambda: "some-processor-4-cores")
-    found = estimate("table3", made_up, "some-processor-4-cores", tmp_path)
+    found = estimate("table3", made_up, "some-processor-4-cores", Store(tmp_path))
     assert found.runs[0].device_hours is None
-    assert (found.left.device_hours, found.left.not_known) == (0, 1)
-    assert "run `make bench` there" in text(found)
+    left = Total.of(found.runs, found.cores)
+    assert (left.device_hours, left.not_known) == (0, 1)
+    assert "run `make bench` there" in text(found, Store(tmp_path))
     assert found.disk
 
 
@@ -297,12 +321,16 @@ def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan
 
 MISTAKES = [
     (("estimate", "table9"), ("unknown table 'table9'", "table1")),
-    (("estimate", "table1", "--scale", "huge"), ("study file pipelines/study/huge.yaml", "mini, paper, smoke")),
+    (("estimate", "table1", "--scale", "papr"), ("unknown --scale 'papr'", "did you mean paper", "mini, paper, smoke")),
     (("estimate", "table1", "--hardware", "l4"), ("unknown --hardware 'l4'", "did you mean l40", "amd-epyc-2-cores")),
+    (("estimate", "--all", "--hardware", "abacus"), ("unknown --hardware 'abacus'", "h100")),
+    (("estimate",), ("give either TABLE", "--all")),
+    (("estimate", "--all", "table1"), ("give either TABLE", "--all")),
+    (("estimate", "--all", "--scale", "smoke"), ("--scale goes with TABLE only",)),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[m[0][-1] for m in MISTAKES])
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=["-".join(m[0]) for m in MISTAKES])
 def test_a_mistake_gets_one_sentence_and_exit_code_2(
     arguments: tuple[str, ...],
     said: tuple[str, ...],
@@ -318,9 +346,96 @@ def test_a_mistake_gets_one_sentence_and_exit_code_2(
 
 
 def test_a_run_measured_again_at_its_end_is_trained_once(tmp_path: Path) -> None:
-    found = estimate("table4-ablation", STUDIES["smoke"], "h100", tmp_path)
+    found = estimate("table4-ablation", STUDIES["smoke"], "h100", Store(tmp_path))
     ended = [run for run in found.runs if run.record.endswith("metrics.json")]
     assert len(found.runs) == 2 * len(ended) == 18
     assert {run.training.device_hours for run in ended} == {0.0}
     assert all(run.evaluation.device_hours for run in ended)
-    assert sum(item.name == "runs/: generators" for item in found.disk) == 1
+    assert found.disk["runs/: generators"] == sum(work_of(run.run.config, run.run.dataset).g_bytes for run in ended)
+    # Feature networks of both records are counted: EfficientNet at the end, the digit classifier during training.
+    references = [name for name in found.disk if name.startswith("work/cache/reference")]
+    assert len(references) == 2
+
+
+@pytest.mark.parametrize("arguments", [["table1"], ["--all"]])
+def test_outside_a_checkout_one_sentence_says_where_to_run(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["estimate", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "no study files in pipelines/study: run this at the root of a clone" in captured.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_tables_of_all_scales_are_written_or_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    arguments = ["estimate", "--all", "--hardware", "h100", "--results", str(tmp_path)]
+    assert main([*arguments, "--json"]) == 0
+    printed = msgspec.json.decode(capsys.readouterr().out, type=AllEstimates)
+    assert list(tmp_path.iterdir()) == []
+    assert main(arguments) == 0
+    assert msgspec.json.decode((tmp_path / COSTS).read_bytes(), type=AllEstimates) == printed
+    needed = {
+        (study.scale, name): records
+        for study in STUDIES.values()
+        for name, table in TABLES.items()
+        if (records := table.records(study))
+    }
+    assert {(each.scale, each.table): [run.record for run in each.runs] for each in printed.estimates} == needed
+
+
+def test_costs_on_record_are_those_of_the_studies() -> None:
+    found = msgspec.json.decode((RESULTS.results / COSTS).read_bytes(), type=AllEstimates)
+    for each in found.estimates:
+        assert [run.record for run in each.runs] == find_table(each.table).records(STUDIES[each.scale])
+    assert found.hardware == "h100"
+
+
+def test_what_has_a_record_costs_nothing_more(tmp_path: Path) -> None:
+    study = STUDIES["smoke"]
+    dcgan = tuple(run for run in study.runs if run.config == "dcgan")
+    twice = replace(study, runs=(*dcgan, replace(dcgan[0], key="again", seed=1)), convergence=None)
+    assert read_costs(tmp_path) is None
+    found = estimate_all([twice], "h100", Store(tmp_path))
+    write(tmp_path / COSTS, found)
+    costs = read_costs(tmp_path)
+    assert costs is not None
+    (line,), (total,) = costs.lines, costs.totals
+    assert (line.table, line.runs_left, line.runs) == ("table2", 2, 2)
+    assert (line.device_time, line.wall_time) == (total.device_time, total.wall_time)
+    (each,) = found.estimates
+    assert math.fsum(run.device_hours or 0 for run in each.runs) > 0
+    record = tmp_path / each.runs[0].record
+    record.parent.mkdir(parents=True)
+    record.touch()
+    assert [line.runs_left for line in read_costs(tmp_path).lines] == [1]  # type: ignore[union-attr]
+
+
+DAMAGES: dict[str, tuple[Callable[[str], str], str]] = {
+    "of an earlier version": (lambda text: text.replace('"schema": 2', '"schema": 1'), "schema"),
+    "with a word for a number": (
+        lambda text: text.replace('"total_kimg": ', '"total_kimg": "x", "y": ', 1),
+        "total_kimg",
+    ),
+    "with no devices": (lambda text: text.replace('"devices": 1', '"devices": 0', 1), "devices"),
+    "cut short": (lambda text: text[:1000], "costs.json"),
+    "of an infinite time": (
+        lambda text: re.sub('"device_hours": [^,]+', '"device_hours": Infinity', text),
+        "not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_of_costs_is_one_sentence(tmp_path: Path, damage: str) -> None:
+    change, place = DAMAGES[damage]
+    (tmp_path / COSTS).write_text(change((RESULTS.results / COSTS).read_text()))
+    with pytest.raises(UserError, match=re.escape(str(tmp_path / COSTS))) as raised:
+        read_costs(tmp_path)
+    assert place in str(raised.value)
+    assert "run `r3gan estimate --all` again" in str(raised.value)
+    assert "\n" not in str(raised.value)

@@ -16,7 +16,7 @@ from r3gan.training.determinism import advance
 from r3gan.training.execution import CHOICES, choose_execution
 from r3gan.training.losses import Batch, Losses
 from r3gan.training.state import build_networks, build_state
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 
 def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, **wanted: str) -> Losses:
@@ -29,8 +29,8 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
         for parameter in network.parameters():
             # As large as at the start, and nothing zero: a block's last layer would hide its first ones.
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
-        execution.arrange(network, SMOKE)
-        execution.lay_out(network)
+        execution.prepare(network, SMOKE)
+        execution.set_layout(network)
     return Losses(config, generator, discriminator, compile_as=execution.compile)
 
 
@@ -137,9 +137,7 @@ def test_zero_that_flattens_parameters_has_a_layout_of_its_own() -> None:
     generator, _ = build_networks(CONFIGS["B"], SMOKE, 0)
     layouts = [choose_execution(CONFIGS["B"], generator, CPU, {}, zero).layout for zero in (None, 0, 1, 2)]
     assert layouts == ["channels-last", "channels-last", "nchw", "nchw"]
-    with pytest.raises(
-        UserError, match="--layout channels-last: ZeRO 2 has a layout of its own; use nchw, or --zero 0"
-    ):
+    with pytest.raises(UserError, match="--layout channels-last: not possible with ZeRO 2; use nchw, or --zero 0"):
         choose_execution(CONFIGS["B"], generator, CPU, {"layout": "channels-last"}, 2)
 
 

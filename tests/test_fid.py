@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -26,7 +27,7 @@ from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.metrics import METRICS, inception, reference
 from r3gan.metrics.evaluate import Plan, evaluate
-from r3gan.metrics.extractors import EXTRACTORS, FeatureNetwork, Places
+from r3gan.metrics.extractors import EXTRACTORS, ExtractorPaths, FeatureNetwork
 from r3gan.metrics.frechet import Moments, frechet_distance, statistics
 from r3gan.metrics.inception import PYTORCH, InceptionFeatures, resized_clean
 from r3gan.metrics.inception_score import inception_score
@@ -35,8 +36,10 @@ from r3gan.metrics.precision_recall import coverage
 from r3gan.metrics.reference import read_statistics, reference_samples
 from r3gan.metrics.samples import Sample
 from r3gan.metrics.weights import WEIGHTS, find_weights, weights_folder
+from r3gan.records import schema, store
 from r3gan.weights import save_network
 from tests.conftest import REPOSITORY, run_in
+from tests.helpers import training_of
 from tests.stand_ins import INCEPTION, Layers, write_stand_ins
 
 CPU = torch.device("cpu")
@@ -252,9 +255,9 @@ def trained(prepared: Path, tmp_path: Path) -> tuple[Path, Dataset]:
     torch.manual_seed(0)
     generator = CONFIGS["E-inverted"].networks.generator(SIZES["stackedmnist5k-16"])
     save_network(tmp_path / "run/generator.safetensors", generator)
-    record = {"scale": "smoke", "dataset": dataset.name, "config": "E-inverted", "seed": 0, "outcome": "trained"}
-    record["data"] = {"sha256": dataset.manifest["sha256"]}
-    (tmp_path / "run/train.json").write_text(json.dumps(record))
+    record = training_of(f"smoke/{dataset.name}/E-inverted/seed0")
+    data = schema.TrainingData(dataset=dataset.name, sha256=dataset.manifest["sha256"], count=80)
+    store.write(tmp_path / "run/train.json", msgspec.structs.replace(record, data=data))
     return tmp_path / "run", few
 
 
@@ -266,28 +269,26 @@ def test_evaluation_says_how_it_was_done_and_keeps_the_reference(
         metrics=("kid", "inception-score", "recall"),
         samples=60,
         draws=2,
-        places=Places(weights=weights),
+        paths=ExtractorPaths(weights=weights),
         cache=tmp_path / "cache",
     )
     record = evaluate(run, dataset, plan, tmp_path / "out", CPU)
-    kid = record["metrics"]["kid"]
-    assert kid["draws"][0] != kid["draws"][1]
-    assert kid["value"] == pytest.approx(sum(kid["draws"]) / 2)
-    assert kid["draws_std"] == pytest.approx(abs(kid["draws"][0] - kid["draws"][1]) / 2**0.5)
-    assert (kid["n_fake"], kid["n_real"], kid["drawing_seeds"], kid["snapshot"]) == (60, 80, [0, 1], "last")
-    assert kid["extractor"] == {
-        "name": "inception-tensorflow", "sha256": hashlib.sha256((weights / INCEPTION).read_bytes()).hexdigest(),
-        "mode": "legacy_tensorflow"
-    }  # fmt: skip
-    assert kid["images"] == "16 px, box filter, uint8"
-    assert kid["untrained"] == kid["draws"][0]  # this run's generator is as training began
-    assert record["metrics"]["inception-score"]["n_real"] is None
+    kid = record.metrics["kid"]
+    assert kid.draws[0] != kid.draws[1]
+    assert kid.value == pytest.approx(sum(kid.draws) / 2)
+    assert kid.draws_std == pytest.approx(abs(kid.draws[0] - kid.draws[1]) / 2**0.5)
+    assert (kid.n_fake, kid.n_real, kid.drawing_seeds, kid.snapshot) == (60, 80, (0, 1), "last")
+    digest = hashlib.sha256((weights / INCEPTION).read_bytes()).hexdigest()
+    assert kid.extractor == schema.Extractor(name="inception-tensorflow", sha256=digest, mode="legacy_tensorflow")
+    assert kid.images == "16 px, box filter, uint8"
+    assert kid.untrained == kid.draws[0]  # this run's generator is as training began
+    assert record.metrics["inception-score"].n_real is None
 
     looked_at: list[str] = []
-    monkeypatch.setattr(reference, "look_at", lambda *a, **k: looked_at.append(k["label"]) or _fail())
+    monkeypatch.setattr(reference, "extract_features", lambda *a, **k: looked_at.append(k["label"]) or _fail())
     again = evaluate(run, dataset, plan, tmp_path / "out", CPU)
     assert not looked_at
-    assert again["metrics"]["kid"]["draws"] == kid["draws"]
+    assert again.metrics["kid"].draws == kid.draws
 
 
 def _fail() -> Any:
@@ -295,7 +296,7 @@ def _fail() -> Any:
 
 
 def test_a_damaged_cache_is_made_anew(trained: tuple[Path, Dataset], weights: Path, tmp_path: Path) -> None:
-    network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(Places(weights=weights), CPU)}
+    network: dict[str, FeatureNetwork] = {"vgg16": EXTRACTORS["vgg16"].open(ExtractorPaths(weights=weights), CPU)}
     key = ("vgg16", "features")
     first = reference_samples(trained[1], network, {key: True}, World(), tmp_path)[key]
     (file,) = tmp_path.glob("vgg16-features-*.safetensors")
@@ -315,11 +316,11 @@ def test_statistics_from_a_file_give_the_same_number(
     np.savez(path, mu=mu.numpy(), sigma=sigma.numpy())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (run / "train.json").write_text((run / "train.json").read_text().replace('"trained"', '"imported"'))
-    plan = Plan(metrics=("fid",), samples=40, places=Places(weights=weights), cache=tmp_path / "cache")
-    computed = evaluate(run, dataset, plan, tmp_path / "out", CPU)["metrics"]["fid"]
+    plan = Plan(metrics=("fid",), samples=40, paths=ExtractorPaths(weights=weights), cache=tmp_path / "cache")
+    computed = evaluate(run, dataset, plan, tmp_path / "out", CPU).metrics["fid"]
     given = evaluate(run, dataset, replace(plan, references={"fid": (path, digest)}), tmp_path / "out", CPU)
-    assert given["metrics"]["fid"]["value"] == pytest.approx(computed["value"], rel=1e-9)
-    assert given["metrics"]["fid"]["reference"] == {"file": "stats.npz", "sha256": digest}
+    assert given.metrics["fid"].value == pytest.approx(computed.value, rel=1e-9)
+    assert given.metrics["fid"].reference == schema.Reference(file="stats.npz", sha256=digest)
     with pytest.raises(UserError, match=f"sha256 {digest}, not 00"):
         read_statistics(path, "00")
     np.savez(path, mu=np.zeros(5), sigma=np.eye(5))
@@ -342,7 +343,7 @@ def test_a_foreign_statistics_file_is_refused(content: bytes | None, tmp_path: P
 def seen(fitted: Path, weights: Path) -> Callable[[str], list[dict[str, Tensor]]]:
     """What a feature network says of reals, of other reals and of shades of grey; looked at once for all metrics."""
     dataset = open_dataset(fitted / "data/stackedmnist5k-16")
-    places = Places(weights=weights, classifier=fitted / "runs/classifier/mnist5k-16")
+    places = ExtractorPaths(weights=weights, classifier=fitted / "runs/classifier/mnist5k-16")
 
     @functools.cache
     def look(extractor: str) -> list[dict[str, Tensor]]:

@@ -1,7 +1,5 @@
-"""What the page is made of: charts against their numbers, stages against both engines, costs against studies."""
+"""What the page is made of: charts against their numbers, stages against both engines."""
 
-import json
-import math
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -9,19 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from r3gan.report.matrix import panels_of
 
-from r3gan.errors import UserError
-from r3gan.estimate.record import write_costs
 from r3gan.report.charts import BOTTOM, LEFT, RIGHT, TOP, Axis, Series, line_chart
 from r3gan.report.content import gather
-from r3gan.report.costs import read_costs
 from r3gan.report.dag import laid_out
-from r3gan.report.matrix import panels_of
 from r3gan.report.plots import figures_of, samples_of
 from r3gan.report.stages import read_stages
-from r3gan.study import read_all_studies, read_study
-from r3gan.tables import tables_of_cells
-from r3gan.pipeline.selection import needed_records
+from r3gan.study import read_study
 from tests.conftest import REPOSITORY
 
 RESULTS = REPOSITORY / "results"
@@ -153,42 +146,6 @@ def test_the_picture_of_the_pipeline_goes_from_left_to_right_and_loses_no_need()
 
 def test_there_is_no_pipeline_to_draw_elsewhere(tmp_path: Path) -> None:
     assert read_stages(tmp_path) == ()
-
-
-def test_costs_on_record_are_those_of_the_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    needed = {
-        (study.scale, table): needed
-        for study in read_all_studies()
-        for table in tables_of_cells()
-        if (needed := needed_records(study, table))
-    }
-    found = json.loads((RESULTS / "costs.json").read_text())["estimates"]
-    assert {(each["scale"], each["table"]): [run["record"] for run in each["runs"]] for each in found} == needed
-
-
-def test_what_has_a_record_costs_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    study = read_study(Path("pipelines/study/smoke.yaml"))
-    dcgan = tuple(run for run in study.runs if run.config == "dcgan")
-    twice = (*dcgan, replace(dcgan[0], key="again", seed=1))
-    assert read_costs(tmp_path) is None
-    write_costs([replace(study, runs=twice, convergence=None)], "h100", tmp_path)
-    costs = read_costs(tmp_path)
-    assert costs is not None
-    (line,), (total,) = costs.lines, costs.totals
-    assert (line.table, len(line.left), line.runs) == ("table2", 2, 2)
-    assert line.left == total.left
-    assert math.fsum(run["device_hours"] for run in line.left) > 0
-    record = tmp_path / line.left[0]["record"]
-    record.parent.mkdir(parents=True)
-    record.touch()
-    assert [len(line.left) for line in read_costs(tmp_path).lines] == [1]  # type: ignore[union-attr]
-
-
-def test_costs_are_asked_of_known_hardware_only(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--hardware"):
-        write_costs([], "abacus", tmp_path)
 
 
 def test_a_run_with_two_records_is_drawn_once() -> None:

@@ -28,7 +28,8 @@ def test_a_changed_recipe_shows_both_values(monkeypatch: pytest.MonkeyPatch, tmp
     write_files(TABLE6, "table6", tmp_path)
     text = (tmp_path / "table6.md").read_text()
     assert "256 (published 512)" in text
-    assert "5 of 6 exact" in text
+    assert "| 5 exact, 1 differs |" in text
+    assert text.count("| 6 exact ") == len(QUANTITIES)  # all others but GPUs, and the two counts
     assert text.count("published 512") == 1
 
 

@@ -16,7 +16,7 @@ from r3gan.training import batching, checkpoint, loop
 from r3gan.training.draws import random_source
 from r3gan.training.state import build_networks, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step, micro_batches
-from tests.test_training import CPU, SMOKE, make_run
+from tests.helpers import CPU, SMOKE, make_run
 
 KINDS = ("fastgan", "projected-fastgan", "projected-stylegan2-release", "projected-A", "projected-E")
 
@@ -124,13 +124,13 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
         )
 
     # A run of 2 steps, taken up again for 4: the loss curve's ticks lie elsewhere, and change nothing.
-    assert loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("whole"))["outcome"] == "trained"
+    assert loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("whole")).outcome == "trained"
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "discard", lambda folder: None)
         loop.train(make_run(name, batch=4, total_kimg=0.008), stacks, options("cut"))
     kept = load_file(sorted((tmp_path / "cut" / "work" / "checkpoints").glob(checkpoint.PATTERN))[-1])
     record = loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("cut"))
-    assert record["continued_at_images"] == [8]
+    assert record.continued_at_images == (8,)
     whole, cut = (load_file(tmp_path / folder / "out/generator.safetensors") for folder in ("whole", "cut"))
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
     of_d = sum(value.numel() for key, value in kept.items() if key.startswith("discriminator/"))

@@ -48,7 +48,9 @@ def test_a_statement_that_is_false_is_not_reproduced(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(dirac, "SETTINGS", (wrong,))
     (finding,) = study()
     assert not finding.holds
-    (cell,) = write_files(PROPOSITIONS, "propositions", tmp_path).cells
+    cell, *numbers = write_files(PROPOSITIONS, "propositions", tmp_path).cells
+    assert [number.verdict for number in numbers] == [""] * 4
+    assert numbers[1].text == "0.0000 + 0.5000i , 0.0000 - 0.5000i"
     assert (cell.published, cell.text, cell.verdict) == ("converges", "does not converge", "differs")
 
 

@@ -18,8 +18,8 @@ from r3gan.training.batching import images_that_fit, share_of
 from r3gan.training.determinism import advance
 from r3gan.training.state import build_networks, build_state
 from tests.conftest import REPOSITORY, Command, environment
+from tests.helpers import CPU, SMOKE
 from tests.rank_worker import A_CASES, CASES, E_CASES, STEADY, STEPS, Case, make_noise_steady
-from tests.test_training import CPU, SMOKE
 
 Tensors = dict[str, torch.Tensor]
 

@@ -24,7 +24,7 @@ from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.metrics.evaluate import Plan, evaluate
-from r3gan.metrics.extractors import Places
+from r3gan.metrics.extractors import ExtractorPaths
 from r3gan.released import import_released, official_names
 from r3gan.weights import load_network
 from tests.conftest import Command
@@ -156,10 +156,10 @@ def test_an_imported_snapshot_is_evaluated(official: dict[str, type], tmp_path: 
     out = import_released(path, "cifar10", tmp_path / "runs")
     images = np.zeros((4, 3, 8, 8), dtype=np.uint8)
     data = Dataset(name="cifar10", manifest={"sha256": "a" * 64}, images=images, labels=np.zeros(4, dtype=np.int64))
-    plan = Plan(metrics=(), samples=4, places=Places(weights=tmp_path))
+    plan = Plan(metrics=(), samples=4, paths=ExtractorPaths(weights=tmp_path))
     record = evaluate(out, data, plan, tmp_path / "results", torch.device("cpu"))
-    assert record["outcome"] == "imported"
-    assert record["training"]["released"]["sha256"]
+    assert record.outcome == "imported"
+    assert record.training.released.sha256
     assert (tmp_path / "results/samples.png").exists()
 
 

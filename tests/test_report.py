@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from r3gan.tables.cells import Cell, write_cells
 
 from r3gan.report.content import belongs, gather
 from r3gan.report.formats import SUMMARY_LIMIT_BYTES, badge, junit, machine, summary
 from r3gan.report.write import FORMATS
-from r3gan.tables.cells import Cell, write_cells
 from tests.conftest import REPOSITORY, environment
 
 SCHEMA = json.loads((REPOSITORY / "r3gan/report/report.schema.json").read_text())

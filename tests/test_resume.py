@@ -1,5 +1,6 @@
 """Killed, stopped, starved of disk: the same command finishes the run with the weights of an uninterrupted one."""
 
+import os
 import random
 import resource
 import signal
@@ -22,8 +23,8 @@ from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, curve, loop
 from r3gan.training.determinism import check_determinism
 from r3gan.training.signals import StopRequests
-from tests.conftest import REPOSITORY, environment
-from tests.test_training import CPU, SMOKE, make_run
+from tests.conftest import PATIENCE_S, REPOSITORY, environment
+from tests.helpers import CPU, SMOKE, make_run, same
 
 KIMG = "0.32"
 RUN = f"own/{SMOKE}/E-inverted/seed0"
@@ -36,16 +37,25 @@ def stacks(prepared: Path) -> Dataset:
 
 
 def start(
-    folder: Path, prepared: Path, *more: str, before: Callable[[], None] | None = None
+    folder: Path, prepared: Path, *more: str, pause: str = "", before: Callable[[], None] | None = None
 ) -> "subprocess.Popen[str]":
-    """A training of 40 steps as a process (or several) of a session of its own, with a checkpoint after every step."""
+    """A training of 40 steps as a process (or several) of a session of its own, with a checkpoint after every step.
+
+    `pause` such as "after 3" lets it wait there until it is stopped: after, or before, the checkpoint of that step has
+    its name.
+    """
     command = [sys.executable, "-m", "r3gan", "train", "--config", "E-inverted", "--dataset", SMOKE, "--threads", "1"]
     command += ["--total-kimg", KIMG, "--checkpoint-seconds", "0.0001", "--data", str(prepared / "data" / SMOKE), *more]
+    known = environment(REPOSITORY)
+    if pause:
+        moment, step = pause.split()
+        known["PYTHONPATH"] = f"{REPOSITORY / 'tests/pause'}{os.pathsep}{REPOSITORY}"
+        known |= {"R3GAN_PAUSE": moment, "R3GAN_PAUSE_AT": f"checkpoint-{int(step):09d}.safetensors"}
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         command,
         cwd=folder,
-        env=environment(REPOSITORY),
+        env=known,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -56,13 +66,13 @@ def start(
 
 def finish(folder: Path, prepared: Path, *more: str, before: Callable[[], None] | None = None) -> str:
     process = start(folder, prepared, *more, before=before)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, output[-3000:]
     return output
 
 
 def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert process.poll() is None, process.communicate()[0][-3000:]
         assert time.monotonic() < deadline
@@ -77,17 +87,13 @@ def weights(folder: Path, run: str = RUN) -> dict[str, torch.Tensor]:
     return load_file(folder / "runs" / run / "generator.safetensors")
 
 
-def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-
-
 def kill(process: "subprocess.Popen[str]") -> None:
     """End the process and everything below it at once, as a lost machine would."""
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     for member in family:
         member.kill()
     process.communicate()
-    psutil.wait_procs(family, timeout=30)
+    psutil.wait_procs(family, timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -102,18 +108,19 @@ def test_kills_at_random_points_change_nothing(
     uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
 ) -> None:
     chance = random.Random(0)
-    for attempt in range(3):
-        process = start(tmp_path, prepared)
+    folder = tmp_path / "work" / RUN / "checkpoints"
+    for pause in ("before 4", "after 18", "after 35"):
         had = checkpoints(tmp_path)[-1:]
-        wait_for(lambda had=had: checkpoints(tmp_path)[-1:] != had, process)  # type: ignore[misc]
-        if attempt == 0:  # in the middle of writing
-            wait_for(lambda: bool(list((tmp_path / "work" / RUN / "checkpoints").glob(".*.part*"))), process)
+        process = start(tmp_path, prepared, pause=pause)
+        if pause == "before 4":  # in the middle of writing
+            wait_for(lambda: bool(list(folder.glob(".checkpoint-000000004.*.part*"))), process)
         else:
+            wait_for(lambda had=had: checkpoints(tmp_path)[-1:] != had, process)  # type: ignore[misc]
             time.sleep(chance.uniform(0.0, 1.0))
         kill(process)
         assert not (tmp_path / "runs").exists()
     output = finish(tmp_path, prepared)
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path), uninterrupted)
     record = read_json(tmp_path / "runs" / RUN / "train.json", "")
     assert len(record["continued_at_images"]) == 3
@@ -123,12 +130,14 @@ def test_kills_at_random_points_change_nothing(
 def test_a_request_to_stop_saves_and_exits_with_the_code_to_requeue(
     uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
 ) -> None:
-    process = start(tmp_path, prepared, "--keep-checkpoints", "1")
-    wait_for(lambda: bool(checkpoints(tmp_path)), process)
+    process = start(tmp_path, prepared, "--keep-checkpoints", "1", pause="after 2")
+    wait_for(
+        lambda: [path.name for path in checkpoints(tmp_path)][-1:] == ["checkpoint-000000002.safetensors"], process
+    )
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, output
-    assert "the same command goes on (exit code 75)" in output
+    assert "the same command continues (exit code 75)" in output
     assert len(checkpoints(tmp_path)) == 1
     assert "Traceback" not in output
     finish(tmp_path, prepared)
@@ -138,14 +147,14 @@ def test_a_request_to_stop_saves_and_exits_with_the_code_to_requeue(
 def test_a_full_disk_loses_neither_checkpoint_nor_run(
     uninterrupted: dict[str, torch.Tensor], prepared: Path, tmp_path: Path
 ) -> None:
-    process = start(tmp_path, prepared)
+    process = start(tmp_path, prepared, pause="after 2")
     wait_for(lambda: len(checkpoints(tmp_path)) == 2, process)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     kept = checkpoints(tmp_path)
     # No room for the result: one sentence, and the checkpoints stay.
     process = start(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)))
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "generator.safetensors cannot be written" in output
     assert "Traceback" not in output
@@ -153,7 +162,7 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
     smaller = kept[-1].stat().st_size // 2  # enough for the generator, not for a checkpoint
     output = finish(tmp_path, prepared, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (smaller, smaller)))
     assert "warning: no checkpoint at step" in output
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path), uninterrupted)
 
 
@@ -161,17 +170,17 @@ def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, 
     run = LAZY_RUN  # Config A has more to go on from than the others: penalties of its own steps, a mean path length
     ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1", "--config", "A", "--total-kimg", "0.256")
     finish(tmp_path / "whole", prepared, *ranks)
-    process = start(tmp_path / "cut", prepared, *ranks)
+    process = start(tmp_path / "cut", prepared, *ranks, pause="after 4")
     wait_for(lambda: bool(checkpoints(tmp_path / "cut", run)), process)
     process.send_signal(signal.SIGTERM)  # to the command alone, which passes it on
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 75, output[-3000:]
     had = checkpoints(tmp_path / "cut", run)[-1]
-    process = start(tmp_path / "cut", prepared, *ranks)
+    process = start(tmp_path / "cut", prepared, *ranks, pause="after 16")
     wait_for(lambda: checkpoints(tmp_path / "cut", run)[-1] != had, process)
     kill(process)
     output = finish(tmp_path / "cut", prepared, *ranks)
-    assert "goes on at" in output
+    assert "continues at" in output
     assert same(weights(tmp_path / "cut", run), weights(tmp_path / "whole", run))
     record = read_json(tmp_path / "cut/runs" / run / "train.json", "")
     assert record["execution"]["launch"].startswith("torchrun --standalone --nproc-per-node 2 -m r3gan train")
@@ -192,10 +201,10 @@ def test_ctrl_c_is_a_request_too_and_one_later_acts_as_usual(monkeypatch: pytest
 
 
 def test_a_run_is_trained_by_one_command_at_a_time(prepared: Path, tmp_path: Path) -> None:
-    process = start(tmp_path, prepared)
+    process = start(tmp_path, prepared, pause="after 1")
     wait_for(lambda: bool(checkpoints(tmp_path)), process)
     second = start(tmp_path, prepared)
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=PATIENCE_S)
     kill(process)
     assert second.returncode == 2
     assert "is being trained by another process" in output
@@ -217,7 +226,7 @@ def test_a_truncated_newest_checkpoint_falls_back_to_the_one_before(
     newest.write_bytes(newest.read_bytes()[:-1000])
     record = loop.train(make_run("A", total_kimg=0.08), stacks, options(tmp_path / "cut"))
     assert f"warning: {newest} cannot be read" in capsys.readouterr().out
-    assert record["continued_at_images"] == [32]
+    assert record.continued_at_images == (32,)
     whole, cut = (load_file(tmp_path / name / "out/generator.safetensors") for name in ("whole", "cut"))
     assert same(whole, cut)
     assert older.name == "checkpoint-000000004.safetensors"
@@ -231,7 +240,7 @@ def test_a_checkpoint_of_another_recipe_or_code_is_set_aside(
     loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="1", keep_checkpoints=1))
     assert "belongs to another run (recipe differ)" in capsys.readouterr().out
     record = loop.train(make_run("B", lr=Ramp(1e-3, 1e-3)), stacks, options(tmp_path, code="2"))
-    assert record["continued_at_images"] == []
+    assert record.continued_at_images == ()
     assert "(code differ)" in capsys.readouterr().out
     assert len(list((tmp_path / "work/checkpoints").glob("set-aside-*"))) == 1
 
@@ -247,14 +256,14 @@ def test_checkpoints_hold_no_code(stacks: Dataset, tmp_path: Path, monkeypatch: 
 
 def test_signs_of_failure_end_a_run() -> None:
     good = {"grad_norm_real": 0.1, "grad_norm_fake": 0.1, "spread": 0.3}
-    curve.judge(5, good)
+    curve.check_probe(5, good)
     for name, value, reason in (
         ("grad_norm_fake", 2e4, "exceeds"),
         ("spread", 1e-5, "collapsed"),
         ("grad_norm_real", float("nan"), "grad_norm_real is nan"),
     ):
         with pytest.raises(curve.Diverged, match=reason) as failure:
-            curve.judge(5, good | {name: value})
+            curve.check_probe(5, good | {name: value})
         assert failure.value.step == 5
 
 
@@ -270,8 +279,8 @@ def test_a_collapsed_generator_is_seen_while_training(stacks: Dataset, tmp_path:
     run = make_run("B", lr=Ramp(0, 0))
     run = replace(run, config=replace(run.config, networks=Collapsed()))
     record = loop.train(run, stacks, options(tmp_path))
-    assert record["outcome"] == "Fail"
-    assert "G has collapsed" in record["fail_reason"]
+    assert record.outcome == "Fail"
+    assert "G has collapsed" in record.fail_reason
 
 
 def test_determinism_is_checked_step_by_step(stacks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from r3gan.tables import TABLES
+from r3gan.tables.registry import TABLES
 from tests.conftest import copy_tree, environment, need
-from tests.test_engines import jobs
-from tests.test_resume import same
-from tests.test_training import SMOKE
+from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
 # The plugin asks Slurm every 40 s, then ever more slowly; there is no accounting here for it to ask.
@@ -197,7 +195,7 @@ def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_
         snakemake.terminate()
         snakemake.wait(timeout=30)
     (kept,) = (tree / ".snakemake/slurm_logs/rule_train").glob(f"*/{job}.log")
-    in_order = r"trains .* stopped at .* requeueing job .* goes on at .* trained after"
+    in_order = r"trains .* stopped at .* requeueing job .* continues at .* trained after"
     assert re.search(in_order, kept.read_text(), flags=re.S), kept.read_text()
     cut, whole = (load_file(folder / "runs" / RUN / "generator.safetensors") for folder in (tree, alone))
     assert same(cut, whole)

@@ -1,10 +1,12 @@
 """Every kind of data set from its own files to arrays: the pixels, the labels, the manifest."""
 
+import gzip
 import io
 import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -57,7 +59,7 @@ def tiny_mnist(tmp_path: Path, register: Register) -> Path:
         (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(idx(np.arange(count, dtype=np.uint8) + 4 * (count == 6)))
     entry = SOURCES["mnist-32"]
     assert isinstance(entry, IdxDigits)
-    entry = replace(entry, files=unchecked(entry.files), count=10)
+    entry = replace(entry, files=unchecked(entry.files), unpacked=unchecked(entry.unpacked), count=10)
     register("mnist-32", entry)
     stacks = SOURCES["stackedmnist"]
     assert isinstance(stacks, StackedDigits)
@@ -75,6 +77,32 @@ def test_all_of_mnist_is_read_train_then_test_and_padded(tiny_mnist: Path, tmp_p
     assert digits.images[:, :, :2].max() == digits.images[:, :, :, 30:].max() == 0
     assert manifest["files"][0]["name"] == "train-images-idx3-ubyte.gz"
     assert manifest["files"][0]["checked"] == "not published, none to check"
+
+
+@pytest.mark.parametrize("layout", ["{}", "MNIST/raw/{}", "raw/{}", "{}/{}", "dots"])
+def test_mnist_is_read_unpacked_in_the_usual_layouts(layout: str, tiny_mnist: Path, tmp_path: Path) -> None:
+    expected = prepare("mnist-32", tiny_mnist, tmp_path / "out")["sha256"]
+    for path in tiny_mnist.iterdir():
+        name = path.name.removesuffix(".gz")
+        target = layout.format(name, name) if layout != "dots" else name.replace("-idx", ".idx")
+        folder_of(tmp_path / "in", {target: gzip.decompress(path.read_bytes())})
+    manifest = prepare("mnist-32", tmp_path / "in", tmp_path / "unpacked")
+    assert manifest["sha256"] == expected
+    assert manifest["files"][0]["name"] == "train-images-idx3-ubyte"
+
+
+def test_cifar_is_read_from_its_unpacked_batches(tmp_path: Path, register: Register) -> None:
+    images = np.random.default_rng(0).integers(256, size=(20, 3, 32, 32), dtype=np.uint8)
+    cifar_archive(tmp_path / "cifar-10-python.tar.gz", images, [i % 10 for i in range(20)])
+    with tarfile.open(tmp_path / "cifar-10-python.tar.gz") as archive:
+        archive.extractall(tmp_path / "in", filter="data")
+    entry = SOURCES["cifar10"]
+    register("cifar10", replace(entry, unpacked=unchecked(entry.unpacked), count=20))
+    for source in (tmp_path / "in", tmp_path / "in/cifar-10-batches-py"):
+        prepare("cifar10", source, tmp_path / "out", overwrite=True)
+        data = open_dataset(tmp_path / "out")
+        assert (data.images == images).all()
+        assert data.labels.tolist() == [i % 10 for i in range(20)]
 
 
 def test_stacks_of_all_digits_have_a_thousand_modes(tiny_mnist: Path, tmp_path: Path) -> None:
@@ -102,7 +130,7 @@ def test_cifar_is_read_from_its_archive_without_executing_it(tmp_path: Path, reg
     for name, known in (("cifar10", labels), ("cifar10-unlabelled", [0] * 20)):
         register(name, replace(SOURCES[name], files=unchecked(entry.files), count=20))
         for source in (tmp_path, tmp_path / "cifar-10-python.tar.gz"):
-            prepare(name, source, tmp_path / name)
+            prepare(name, source, tmp_path / name, overwrite=True)
             data = open_dataset(tmp_path / name)
             assert (data.images == images).all()
             assert data.labels.tolist() == known
@@ -124,7 +152,7 @@ def test_own_pictures_come_from_any_container_in_the_order_of_their_names(tmp_pa
     manifest = prepare("own", source, tmp_path / "out", resolution=8)
     data = open_dataset(tmp_path / "out")
     assert data.images[:, :, 3, 3].tolist() == [list(COLORS[name]) for name in sorted(COLORS)]
-    assert data.labels.tolist() == ([0] * 12 if kind == "lmdb" else [0] * 6 + [1] * 6)
+    assert data.labels.tolist() == [0] * 6 + [1] * 6
     assert (manifest["count"], manifest["modes"], manifest["skipped"]) == (12, {"RGB": 12}, 0)
     assert data.manifest == json.loads((tmp_path / "out/manifest.json").read_text())
 
@@ -141,7 +169,7 @@ def test_grey_palette_and_transparent_pictures_become_rgb_and_the_manifest_says_
     first = open_dataset(tmp_path / "out").images[:, :, 0, 0].tolist()
     assert first[:3] == [[100, 100, 100], [255, 255, 255], [10, 20, 30]]
     assert manifest["modes"] == {"CMYK": 1, "L": 1, "RGB": 1, "RGBA": 2}
-    assert manifest["transparency"] == "laid over white"
+    assert manifest["changes"] == {"transparent, laid over white": 1}
 
 
 def stripes() -> bytes:
@@ -198,7 +226,7 @@ def test_lsun_comes_out_of_its_zipped_lmdb_and_is_unpacked_once(tmp_path: Path, 
     zip_of(archive, {f"{database.name}/{file.name}": file.read_bytes() for file in database.iterdir()})
     register("lsun-church-256", replace(SOURCES["lsun-church-256"], resolution=8, count=5))
     for _ in range(2):
-        prepare("lsun-church-256", archive, tmp_path / "out", downloads=tmp_path / "downloads")
+        prepare("lsun-church-256", archive, tmp_path / "out", downloads=tmp_path / "downloads", overwrite=True)
         assert open_dataset(tmp_path / "out").images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     (unpacked,) = (tmp_path / "downloads").iterdir()
     assert [file.name for file in unpacked.iterdir()] == ["data.mdb"]
@@ -217,7 +245,9 @@ def test_an_exported_zip_comes_back_bit_for_bit(prepared: Path, tmp_path: Path) 
     assert (back.images == few.images).all()
     assert (back.labels == few.labels).all()
     first = (tmp_path / "set.zip").read_bytes()
-    export(few, tmp_path / "set.zip")
+    with pytest.raises(UserError, match=r"--out .*set\.zip exists; give --overwrite"):
+        export(few, tmp_path / "set.zip")
+    export(few, tmp_path / "set.zip", overwrite=True)
     assert (tmp_path / "set.zip").read_bytes() == first
 
 
@@ -285,7 +315,7 @@ def test_a_manifest_lies_only_beside_the_arrays_that_it_describes(
     with monkeypatch.context() as patch:
         patch.setattr(*((np, "save", interrupted) if moment == "save" else (Path, "replace", interrupted)))
         with pytest.raises(KeyboardInterrupt):
-            prepare("own", new, tmp_path / "out", resolution=8)
+            prepare("own", new, tmp_path / "out", resolution=8, overwrite=True)
     left = {path.name for path in (tmp_path / "out").iterdir()}
     if moment == "save":  # the old set is whole
         assert open_dataset(tmp_path / "out").manifest["sha256"] == sha256
@@ -307,18 +337,20 @@ def test_many_pictures_are_decoded_by_several_processes_into_the_same_rows(
     files = {f"{i:03d}.png": picture((i, 0, 0)) if i != 33 else b"broken" for i in range(40)}
     manifest = prepare("own", MAKERS[kind](tmp_path / "in", files), tmp_path / "out", resolution=8, skip_bad=True)
     assert open_dataset(tmp_path / "out").images[:, 0, 0, 0].tolist() == [i for i in range(40) if i != 33]
-    assert manifest["skipped_names"] == ["033.png is no PNG, JPEG, WEBP picture"]
+    assert manifest["skipped_names"] == [
+        "033.png is no picture that is read: PNG, JPEG, WEBP, BMP, DIB, GIF, TIFF, PPM"
+    ]
     assert manifest["modes"] == {"RGB": 39}
 
 
 def test_a_decoder_that_crashes_ends_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "SMALL", 1)
-    container = Deadly(folder_of(tmp_path / "in", {f"{i}.png": picture((i, 0, 0)) for i in range(4)}), "*")
+    container = Deadly(folder_of(tmp_path / "in", {f"{i}.png": picture((i, 0, 0)) for i in range(4)}))
     entry = SOURCES["own"]
     assert isinstance(entry, Pictures)
     rows = Rows.create(tmp_path / "images.npy", 4, (3, 8, 8))
     with rows, pytest.raises(UserError, match="a process that decodes pictures was killed"):
-        list(workers.decode_shares(replace(entry, resolution=8), container, rows))
+        list(workers.decode_shares(replace(entry, resolution=8), container, [f"{i}.png" for i in range(4)], rows))
 
 
 def test_a_set_that_does_not_fit_the_disk_is_refused_before_it_is_written(
@@ -326,7 +358,7 @@ def test_a_set_that_does_not_fit_the_disk_is_refused_before_it_is_written(
 ) -> None:
     source = folder_of(tmp_path / "in", {f"{i}.png": picture((1, 2, 3), (64, 64)) for i in range(10)})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
-    with pytest.raises(UserError, match=r"--out .*out needs 0\.0 GB, and 0\.0 GB are free there"):
+    with pytest.raises(UserError, match=r"--out .*out needs 0\.123 MB, and 0\.100 MB are free there"):
         prepare("own", source, tmp_path / "out", resolution=64)
     assert not (tmp_path / "out").exists()
 

@@ -45,7 +45,7 @@ def test_every_published_number_of_table1_comes_from_published_csv_and_is_shown(
     for (row, metric), entry in published.items():
         assert row in {CONFIGS[c].title for c in TABLE1.rows}
         if metric != "fid":
-            assert f"{entry.text}M" in text
+            assert f"{entry.text} M" in text
     assert text.count(" exact ") == 8
     assert "No run has been recorded yet." in text
 

@@ -1,10 +1,11 @@
 """The training step against a textbook one, what each step moves, repeatability, divergence."""
 
 import copy
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -16,28 +17,16 @@ from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
+from r3gan.metrics.evaluate import Plan, evaluate
+from r3gan.metrics.extractors import ExtractorPaths
 from r3gan.schedules import Ramp
 from r3gan.training import loop
 from r3gan.training.draws import random_source
-from r3gan.training.run import Run
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from tests.helpers import CPU, SMOKE, keep_gradients, make_run
 
-CPU = torch.device("cpu")
-SMOKE = "stackedmnist5k-16"
 ROWS = [name for name in CONFIGS if SMOKE in CONFIGS[name].recipes and name not in PROJECTED]
-
-
-def make_run(name: str, **recipe: object) -> Run:
-    config = CONFIGS[name]
-    return Run(
-        scale="test",
-        config_name=name,
-        config=config,
-        recipe=replace(config.recipe(SMOKE), **{"batch": 8, "total_kimg": 0.032} | recipe),  # type: ignore[arg-type]
-        dataset=SMOKE,
-        seed=0,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +43,6 @@ def double() -> Iterator[None]:
 
 def options(folder: Path) -> loop.Options:
     return loop.Options(out=folder / "out", work=folder / "work", device=CPU)
-
-
-def keep_gradients(state: State) -> None:
-    """Gradients are let go after a step; the tests look at them."""
-    for engine in (state.generator_engine, state.discriminator_engine):
-        engine.optimiser.zero_grad = lambda set_to_none: None  # type: ignore[attr-defined]
 
 
 def step_inputs(state: State, player: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -169,8 +152,8 @@ def test_same_seed_gives_the_same_files_and_another_seed_others(stacks: Dataset,
     for folder, seed in (("one", 0), ("two", 0), ("three", 1)):
         run = replace(make_run("E-inverted"), seed=seed)
         record = loop.train(run, stacks, options(tmp_path / folder))
-        assert record["outcome"] == "trained"
-        assert record["images_seen"] == 32
+        assert record.outcome == "trained"
+        assert record.images_seen == 32
         weights.append(load_file(tmp_path / folder / "out/generator.safetensors"))
     one, two, three = weights
     assert all(torch.equal(one[key], two[key]) for key in one)
@@ -194,9 +177,9 @@ def test_a_run_leaves_its_curve_its_record_and_grids(stacks: Dataset, tmp_path: 
 def test_divergence_is_a_recorded_outcome(stacks: Dataset, tmp_path: Path) -> None:
     run = make_run("C-r2", lr=Ramp(1e30, 1e30), total_kimg=0.4)
     record = loop.train(run, stacks, options(tmp_path))
-    assert record["outcome"] == "Fail"
-    assert "loss" in record["fail_reason"] or "r1" in record["fail_reason"] or "r2" in record["fail_reason"]
-    assert record["fail_step"] * 8 == record["images_seen"] < 400
+    assert record.outcome == "Fail"
+    assert "loss" in record.fail_reason or "r1" in record.fail_reason or "r2" in record.fail_reason
+    assert record.fail_step * 8 == record.images_seen < 400
     assert read_json(tmp_path / "out/train.json", "")["outcome"] == "Fail"
 
 
@@ -207,15 +190,53 @@ def test_data_of_another_set_is_refused_before_anything_is_written(prepared: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_tensorboard_is_written_or_its_absence_said(stacks: Dataset, tmp_path: Path) -> None:
-    wanted = replace(options(tmp_path), tensorboard=True)
-    if find_spec("tensorboard") is None:
-        with pytest.raises(UserError, match="--tensorboard needs the package tensorboard"):
-            loop.train(make_run("B"), stacks, wanted)
-        assert not (tmp_path / "out").exists()
-    else:
-        loop.train(make_run("B"), stacks, wanted)
-        assert list((tmp_path / "work/tensorboard").glob("events.*"))
+def test_tensorboard_gets_every_row_of_the_curve(
+    stacks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str) -> None:
+            assert folder == str(tmp_path / "work/tensorboard")
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            written.append((name, value, step))
+
+        def close(self) -> None:
+            written.append(("closed", 0.0, 0))
+
+    module = ModuleType("tensorboard")
+    module.SummaryWriter = SummaryWriter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    loop.train(make_run("B"), stacks, replace(options(tmp_path), tensorboard=True))
+    curve = pd.read_csv(tmp_path / "out/loss.csv")
+    losses = [(step, value) for name, value, step in written if name == "loss_d"]
+    assert [step for step, _ in losses] == [8, 16, 24, 32]
+    assert [value for _, value in losses] == pytest.approx(list(curve["loss_d"]), rel=1e-5)  # six digits in the file
+    assert {name for name, _, _ in written[:-1]} == set(curve.columns)
+    assert written[-1][0] == "closed"
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for_before_anything_is_written(
+    stacks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # what an import of it then finds
+    with pytest.raises(UserError, match="--tensorboard needs the package tensorboard"):
+        loop.train(make_run("B"), stacks, replace(options(tmp_path), tensorboard=True))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("name", "kimg", "factor"), [("loss-rpgan-r1r2", 6, 1.5), ("dcgan", 20, 4)])
+def test_a_short_run_learns(name: str, kimg: float, factor: float, fitted: Path, tmp_path: Path) -> None:
+    """The distance to the reals falls below that of the untrained G by `factor`; seeds have shown 2 and 10."""
+    run = make_run(name, total_kimg=kimg, batch=CONFIGS[name].recipe(SMOKE).batch)
+    dataset = open_dataset(fitted / "data" / SMOKE)
+    loop.train(run, dataset, options(tmp_path))
+    paths = ExtractorPaths(weights=tmp_path, classifier=fitted / "runs/classifier/mnist5k-16")
+    plan = Plan(metrics=("digit-frechet",), samples=1000, paths=paths, cache=tmp_path / "cache")
+    found = evaluate(tmp_path / "out", dataset, plan, tmp_path / "results", CPU).metrics["digit-frechet"]
+    assert factor * found.value < found.untrained
+    assert found.untrained > 30
 
 
 def test_dcgan_sees_reals_and_fakes_apart_and_moves_with_momentum(stacks: Dataset) -> None:

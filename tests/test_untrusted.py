@@ -27,17 +27,17 @@ from PIL import Image
 
 from r3gan.cli import main
 from r3gan.data import sources
+from r3gan.data.readers.archives import Tar, Zip
 from r3gan.data.readers.cifar import read_batch
-from r3gan.data.readers.containers import Tar, Zip
-from r3gan.data.readers.decode import BadPictureError, decode
+from r3gan.data.readers.decode import decode
 from r3gan.data.readers.digits import IMAGE_MAGIC, read_idx
-from r3gan.data.readers.pictures import labels_from_json
+from r3gan.data.readers.walk import Container, json_labels, walk
 from r3gan.data.sources import SOURCES
+from r3gan.data.untrusted import BadPictureError
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, environment
-from tests.helpers import MAKERS, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
+from tests.helpers import MAKERS, Files, cifar_archive, folder_of, idx, picture, tar_of, unchecked, zip_of
 
-Files = dict[str, bytes]
 Build = Callable[[Path], Path]  # writes a source below a folder and returns what --source names
 CUTS = (0.01, 0.1, 0.3, 0.5, 0.7)
 NOISE = random.Random(0).randbytes(2000)
@@ -69,22 +69,26 @@ def of(maker: Callable[[Path, Files], Path], files: Files) -> Build:
     return lambda folder: maker(folder / "source", files)
 
 
+def white_as_zero() -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(np.full((64, 64), 1, dtype=np.uint16)).save(data, format="tiff", tiffinfo={262: 0})
+    return data.getvalue()
+
+
 # Pictures: name -> bytes that stand in the place of one good picture.
 PICTURES = {
     "empty": b"",
     "a text": b"not a picture",
     "noise": NOISE,
     "a signature alone": GOOD_PNG[:8],
-    "an old bitmap under a false name": picture((1, 2, 3), ending="bmp"),
-    "a GIF under a false name": picture((1, 2, 3), ending="gif"),
-    "a TIFF under a false name": picture((1, 2, 3), ending="tiff"),
     "PostScript under a false name": picture((1, 2, 3), ending="eps"),
     "a picture of scripts": b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
     "a decompression bomb": png(60_000, 60_000, chunk(b"IDAT", zlib.compress(b"\0" * 1000))),
     "a bomb of width": png(2**31 - 1, 1, chunk(b"IDAT", b"")),
     "no pixels": png(0, 0),
     "a text of a gigabyte": png(64, 64, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (1 << 26)))),
-    "sixteen bits": picture(1, (64, 64), mode="I;16"),
+    "white as 0 in sixteen bits": white_as_zero(),
+    "floats": picture(1, (64, 64), mode="F", ending="tiff"),
     "too small": picture((1, 2, 3), (7, 64)),
     "no data": png(64, 64),
     "data of another length": png(64, 64, chunk(b"IDAT", zlib.compress(b"\0" * 10))),
@@ -356,7 +360,6 @@ def header(*values: int) -> bytes:
 IDXES = {
     "empty": b"",
     "noise": NOISE,
-    "not zipped": gzip.decompress(GOOD_IDX),
     "noise as a gzip": b"\x1f\x8b\x08" + NOISE,
     "another magic": header(0x0D03, 1, 28, 28),
     "labels for images": idx(np.zeros(6, dtype=np.uint8)),
@@ -459,14 +462,19 @@ def outcome(read: Callable[[Path], object], data: bytes) -> None:
         assert os.listdir(folder) == ["data"]  # noqa: PTH208
 
 
+def read_all(container: Container) -> list[bytes]:
+    return [read() for _, read in container.pictures(walk(container, "*").keys)]
+
+
+OWN = replace(SOURCES["own"], resolution=8)
 READERS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     "idx": (GOOD_IDX, lambda path: read_idx(path, IMAGE_MAGIC, 784)),
     "batch": (GOOD_BATCH, lambda path: read_batch(path.read_bytes(), path)),
-    "png": (GOOD_PNG, lambda path: decode(path.read_bytes(), 8, "centre", "box", False)),
-    "jpeg": (jpeg(), lambda path: decode(path.read_bytes(), 8, "whole", "lanczos", False)),
-    "zip": (ZIP[:4000], lambda path: [read() for _, _, read in Zip(path, "*").pictures(0, 1)]),
-    "tar": (gzip.decompress(TAR), lambda path: [read() for _, _, read in Tar(path, "*").pictures(0, 1)]),
-    "labels": (b'{"labels": [["a", 1], ["b", 2]]}', lambda path: labels_from_json(path.read_bytes(), ["a", "b"], path)),
+    "png": (GOOD_PNG, lambda path: decode(path.read_bytes(), OWN)),
+    "jpeg": (jpeg(), lambda path: decode(path.read_bytes(), OWN)),
+    "zip": (ZIP[:4000], lambda path: read_all(Zip(path))),
+    "tar": (gzip.decompress(TAR), lambda path: read_all(Tar(path))),
+    "labels": (b'{"labels": [["a", 1], ["b", 2]]}', lambda path: json_labels(path.read_bytes(), ["a", "b"], path)),
 }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from r3gan.data.loader import Dataset
-    from r3gan.metrics.extractors import Places
+    from r3gan.metrics.extractors import ExtractorPaths
 
 Function = Callable[[argparse.Namespace], int | None]
 
@@ -63,8 +63,8 @@ def add_device(sub: Parser) -> None:
     sub.add_argument("--threads", type=positive(int), help="CPU threads (default: all cores)")
 
 
-def add_places(sub: Parser | argparse._ArgumentGroup) -> None:
-    """Where metrics find what they need; `places_of` reads it."""
+def add_extractor_paths(sub: Parser | argparse._ArgumentGroup) -> None:
+    """Where metrics find what they need; `extractor_paths` reads it."""
     sub.add_argument("--classifier", metavar="DATASET", help="what `r3gan fit` was given, for metrics of digits")
     sub.add_argument(
         "--weights",
@@ -82,13 +82,13 @@ def check_classifier(option: str, metrics: list[str], classifier: str | None) ->
         raise UserError(f"{option} {digits[0]} needs --classifier, the data set that `r3gan fit` was given")
 
 
-def places_of(arguments: argparse.Namespace) -> Places:
-    """What `add_places` asked for, as metrics take it."""
-    from r3gan.metrics.extractors import Places
+def extractor_paths(arguments: argparse.Namespace) -> ExtractorPaths:
+    """What `add_extractor_paths` asked for, as metrics take it."""
+    from r3gan.metrics.extractors import ExtractorPaths
     from r3gan.metrics.weights import weights_folder
 
     classifier = Path("runs/classifier") / arguments.classifier if arguments.classifier else None
-    return Places(weights=weights_folder(arguments.weights), classifier=classifier)
+    return ExtractorPaths(weights=weights_folder(arguments.weights), classifier=classifier)
 
 
 def check_device(arguments: argparse.Namespace) -> None:

@@ -1,42 +1,69 @@
-"""`estimate` and `costs`: what a table would cost before it is run, and all of them for the report."""
+"""`estimate`: what a table would cost before it is run, or all tables of all scales for the report."""
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from r3gan.cli.arguments import AddCommand, scale_name
+from r3gan.errors import UserError, unknown
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("estimate", run_estimate, "say what a table would cost: device-hours, wall clock, disk, downloads")
-    sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
-    sub.add_argument("--scale", type=scale_name, default="smoke", help="a file of pipelines/study (default: smoke)")
+    sub.add_argument("table", metavar="TABLE", nargs="?", help="a name from `r3gan list tables`")
+    sub.add_argument("--all", action="store_true", help="every table of every scale: writes DIR/costs.json")
+    sub.add_argument("--scale", type=scale_name, help="a file of pipelines/study (default: smoke)")
     sub.add_argument(
-        "--hardware", metavar="NAME", help="a folder of results/benchmarks, or h100 and such (default: this machine)"
+        "--hardware",
+        metavar="NAME",
+        help="a folder of results/benchmarks, or h100 and such (default: this machine; with --all: h100)",
     )
     sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
-    sub.add_argument("--json", action="store_true", help="print JSON")
-
-    sub = command(
-        "costs", run_costs, "estimate every table of every scale on a GPU, for the report: results/costs.json"
-    )
-    sub.add_argument("--hardware", default="h100", metavar="NAME", help="an entry of HARDWARE (default: h100)")
-    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    sub.add_argument("--json", action="store_true", help="print JSON; with --all instead of writing it")
 
 
 def run_estimate(arguments: argparse.Namespace) -> None:
+    from r3gan.study import STUDY_FOLDER
+
+    if arguments.all == (arguments.table is not None):
+        raise UserError("give either TABLE, a name from `r3gan list tables`, or --all")
+    if arguments.all and arguments.scale:
+        raise UserError("--scale goes with TABLE only: --all estimates every scale")
+    scales = sorted(path.stem for path in STUDY_FOLDER.glob("*.yaml"))
+    if not scales:
+        raise UserError(
+            f"there are no study files in {STUDY_FOLDER}: run this at the root of a clone of the repository"
+        )
+    if arguments.all:
+        print_all(arguments.hardware or "h100", arguments.results, arguments.json)
+        return
+    scale = arguments.scale or "smoke"
+    if scale not in scales:
+        raise unknown("--scale", scale, scales)
+    print_one(arguments.table, STUDY_FOLDER / f"{scale}.yaml", arguments.hardware, arguments.results, arguments.json)
+
+
+def print_one(table: str, study: Path, hardware: str | None, results: Path, in_json: bool) -> None:
     from r3gan.estimate import estimate, this_machine
-    from r3gan.estimate.show import text
-    from r3gan.study import STUDY_FOLDER, read_study
+    from r3gan.estimate.show import text, values
+    from r3gan.records.store import Store
+    from r3gan.study import read_study
 
-    study = read_study(STUDY_FOLDER / f"{arguments.scale}.yaml")
-    found = estimate(arguments.table, study, arguments.hardware or this_machine(), arguments.results)
-    print(json.dumps(asdict(found), indent=1) if arguments.json else text(found))
+    store = Store(results)
+    found = estimate(table, read_study(study), hardware or this_machine(), store)
+    print(json.dumps(values(found, store), indent=1) if in_json else text(found, store))
 
 
-def run_costs(arguments: argparse.Namespace) -> None:
-    from r3gan.estimate.record import write_costs
+def print_all(hardware: str, results: Path, in_json: bool) -> None:
+    """Every table of every scale: as JSON, or written to costs.json."""
+    from r3gan.estimate import estimate_all
+    from r3gan.estimate.schema import COSTS
+    from r3gan.records.store import Store, as_json, write
     from r3gan.study import read_all_studies
 
-    print(f"wrote {write_costs(read_all_studies(), arguments.hardware, arguments.results)}")
+    found = estimate_all(read_all_studies(), hardware, Store(results))
+    if in_json:
+        print(json.dumps(as_json(found), indent=1))
+    else:
+        write(results / COSTS, found)
+        print(f"wrote {results / COSTS}")

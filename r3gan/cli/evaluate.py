@@ -9,11 +9,11 @@ from r3gan.cli.arguments import (
     AddCommand,
     Parser,
     add_device,
-    add_places,
+    add_extractor_paths,
     check_classifier,
     choose_device,
+    extractor_paths,
     open_data,
-    places_of,
     positive,
 )
 from r3gan.errors import UserError, unknown
@@ -47,7 +47,7 @@ def add_plan(sub: Parser) -> None:
     )
     sub.add_argument("--samples", type=positive(int), default=10_000, help="images of a draw (default: 10000)")
     sub.add_argument("--draws", type=positive(int), default=1, help="how often they are drawn (default: once)")
-    add_places(sub)
+    add_extractor_paths(sub)
     sub.add_argument(
         "--reference",
         action="append",
@@ -100,7 +100,7 @@ def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
         metrics=tuple(arguments.metrics),
         samples=arguments.samples,
         draws=arguments.draws,
-        places=places_of(arguments),
+        paths=extractor_paths(arguments),
         references=dict(reference_file(text, arguments.metrics) for text in arguments.reference),
         snapshot=getattr(arguments, "snapshot", "last"),
     )

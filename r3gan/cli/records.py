@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand
+from r3gan.cli.arguments import AddCommand, scale_name
 
 PRINTED = ["scale", "dataset", "config", "seed", "snapshot", "kimg", "metric", "value", "n_fake"]
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("records", run_records, "print or export every measured value, one row per value")
-    sub.add_argument("--scale", action="append", metavar="SCALE", help="only this scale (may be given several times)")
+    sub.add_argument("--scale", action="append", type=scale_name, help="only this scale (may be given several times)")
     sub.add_argument("--metric", action="append", metavar="NAME", help="only this metric (may be given several times)")
     sub.add_argument("--csv", type=Path, metavar="FILE", help="write all columns to a CSV file instead of printing")
     sub.add_argument("--parquet", type=Path, metavar="FILE", help="write all columns to a Parquet file")

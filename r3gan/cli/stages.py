@@ -16,11 +16,13 @@ def add_commands(command: AddCommand) -> None:
     )
     sub.add_argument("--bad", default="stop", metavar="POLICY", help="broken pictures: stop or skip (default: stop)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
+    sub.add_argument("--overwrite", action="store_true", help="replace a finished data set")
 
     sub = command("export", run_export, "write a prepared data set as the zip of NVlabs' tools, with dataset.json")
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set")
     sub.add_argument("--data", type=Path, metavar="DIR", help="its folder (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="zip file to write")
+    sub.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
     sub = command("fit", run_fit, "train the digit classifier that the offline metrics use")
     sub.add_argument("dataset", metavar="DATASET", help="a prepared data set of single digits, such as mnist5k-16")
@@ -52,7 +54,9 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--scale", type=scale_name, default="smoke", help="a file of pipelines/study (default: smoke)")
     sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="JSON file to write")
 
-    sub = command("dvc-file", run_dvc_file, "write the tables' stages of dvc.yaml, after an edit of TABLES or the study")
+    sub = command(
+        "dvc-file", run_dvc_file, "write the tables' stages of dvc.yaml, after an edit of TABLES or the study"
+    )
     sub.add_argument("study", nargs="?", metavar="STUDY", type=Path, default=Path("pipelines/study/smoke.yaml"))
 
     sub = command("hand-over", run_hand_over, "let Snakemake or DVC take over what the other has made here")
@@ -72,6 +76,7 @@ def run_prepare(arguments: argparse.Namespace) -> None:
         arguments.out or Path("data") / name,
         arguments.resolution,
         skip_bad=arguments.bad == "skip",
+        overwrite=arguments.overwrite,
     )
 
 
@@ -79,7 +84,7 @@ def run_export(arguments: argparse.Namespace) -> None:
     from r3gan.data.export import export
     from r3gan.data.loader import open_dataset
 
-    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out)
+    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out, arguments.overwrite)
     print(f"wrote {arguments.out}")
 
 

@@ -14,12 +14,12 @@ from r3gan.cli.arguments import (
     AddCommand,
     Parser,
     add_device,
-    add_places,
+    add_extractor_paths,
     check_classifier,
     check_device,
     choose_device,
+    extractor_paths,
     open_data,
-    places_of,
     positive,
     scale_name,
     seed_number,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from r3gan.data.loader import Dataset
     from r3gan.distributed import World
     from r3gan.metrics.evaluate import Plan
-    from r3gan.training.best import Judge
+    from r3gan.training.best import KeepBest
     from r3gan.training.run import Run
 
-EXIT_CODE = "exit-code"  # file in the work folder by which rank 0 tells the launching process
+EXIT_CODE = "exit-code"  # file in the work folder, by rank 0 for the process that started the ranks
 
 
 def add_commands(command: AddCommand) -> None:
@@ -52,7 +52,7 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
     sub.add_argument(
-        "--snapshot-kimg", type=positive(float), metavar="KIMG", help="keep G this often, for `r3gan converge`"
+        "--snapshot-kimg", type=positive(float), metavar="KIMG", help="store G this often, for `r3gan converge`"
     )
     add_best(sub)
     sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
@@ -60,42 +60,40 @@ def add_commands(command: AddCommand) -> None:
         "--check-determinism",
         type=positive(int),
         metavar="N",
-        help="train N steps twice, name the first that differs, write nothing (exit code 1 if one does)",
+        help="train N steps twice and compare; write nothing (exit code 1 if they differ)",
     )
     add_device(sub)
-    add_ways_of_running(sub)
+    add_execution(sub)
 
 
 def add_best(sub: Parser) -> None:
     """Options that keep the best G; they do not change what is trained."""
-    best = sub.add_argument_group("keeping the best G beside the last one, for `r3gan evaluate --snapshot best`")
-    best.add_argument("--keep-best", metavar="METRIC", help="measure every snapshot as it comes, keep the best alone")
+    best = sub.add_argument_group("keeping the best G in addition to the last, for `r3gan evaluate --snapshot best`")
+    best.add_argument("--keep-best", metavar="METRIC", help="measure every snapshot, keep only the best")
     best.add_argument("--best-samples", type=positive(int), default=10_000, metavar="N", help="images (default: 10000)")
-    add_places(best)
+    add_extractor_paths(best)
 
 
-def add_ways_of_running(sub: Parser) -> None:
+def add_execution(sub: Parser) -> None:
     """Options that do not change what is trained."""
-    kept = sub.add_argument_group("stopping and going on; the same command continues the newest checkpoint")
+    kept = sub.add_argument_group("stopping and resuming: the same command continues from the newest checkpoint")
     kept.add_argument("--checkpoint-seconds", type=positive(float), default=600.0, metavar="S", help="default: 600")
     kept.add_argument(
-        "--keep-checkpoints",
-        type=positive(int),
-        default=KEPT_CHECKPOINTS,
-        metavar="K",
-        help=f"the last K (default: {KEPT_CHECKPOINTS})",
+        "--keep-checkpoints", type=positive(int), default=KEPT_CHECKPOINTS, metavar="K", help="default: %(default)s"
     )
-    ranks = sub.add_argument_group("several processes; the batch stays the recipe's")
+    ranks = sub.add_argument_group("several processes (the global batch does not change)")
     ranks.add_argument("--launcher", default="local", help="local, torchrun, deepspeed or srun (default: local)")
-    ranks.add_argument("--ranks", type=positive(int), default=1, metavar="N", help="processes, one a GPU (default: 1)")
+    ranks.add_argument("--ranks", type=positive(int), default=1, metavar="N", help="one process per GPU (default: 1)")
     ranks.add_argument("--hostfile", type=Path, metavar="FILE", help="hosts of several machines, for deepspeed")
     ranks.add_argument("--engine", default="auto", help="torch or deepspeed (default: deepspeed for several ranks)")
     ranks.add_argument("--zero", type=int, default=0, metavar="STAGE", help="DeepSpeed ZeRO 0, 1 or 2 (default: 0)")
-    ranks.add_argument("--micro-batch", type=positive(int), metavar="M", help="images at once (default: what fits)")
+    ranks.add_argument(
+        "--micro-batch", type=positive(int), metavar="M", help="images per pass (default: as many as fit into memory)"
+    )
     ranks.add_argument("--rank-of", help=argparse.SUPPRESS)
-    speed = sub.add_argument_group("how it is computed (defaults: what suits the device)")
+    speed = sub.add_argument_group("how it is computed (defaults depend on the device)")
     speed.add_argument("--layout", help="nchw or channels-last")
-    speed.add_argument("--precision", help="fp32, or bf16 in the paper's resolutions")
+    speed.add_argument("--precision", help="fp32, or bf16 at the resolutions of the paper")
     speed.add_argument("--compile", help="on, off, or graphs (CUDA graphs)")
     speed.add_argument("--adam", help="foreach or fused")
 
@@ -141,7 +139,7 @@ def work_folder(run: Run) -> Path:
 
 
 def check_choices(arguments: argparse.Namespace) -> None:
-    """UserError where options are not possible, as far as that is known without torch."""
+    """UserError where options are not possible, as far as can be checked without torch."""
     check_device(arguments)
     if arguments.engine not in ("auto", "torch", "deepspeed"):
         raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
@@ -155,14 +153,14 @@ def check_choices(arguments: argparse.Namespace) -> None:
 
 
 def check_share(arguments: argparse.Namespace, batch: int) -> None:
-    """UserError where the batch does not divide among ranks and micro-batches: here rather than in every rank."""
+    """UserError where the batch does not divide among ranks and micro-batches; before any rank is started."""
     from r3gan.training.batching import share_of
 
     share_of(batch, arguments.ranks, micro=arguments.micro_batch)
 
 
 def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
-    """UserError where this machine has fewer GPUs than it is asked to start ranks for."""
+    """UserError where this machine has fewer GPUs than ranks to start."""
     elsewhere = arguments.launcher == "srun" or arguments.hostfile
     if not elsewhere and choose_device(arguments).type == "cuda":
         import torch
@@ -172,14 +170,14 @@ def refuse_missing_gpus(arguments: argparse.Namespace) -> None:
 
 
 def plan_of_best(arguments: argparse.Namespace) -> Plan:
-    """How the snapshots are measured."""
+    """How snapshots are measured."""
     from r3gan.metrics.evaluate import Plan
 
-    return Plan(metrics=(arguments.keep_best,), samples=arguments.best_samples, places=places_of(arguments))
+    return Plan(metrics=(arguments.keep_best,), samples=arguments.best_samples, paths=extractor_paths(arguments))
 
 
 def open_best(arguments: argparse.Namespace) -> None:
-    """Fetch what measuring needs, or refuse it, here rather than in every rank."""
+    """Fetch what measuring needs, or refuse it, before any rank is started."""
     if arguments.keep_best:
         import torch
 
@@ -188,17 +186,17 @@ def open_best(arguments: argparse.Namespace) -> None:
         open_networks(plan_of_best(arguments), torch.device("cpu"))
 
 
-def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.device, world: World) -> Judge | None:
-    """What measures the snapshots of this run, as `converge` would on its first draw; None where they need not be."""
+def best_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.device, world: World) -> KeepBest | None:
+    """What measures this run's snapshots, as `converge` would on its first draw; None without --keep-best."""
     if not arguments.keep_best:
         return None
     from r3gan.metrics import find_metric
     from r3gan.metrics.evaluate import Measurement
-    from r3gan.training.best import Judge
+    from r3gan.training.best import KeepBest
 
     metric = arguments.keep_best
     measurement = Measurement.prepare(plan_of_best(arguments), dataset, device, world)
-    return Judge(
+    return KeepBest(
         metric=metric,
         sort_key=find_metric(metric).sort_key,
         samples=arguments.best_samples,
@@ -207,9 +205,9 @@ def judge_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devi
 
 
 def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
-    """Train as one rank of a run, or as all of it."""
+    """Train as one rank of a run, or alone."""
     from r3gan.distributed import ALONE
-    from r3gan.pipeline import fingerprint
+    from r3gan.pipeline.code import code_of_stage
     from r3gan.training.determinism import check_determinism
     from r3gan.training.engine import choose_zero_stage, join_deepspeed
     from r3gan.training.execution import CHOICES
@@ -220,7 +218,7 @@ def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int
     wanted = {name: getattr(arguments, name) for name in CHOICES}
     if steps := arguments.check_determinism:
         difference = check_determinism(run, dataset, device, wanted, steps)
-        print(difference or f"{run.id}: {steps} steps, twice, bit for bit the same")
+        print(difference or f"{run.id}: {steps} steps trained twice are bit for bit the same")
         return 1 if difference else 0
     zero_stage = choose_zero_stage(arguments.engine, arguments.zero)
     world = ALONE if zero_stage is None else join_deepspeed(device)
@@ -236,9 +234,9 @@ def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int
             checkpoint_seconds=arguments.checkpoint_seconds,
             keep_checkpoints=arguments.keep_checkpoints,
             snapshot_kimg=arguments.snapshot_kimg,
-            judge=judge_of(arguments, dataset, device, world),
+            keep_best=best_of(arguments, dataset, device, world),
             tensorboard=arguments.tensorboard,
-            code=fingerprint.code("train"),
+            code=code_of_stage("train"),
             launch=os.environ.get("R3GAN_LAUNCH", ""),
         )
         train(run, dataset, options)

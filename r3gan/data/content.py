@@ -81,14 +81,14 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """A data set that is ready to be written: how many images, their labels int64 [N], and who writes them.
+    """A data set that is ready to be written.
 
-    `fill` writes every row and returns those that hold no image, with the reason; it may add to `details`, which go
-    into the manifest.
+    `fill` writes all `count` rows and returns those that hold no image, with the reason; `labels` gives the labels
+    int64 [n] of the rows int64 [n] that stay. Both may add to `details`, which go into the manifest.
     """
 
     count: int
-    labels: NDArray[np.int64]
+    labels: Callable[[NDArray[np.int64]], NDArray[np.int64]]
     fill: Callable[[Rows], Mapping[int, str]]
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -100,4 +100,4 @@ def in_memory(images: NDArray[np.uint8], labels: NDArray[np.int64], details: dic
         rows.put(0, images)
         return {}
 
-    return Content(count=len(images), labels=labels, fill=fill, details=details)
+    return Content(count=len(images), labels=labels.__getitem__, fill=fill, details=details)

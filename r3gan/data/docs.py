@@ -21,9 +21,20 @@ with `--source PATH`, and so may the fetched ones be. Where no checksum is publi
 sha256 is kept and recorded, and another file is refused later; the number of images is checked where it is known.
 
 - `--resolution R` takes the same pictures at another size (a power of two from 8 to 1024 px).
-- `--bad skip` leaves out pictures that are empty, damaged, too small, not square where they should be, or not plain
-  files, and counts and names them in the manifest; without it the first of them stops the command.
-- Grey pictures become RGB, transparent ones are laid over white, 16-bit ones are refused; the manifest counts each.
+- PNG, JPEG, WebP, BMP, GIF, TIFF and PPM files are read by their content; other files, hidden and system files
+  (`.ipynb_checkpoints`, `__MACOSX`, `Thumbs.db`) are left out. Links to files and folders are followed, and each folder
+  is read once.
+- `--bad skip` also leaves out pictures that are empty, damaged, too small, not square where they should be, or no plain
+  files; without it the first of them stops the command. `own` refuses pictures smaller than R, the other sets enlarge
+  them, so that their published number is reached.
+- Grey pictures become RGB, transparent ones are laid over white; 16 bits per channel are brought to 8 (grey: scaled and
+  rounded; colours: the upper 8 bits); of several frames the first is read. `own` turns pictures as their EXIF
+  orientation says; the other sets keep their pixels.
+- Classes come from a `dataset.json` (paths below its own folder) or else from the folders in which the paths first
+  differ, sorted by name, without what is left out; folders that are all named like splits (`train`, `val`) are none.
+- The command ends with a count of all this, and the manifest holds it (`files_seen`, `left_out`, `changes`, `notes`,
+  `class_sizes`).
+- A finished data set is not replaced without `--overwrite`; the same command again does nothing.
 - Two variants of one set, such as `imagenet-64` and `imagenet-64-chrabaszcz`, do not compare: a run of one refuses the
   other's data.
 - `r3gan export NAME --out FILE.zip` writes the zip of NVlabs' tools with its dataset.json; `r3gan prepare own --source

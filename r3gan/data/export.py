@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from r3gan.data.loader import Dataset
-from r3gan.data.readers.containers import LABELS
+from r3gan.data.readers.walk import LABELS
 from r3gan.data.readers.workers import cores
 from r3gan.errors import UserError
 from r3gan.files import atomic
@@ -26,10 +26,12 @@ def name_of(row: int) -> str:
     return f"{row // 1000:05d}/img{row:08d}.png"
 
 
-def export(dataset: Dataset, out: Path) -> None:
+def export(dataset: Dataset, out: Path, overwrite: bool = False) -> None:
     """Write all images [N, C, R, R] with C 1 or 3 and, where there are classes, their labels, to the zip file `out`."""
     if out.suffix != ".zip":
         raise UserError(f"--out {out} must end in .zip")
+    if out.exists() and not overwrite:
+        raise UserError(f"--out {out} exists; give --overwrite to replace it, or another name")
 
     def encode(row: int) -> bytes:
         pixels = np.asarray(dataset.images[row]).transpose(1, 2, 0)

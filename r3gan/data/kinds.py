@@ -58,7 +58,7 @@ class StackedDigits(Source):
 
 def stacked(digits: Digits, title: str, count: int, unpublished: tuple[str, ...] = ()) -> StackedDigits:
     """The StackedMNIST entry of a pool of digits, whose origin it shares."""
-    origin = {name: getattr(digits, name) for name in ("licence", "page", "resolution", "files", "expects")}
+    origin = {name: getattr(digits, name) for name in ("licence", "page", "resolution", "files", "unpacked", "expects")}
     return StackedDigits(title=title, count=count, unpublished=unpublished, digits=digits, **origin)
 
 
@@ -81,6 +81,8 @@ class Pictures(Source):
     filter: str = "lanczos"  # a name in FILTERS there
     select: str = "*"  # paths below the source that count, as a shell pattern
     square: bool = False  # the pictures are square where nothing is broken
+    upright: bool = False  # turned as their EXIF orientation says; the papers' sets keep their pixels
+    enlarge: bool = True  # smaller ones are enlarged, so that the published count is reached; else they are refused
 
     @property
     def protocol(self) -> str:

@@ -26,6 +26,7 @@ class Source(ABC):
     image_channels: int = 3
     classes: int | None = 1  # number of labels; 1: no labels; None: as many as are found
     files: tuple[Remote, ...] = ()
+    unpacked: tuple[Remote, ...] = ()  # what `files` hold, which --source may have in their place
     expects: str = ""  # what --source must be
     unpublished: tuple[str, ...] = ()  # choices made here, where the papers and their code are silent
 

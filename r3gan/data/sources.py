@@ -34,7 +34,13 @@ _DIGITS_32 = IdxDigits(
         _idx("t10k-images-idx3-ubyte.gz", 1_648_877, "9fb629c4189551a2d022fa330f9573f3"),
         _idx("t10k-labels-idx1-ubyte.gz", 4_542, "ec29112dd5afa0611ce80d1b7f02629c"),
     ),
-    expects="the folder with the four idx files, still gzipped",
+    unpacked=(
+        Remote(name="train-images-idx3-ubyte", size=47_040_016, checksum="md5:6bbc9ace898e44ae57da46a324031adb"),
+        Remote(name="train-labels-idx1-ubyte", size=60_008, checksum="md5:a25bea736e30d166cdddb491f175f624"),
+        Remote(name="t10k-images-idx3-ubyte", size=7_840_016, checksum="md5:2646ac647ad5339dbf082846283269ea"),
+        Remote(name="t10k-labels-idx1-ubyte", size=10_008, checksum="md5:27ae3e4e09519cfbb04c329615203637"),
+    ),
+    expects="the folder with the four idx files, gzipped or not, such as torchvision's MNIST/raw",
 )
 _CIFAR10 = Cifar(
     title="CIFAR-10, 50,000 training images, 32 px",
@@ -50,7 +56,20 @@ _CIFAR10 = Cifar(
             checksum="md5:c58f30108f718f92721af3b95e74349a",
         ),
     ),
-    expects="cifar-10-python.tar.gz, or the folder it lies in",
+    unpacked=tuple(
+        Remote(name=f"data_batch_{i}", checksum=f"md5:{md5}")
+        for i, md5 in enumerate(
+            [
+                "c99cafc152244af753f735de768cd75f",
+                "d4bba439e000b95fd0a9bffe97cbabec",
+                "54ebc095f3ab1f0389bbae665268c751",
+                "634d18415352ddfa80567beed471001a",
+                "482c414d41f54cd18b22e5b47cb7c3cb",
+            ],
+            start=1,
+        )
+    ),
+    expects="cifar-10-python.tar.gz, or the folder that it or its unpacked batches lie in",
 )
 # FFHQ-256: box, which the published FIDs use (stylegan2-ada-pytorch#283). FFHQ-64: Lanczos, the filter of EDM's tool.
 _FFHQ = Pictures(
@@ -174,7 +193,9 @@ _OWN = Pictures(
     resolution=256,
     count=None,
     classes=None,
-    expects="a folder, zip or tar of PNG, JPEG or WebP files (also an NVlabs zip), or the folder of an lmdb",
+    upright=True,
+    enlarge=False,
+    expects="a folder, zip or tar of PNG, JPEG, WebP, BMP, GIF, TIFF or PPM files (also an NVlabs zip), or an lmdb",
 )
 
 SOURCES: Mapping[str, Source] = {

@@ -1,7 +1,7 @@
 """What every reader of foreign files shares: limits, names that are refused, and one kind of error."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -9,7 +9,33 @@ from r3gan.errors import UserError
 
 MAX_FILE_BYTES = 1 << 28  # of one encoded picture, one batch, one list of labels
 MAX_PIXELS = 1 << 26  # of one picture: 8192 x 8192
-BOMB_RATIO, BOMB_FLOOR = 100, 1 << 26  # pictures are compressed already; nothing honest unpacks a hundredfold
+BOMB_RATIO, BOMB_FLOOR = 100, 1 << 26  # pictures are compressed already; no honest archive unpacks a hundredfold
+
+
+# First bytes, in lower case, of what is often saved under the name of a data file.
+WRONG_CONTENT = {
+    b"version https://git-lfs": "a git LFS pointer instead of the file, which `git lfs pull` brings",
+    b"/annex/objects": "a git-annex pointer instead of the file, which `git annex get` brings",
+    b"<!doctype html": "an HTML page",
+    b"<html": "an HTML page",
+    b"<?xml": "an XML document",
+    b"rar!": "a RAR archive; unpack it",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; unpack it",
+    b"%pdf": "a PDF document",
+    b"par1": "a Parquet file",
+}
+
+
+class BadPictureError(Exception):
+    """Why a picture cannot be used, in words that follow its name."""
+
+
+def wrong_content(data: bytes) -> str:
+    """What a file is in place of what it should be, by its first bytes; empty where they do not say."""
+    start = data[:512].lstrip().lower()
+    if start[4:8] == b"ftyp":
+        return f"a {one_line(start[8:12].decode('latin1')).upper()} file; convert it"  # HEIC, AVIF, MP4
+    return next((what for head, what in WRONG_CONTENT.items() if start.startswith(head)), "")
 
 
 def one_line(text: object) -> str:
@@ -17,6 +43,12 @@ def one_line(text: object) -> str:
     line = " ".join(str(text).split())
     line = line if line.isprintable() else ascii(line)
     return line if len(line) <= 200 else f"{line[:200]}..."
+
+
+def first(names: Sequence[str], count: int = 3, total: int | None = None) -> str:
+    """The first few of `total` foreign names, in one line."""
+    more = ", ..." if (total or len(names)) > count else ""
+    return ", ".join(one_line(name) for name in names[:count]) + more
 
 
 @contextmanager
@@ -31,7 +63,20 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = one_line(error) or type(error).__name__
+        if path.is_file() and (found := wrong_file(path)):
+            reason = f"it is {found}"
         raise UserError(f"{one_line(path)} cannot be read as {what} ({reason})") from None
+
+
+def wrong_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return wrong_content(file.read(512))
+
+
+def check_size(size_bytes: int) -> None:
+    """BadPictureError for a file that is larger than any picture."""
+    if size_bytes > MAX_FILE_BYTES:
+        raise BadPictureError(f"has {size_bytes} bytes, more than {MAX_FILE_BYTES}")
 
 
 def check_name(archive: Path, name: str) -> None:
@@ -41,10 +86,9 @@ def check_name(archive: Path, name: str) -> None:
         raise UserError(f"{archive} holds {one_line(name)!r}, a path out of the archive; nothing was read")
 
 
-def check_mode(archive: Path, name: str, mode: int) -> None:
-    """Refuse a member that is a link, a device or a pipe; archives without modes say 0."""
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise UserError(f"{archive} holds {one_line(name)!r}, which is no plain file; nothing was read")
+def is_plain(mode: int) -> bool:
+    """Whether a member is no link, device or pipe; archives without modes say 0."""
+    return stat.S_IFMT(mode) in (0, stat.S_IFREG)
 
 
 def check_expansion(archive: Path, unpacked_bytes: int) -> None:

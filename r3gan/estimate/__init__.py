@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
+import msgspec
+
+from r3gan.data.sources import find_source
 from r3gan.errors import unknown
 from r3gan.estimate import storage
-from r3gan.estimate.costs import Cost, cost_of, evaluation_task, macs_of_reals, training_task
-from r3gan.estimate.published import PublishedCost, published_costs
-from r3gan.estimate.storage import Item
-from r3gan.estimate.throughput import read_evaluation, read_training
+from r3gan.estimate.costs import ASSUMED_SHARE_OF_PEAK, Job, cost_of, read_measurements
+from r3gan.estimate.features import feature_work
+from r3gan.estimate.published import published_costs
+from r3gan.estimate.schema import AllEstimates, Estimate, RunCost
+from r3gan.metrics import find_metric
 from r3gan.pipeline.selection import has_gpu
 from r3gan.records.hardware import HARDWARE, cores_of
 from r3gan.records.provenance import hardware_name
+from r3gan.records.run_id import RunId
+from r3gan.records.store import Store
 from r3gan.study import Study, StudyRun
-from r3gan.tables.registry import find_table
+from r3gan.tables.registry import TABLES, find_table
 
-
-@dataclass(frozen=True, kw_only=True)
-class RunCost:
-    """One run of a study that a table shows."""
-
-    record: str  # below results/
-    key: str  # in the study file
-    config: str
-    dataset: str
-    seed: int
-    total_kimg: float
-    done: bool  # whether its record is there
-    training: Cost
-    evaluation: Cost
-
-    @property
-    def device_hours(self) -> float | None:
-        """Training and evaluation; None where one of them is not known."""
-        parts = self.training.device_hours, self.evaluation.device_hours
-        return None if None in parts else math.fsum(filter(None, parts))
-
-    @property
-    def wall_hours(self) -> float | None:
-        """One after the other."""
-        parts = self.training.wall_hours, self.evaluation.wall_hours
-        return None if None in parts else math.fsum(filter(None, parts))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Total:
-    """Sums over runs, those left out whose time is not known."""
-
-    runs: int
-    device_hours: float
-    wall_hours: float
-    not_known: int  # runs
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """What a table of a scale costs on a machine: all of it, and what has no record yet."""
-
-    table: str
-    scale: str
-    hardware: str
-    cores: int | None  # of a processor; None: GPUs
-    ranks: int  # GPUs that a run is spread over
-    runs: tuple[RunCost, ...]
-    left: Total
-    everything: Total
-    disk: tuple[Item, ...]
-    downloads: tuple[Item, ...]
-    supplied: dict[str, str]  # data sets that are the user's to bring, and what they are
-    published: tuple[PublishedCost, ...]
+Needed = Mapping[str, tuple[RunId, StudyRun]]  # record -> the run, as it is measured for the record
 
 
 def this_machine() -> str:
@@ -80,25 +31,30 @@ def this_machine() -> str:
     return hardware_name("cuda" if has_gpu() else "cpu")
 
 
-def known_hardware(results: Path) -> list[str]:
+def known_hardware(store: Store) -> list[str]:
     """What can be asked about: machines that were measured, and entries of HARDWARE."""
-    measured = sorted(path.name for path in (results / "benchmarks").glob("*") if path.is_dir())
+    measured = sorted(path.name for path in (store.results / "benchmarks").glob("*") if path.is_dir())
     return list(dict.fromkeys([*measured, *HARDWARE]))
 
 
-def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate:
-    """The cost of a table's runs in a study; UserError if the table or the hardware is unknown."""
-    allowed = known_hardware(results)
+def check_hardware(hardware: str, store: Store) -> None:
+    """UserError if nothing is known of the hardware and it is not this machine."""
+    allowed = known_hardware(store)
     if hardware not in allowed and hardware != this_machine():
         raise unknown("--hardware", hardware, allowed)
+
+
+def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
+    """The cost of a table's runs in a study; UserError if the table or the hardware is unknown."""
+    check_hardware(hardware, store)
+    listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
+    listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
+    needed = {record: listed[record] for record in find_table(table).records(study)}
+    runs = tuple(run_costs(study, needed, hardware, store))
+    measured = [run for _, run in needed.values()]
+    snapshots = {run_id: snapshots_of(study, run_id) for run_id, _ in needed.values()}
     cores = cores_of(hardware)
-    needed = {record: study.run_of_record(record) for record in find_table(table).records(study)}
-    runs = time_costs(study, needed, hardware, results)
-    # A run that is measured on the way and at its end is trained and stored once.
-    by_folder = {folder_of(record): run for record, run in needed.items()}
-    listed = list(by_folder.values())
-    snapshots = [snapshots_of(study, folder) for folder in by_folder]
-    side_by_side = 1 if cores is None else max([cores // run.training.devices for run in runs], default=1)
+    at_once = 1 if cores is None else max((cores // run.training.devices for run in runs), default=1)
     return Estimate(
         table=table,
         scale=study.scale,
@@ -106,70 +62,68 @@ def estimate(table: str, study: Study, hardware: str, results: Path) -> Estimate
         cores=cores,
         ranks=int(study.launch["ranks"]),
         runs=runs,
-        left=total([run for run in runs if not run.done], cores),
-        everything=total(runs, cores),
-        disk=tuple(storage.disk_items(listed, snapshots, side_by_side)),
-        downloads=tuple(storage.downloads(listed)),
-        supplied=storage.supplied(listed),
-        published=published_costs(listed),
+        disk=storage.on_disk(measured, snapshots, at_once),
+        downloads=storage.downloads(measured),
+        supplied=storage.supplied(measured),
+        published=published_costs(measured),
     )
 
 
-def folder_of(record: str) -> str:
-    return record.rpartition("/")[0]
+def estimate_all(studies: Iterable[Study], hardware: str, store: Store) -> AllEstimates:
+    """The estimates of all tables that need runs; UserError if the hardware is unknown."""
+    check_hardware(hardware, store)
+    found = [estimate(table, study, hardware, store) for study in studies for table in TABLES]
+    return AllEstimates(
+        hardware=hardware,
+        assumed_share_of_peak=ASSUMED_SHARE_OF_PEAK,
+        estimates=tuple(each for each in found if each.runs),
+    )
 
 
-def snapshots_of(study: Study, folder: str) -> int:
-    """How often a run keeps G on the way, to be measured afterwards."""
-    if study.convergence is None or folder not in study.convergence_folders:
+def snapshots_of(study: Study, run_id: RunId) -> int:
+    """How often a run keeps G during training, to be measured afterwards."""
+    if study.convergence is None or run_id not in study.converging:
         return 0
-    return int(study.convergence_folders[folder].total_kimg / study.convergence.snapshot_kimg)
+    return int(study.converging[run_id].total_kimg / study.convergence.snapshot_kimg)
 
 
-def time_costs(study: Study, needed: dict[str, StudyRun], hardware: str, results: Path) -> tuple[RunCost, ...]:
-    """Each run's training and evaluation; the first that needs the reals' features pays for them."""
-    cores = cores_of(hardware)
-    trainings, evaluations = read_training(results), read_evaluation(results)
-    seen: set[tuple[str, str]] = set()
-    trained: set[str] = set()
-    costs = []
-    for record, run in needed.items():
-        if cores is None:
-            devices, evaluating_devices = int(study.launch["ranks"]), 1  # the pipeline evaluates in one process
-        else:
-            devices, evaluating_devices = (min(cores, run.threads * n) for n in (int(study.launch["ranks"]), 1))
-        training = cost_of(training_task(run, record, devices), hardware, trainings)
-        points = snapshots_of(study, folder_of(record)) if record.endswith("convergence.json") else None
-        evaluation = evaluation_task(run, record, evaluating_devices, points, macs_of_reals(run, seen))
-        if folder_of(record) in trained:
-            training = replace(training, device_hours=0.0, how="the same run")
-        trained.add(folder_of(record))
-        costs.append(
-            RunCost(
-                record=record,
-                key=run.key,
-                config=run.config,
-                dataset=run.dataset,
-                seed=run.seed,
-                total_kimg=run.total_kimg,
-                done=(results / record).exists(),
-                training=training,
-                evaluation=cost_of(evaluation, hardware, evaluations),
-            )
+def run_costs(study: Study, needed: Needed, hardware: str, store: Store) -> Iterator[RunCost]:
+    """Each record's training and evaluation; the first run that needs features of real images pays for them.
+
+    A run that is measured during training and at its end has two records and is trained once.
+    """
+    measured, cores, ranks = list(read_measurements(store)), cores_of(hardware), int(study.launch["ranks"])
+    extracted, trained = set[tuple[str, str]](), set[RunId]()
+    for record, (run_id, run) in needed.items():
+        # The pipeline evaluates in one process.
+        devices, evaluating = (n if cores is None else min(cores, run.threads * n) for n in (ranks, 1))
+        job = Job(record=record, config=run.config, dataset=run.dataset, amount=round(run.total_kimg * 1000))
+        training = cost_of(job, devices, hardware, measured)
+        if run_id in trained:
+            training = msgspec.structs.replace(training, device_hours=0.0, how="the same run")
+        trained.add(run_id)
+        samples, draws = run.evaluation["samples"], run.evaluation.get("draws", 1)
+        converging = record == run_id.convergence
+        evaluation = replace(
+            job,
+            amount=(snapshots_of(study, run_id) if converging else 0) or 1,
+            metrics=run.metrics,
+            images=samples * (draws if converging else draws + 1),  # also of the untrained G
+            real_macs=macs_of_reals(run, extracted),
         )
-    return tuple(costs)
+        yield RunCost(
+            record=record,
+            run=run_id,
+            key=run.key,
+            total_kimg=run.total_kimg,
+            training=training,
+            evaluation=cost_of(evaluation, evaluating, hardware, measured),
+        )
 
 
-def total(runs: Sequence[RunCost], cores: int | None) -> Total:
-    """Sums; wall clock as the pipeline has it: one run at a time on GPUs, on a processor as many as have cores."""
-    free = [0.0] * (cores or 1)  # when each core, or the GPUs together, has nothing left to do
-    for run in runs:
-        taken = run.training.devices if cores else 1
-        free.sort()
-        free[:taken] = [free[taken - 1] + (run.wall_hours or 0.0)] * taken
-    return Total(
-        runs=len({folder_of(run.record) for run in runs}),
-        device_hours=math.fsum(run.device_hours or 0.0 for run in runs),
-        wall_hours=max(free),
-        not_known=len({folder_of(run.record) for run in runs if run.device_hours is None}),
-    )
+def macs_of_reals(run: StudyRun, extracted: set[tuple[str, str]]) -> float:
+    """Multiply-adds of the real images' features that the run's metrics need and `extracted`, which grows, lacks."""
+    needed = {(run.dataset, metric.extractor) for metric in map(find_metric, run.metrics) if metric.reals != "none"}
+    new = sorted(needed - extracted)
+    extracted |= needed
+    return sum((find_source(dataset).count or 0) * feature_work(name, dataset).macs for dataset, name in new)

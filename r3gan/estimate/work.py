@@ -9,109 +9,116 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from r3gan.configs import SIZES, find_config
-from r3gan.files import sha256, write_json
+from r3gan.files import sha256, write_text
 from r3gan.pipeline import fingerprint
+from r3gan.pipeline.code import code_of_stage
+from r3gan.records.schema import Record
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from r3gan.configs import Config
+    from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
+    from r3gan.training.losses import Batch
+
 CACHE = Path("work/cache/counted")
-BATCH = 8  # images looked at together; Config A's D compares them in groups of 8
+BATCH = 8  # images per pass; Config A's D compares them in groups of 8
+T = TypeVar("T", bound=Record)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Work:
+class Work(Record, frozen=True, kw_only=True):
     """What one image costs a configuration at a data set, in multiply-adds, and how large its networks are."""
 
     g_macs: float  # a forward pass of G
-    d_macs: float  # a forward pass of D, what it looks through included
+    d_macs: float  # a forward pass of D, its frozen feature network included
     train_macs: float  # a D step and a G step, penalties and lazy steps included
-    mixed_precision: bool  # whether both networks know bfloat16
-    g_params: int
-    d_params: int
+    mixed_precision: bool  # whether both networks can compute in bfloat16
     g_bytes: int  # a file with its parameters and buffers
-    d_bytes: int
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """G, its moving average, D, and Adam's two moments of each."""
-        return 2 * self.g_bytes + self.d_bytes + 2 * 4 * (self.g_params + self.d_params)
+    checkpoint_bytes: int  # G, its moving average, D, and Adam's two moments of each
 
 
 @functools.cache
 def work_of(config: str, dataset: str) -> Work:
     """The work of a configuration at a data set, counted once and kept."""
-    depends_on = [sha256(Path(__file__)), fingerprint.code("train"), fingerprint.recipe(config, dataset)]
-    return Work(**kept(f"{config}-{dataset}", depends_on, lambda: asdict(count_work(config, dataset))))
+    depends_on = [sha256(Path(__file__)), code_of_stage("train"), fingerprint.recipe(config, dataset)]
+    return kept(f"{config}-{dataset}", depends_on, Work, lambda: count_work(config, dataset))
 
 
-def kept(name: str, depends_on: list[str], count: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def kept(name: str, depends_on: list[str], kind: type[T], count: Callable[[], T]) -> T:
     """What `count` found before for the same name and hashes, or finds now."""
-    digest = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
-    path = CACHE / f"{name}-{digest}.json"
+    path = CACHE / f"{name}-{hashlib.sha256(' '.join(depends_on).encode()).hexdigest()[:16]}.json"
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not counted yet, or cut short by a full disk
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError):  # not counted yet, or cut short by a full disk
         found = count()
-        write_json(path, found)
-    return found
+        write_text(path, msgspec.json.encode(found).decode())
+        return found
 
 
 def count_work(config_name: str, dataset: str) -> Work:
     """Build the networks of a configuration and count one D step and one G step on a few images."""
     import torch
 
-    from r3gan.training.losses import Batch, Losses
+    from r3gan.training.losses import Batch
 
     config, size = find_config(config_name), SIZES[dataset]
     with torch.device("meta"):
         generator, discriminator = config.networks.generator(size), config.networks.discriminator(size)
     generator.to("meta")  # some initialisers draw on the CPU
     discriminator.to("meta")
-    losses = Losses(config, generator, discriminator)
     reals = torch.empty(BATCH, size.image_channels, size.resolution, size.resolution, device="meta")
     z = torch.empty(BATCH, generator.z_dim, device="meta")
     labels = torch.empty(BATCH, dtype=torch.long, device="meta") if generator.classes else None
-    batch, gamma = Batch(reals=reals, z=z, labels=labels), torch.empty((), device="meta")
-
-    def frozen_d_step() -> Tensor:
-        discriminator.requires_grad_(False)
-        return losses.generator(batch)[0]
-
-    with torch.no_grad():
-        g_macs, d_macs = macs(lambda: generator(z, labels)), macs(lambda: discriminator(reals, labels))
-    steps = macs(lambda: losses.discriminator(batch, gamma)[0].backward())
-    if losses.lazy:
-        steps += macs(lambda: losses.lazy_penalty(batch, 1.0)[0].backward()) / config.penalty_interval
-    steps += macs(lambda: frozen_d_step().backward())
-    if settings := config.path_length:
-        steps += macs(lambda: lazy_path_length(generator, z).backward()) / (settings.interval * settings.batch_shrink)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # Config A mixes styles at random; each count must find the same number
+        with torch.no_grad():
+            g_macs, d_macs = macs(lambda: generator(z, labels)), macs(lambda: discriminator(reals, labels))
+        steps = count_steps(config, generator, discriminator, Batch(reals=reals, z=z, labels=labels))
+    g_bytes, d_bytes = state_bytes(generator), state_bytes(discriminator)
+    adam_bytes = sum(2 * 4 * p.numel() for network in (generator, discriminator) for p in network.parameters())
     return Work(
         g_macs=g_macs / BATCH,
         d_macs=d_macs / BATCH,
         train_macs=steps / BATCH,
         mixed_precision=generator.mixed_precision and discriminator.mixed_precision,
-        g_params=sum(p.numel() for p in generator.parameters()),
-        d_params=sum(p.numel() for p in discriminator.parameters()),
-        g_bytes=state_bytes(generator),
-        d_bytes=state_bytes(discriminator),
+        g_bytes=g_bytes,
+        checkpoint_bytes=2 * g_bytes + d_bytes + adam_bytes,
     )
 
 
-def lazy_path_length(generator: Any, z: Tensor) -> Tensor:
-    """Config A's path length penalty on a whole batch, as the loss of a step of its own."""
-    from r3gan.penalties import path_length_penalty, path_lengths
+def count_steps(
+    config: Config, generator: GeneratorNetwork, discriminator: DiscriminatorNetwork, batch: Batch
+) -> float:
+    """Multiply-adds of one D step and one G step on a batch, lazy steps by their share of all steps."""
+    import torch
 
-    ws = generator.latents(z)
-    lengths = path_lengths(generator.synthesis(ws), ws)
-    return path_length_penalty(lengths, lengths.new_empty(()))[0].mean()
+    from r3gan.interfaces import StyleBased
+    from r3gan.penalties import path_length_penalty, path_lengths
+    from r3gan.training.losses import Losses
+
+    losses, scalar = Losses(config, generator, discriminator), torch.empty((), device="meta")
+    steps = macs(lambda: losses.discriminator(batch, scalar)[0].backward())
+    if losses.lazy:
+        steps += macs(lambda: losses.lazy_penalty(batch, 1.0)[0].backward()) / config.penalty_interval
+    discriminator.requires_grad_(False)
+    steps += macs(lambda: losses.generator(batch)[0].backward())
+    if settings := config.path_length:
+        assert isinstance(generator, StyleBased)
+
+        def path_length_step() -> None:
+            ws = generator.latents(batch.z)
+            lengths = path_lengths(generator.synthesis(ws), ws)
+            path_length_penalty(lengths, scalar)[0].mean().backward()
+
+        steps += macs(path_length_step) / (settings.interval * settings.batch_shrink)
+    return steps
 
 
 def state_bytes(network: nn.Module) -> int:

@@ -12,8 +12,6 @@ from r3gan.metrics.extractors import find_extractor
 if TYPE_CHECKING:
     from r3gan.metrics.samples import Sample
 
-RECORD_SCHEMA = 2  # of metrics.json
-
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:

@@ -19,14 +19,16 @@ from r3gan.configs import SIZES, find_config
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
-from r3gan.files import atomic, read_json, sha256, write_json
+from r3gan.files import atomic, sha256
 from r3gan.interfaces import GeneratorNetwork
-from r3gan.metrics import RECORD_SCHEMA, find_metric
-from r3gan.metrics.extractors import FeatureNetwork, Places, find_extractor
+from r3gan.metrics import find_metric
+from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extractor
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
-from r3gan.metrics.samples import Sample, look_at
+from r3gan.metrics.samples import Sample, extract_features
 from r3gan.pictures import quantise, save_grid
 from r3gan.records.provenance import stamp
+from r3gan.records.schema import SCHEMAS, Evaluation, Training, Values
+from r3gan.records.store import made, read_training, write
 from r3gan.weights import load_network
 
 SAMPLE_BATCH = 250
@@ -44,7 +46,7 @@ class Plan:
     metrics: tuple[str, ...]
     samples: int
     draws: int = 1
-    places: Places
+    paths: ExtractorPaths
     references: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)  # metric -> statistics file, sha256
     cache: Path = CACHE
     snapshot: str = "last"  # which G of the run `evaluate` looks at, one of SNAPSHOTS
@@ -79,7 +81,7 @@ def draw_samples(
 def open_networks(plan: Plan, device: torch.device) -> dict[str, FeatureNetwork]:
     """The feature networks that the plan's metrics need."""
     names = dict.fromkeys(name for name, _ in plan.keys().values())
-    return {name: find_extractor(name).open(plan.places, device) for name in names}
+    return {name: find_extractor(name).open(plan.paths, device) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,80 +121,77 @@ class Measurement:
             outputs.setdefault(name, set()).add(output)
         wanted = {name: (self.networks[name], outputs[name]) for name in self.networks}
         batches = draw_samples(generator, self.plan.samples, drawing_seed, self.dataset.labels, self.world)
-        fakes = look_at(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
+        fakes = extract_features(batches, self.plan.samples, wanted, keep=True, world=self.world, label=label)
         for metric, key in self.plan.keys().items():
             moments, found = self.reals[metric].moments, fakes[key].features.shape[1]
             if moments is not None and len(moments[0]) != found:
                 raise UserError(f"--reference {metric}: the file has {len(moments[0])} features, not {found}")
         return {name: find_metric(name).compute(self.reals[name], fakes[key]) for name, key in self.plan.keys().items()}
 
-    def protocol(self, name: str) -> dict[str, Any]:
+    def protocol(self, name: str) -> Values:
         """How a metric is measured, for records."""
         extractor = find_metric(name).extractor
         return {
             "protocol": find_metric(name).protocol,
             "features": find_extractor(extractor).protocol,
             "extractor": {"name": extractor, **self.networks[extractor].record},
+            "n_fake": self.plan.samples,
+            "drawing_seeds": list(range(self.plan.draws)),
+            "reference": self.references.get(name),
         }
 
-    def describe(self, name: str, untrained: dict[str, float], draws: list[dict[str, float]]) -> dict[str, Any]:
+    def describe(self, name: str, untrained: dict[str, float], draws: list[dict[str, float]]) -> Values:
         """A metric's numbers and the protocol they were measured under; `value` is the mean over draws."""
         metric, dataset = find_metric(name), self.dataset
         values = [draw[name] for draw in draws]
         counts_reals = name not in self.references and metric.reals != "none"
-        record: dict[str, Any] = {
+        return {
+            **self.protocol(name),
             "value": fmean(values),
             "draws": values,
             "draws_std": stdev(values) if len(values) > 1 else None,
             "untrained": untrained.get(name),
-            "n_fake": self.plan.samples,
             "n_real": len(dataset.images) if counts_reals else None,
-            "drawing_seeds": list(range(self.plan.draws)),
-            **self.protocol(name),
             "images": f"{dataset.images.shape[-1]} px, {dataset.manifest.get('filter') or 'no'} filter, uint8",
+            "floor": metric.floor(self.plan.samples) if metric.floor else None,
         }
-        if name in self.references:
-            record["reference"] = self.references[name]
-        if metric.floor:
-            record["floor"] = metric.floor(self.plan.samples)
-        return record
 
 
-def check_data(dataset: Dataset, training: dict[str, Any], run_folder: Path) -> None:
+def check_data(dataset: Dataset, training: Training, run_folder: Path) -> None:
     """UserError where a run was trained on other data."""
-    trained_on = training["data"]["sha256"]  # of an imported run it is not known
+    trained_on = training.data.sha256  # of an imported run it is not known
     if trained_on is not None and trained_on != dataset.manifest["sha256"]:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
 
 
-def initial_generator(training: dict[str, Any], device: torch.device) -> GeneratorNetwork:
+def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
     """A run's generator with the weights that its training began with, in eval mode."""
-    torch.manual_seed(training["seed"])
-    return find_config(training["config"]).networks.generator(SIZES[training["dataset"]]).to(device).eval()
+    torch.manual_seed(training.seed)
+    return find_config(training.config).networks.generator(SIZES[training.dataset]).to(device).eval()
 
 
 def evaluate(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
-) -> dict[str, Any]:
+) -> Evaluation:
     """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
 
     Each metric is computed for the trained generator (moving average, last snapshot), once a draw, and for the same
     generator before training. A run whose training diverged has no numbers: its outcome is "Fail".
     """
     started = time.perf_counter()
-    training = read_json(run_folder / "train.json", TRAIN_FIRST)
+    training = read_training(run_folder, TRAIN_FIRST)
     check_data(dataset, training, run_folder)
-    if training["outcome"] == "Fail":
+    if training.outcome == "Fail":
         plan = replace(plan, metrics=())
     weights, which = chosen_snapshot(plan, training, run_folder)
     untrained, generator = initial_generator(training, device), initial_generator(training, device)
     load_network(weights, generator, TRAIN_FIRST)
     measurement = Measurement.prepare(plan, dataset, device, world)
-    before = measurement.score(untrained, 0, "untrained") if training["outcome"] != "imported" else {}
+    before = measurement.score(untrained, 0, "untrained") if training.outcome != "imported" else {}
     draws = [measurement.score(generator, seed, f"draw {seed}") for seed in range(plan.draws)]
-    record = {
-        "schema": RECORD_SCHEMA,
-        **{key: training[key] for key in ("scale", "dataset", "config", "seed", "outcome")},
+    content = {
+        "schema": SCHEMAS[Evaluation],
+        **what_of(training),
         "metrics": {name: measurement.describe(name, before, draws) | which for name in plan.metrics},
         "data": {
             "dataset": dataset.name,
@@ -205,28 +204,34 @@ def evaluate(
         "training": training,
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
+    record = made(Evaluation, content)
     if world.is_rank0:
-        save_grid(out / "samples.png", channel_grid(generator, training["seed"], device))
+        save_grid(out / "samples.png", channel_grid(generator, training.seed, device))
         if (run_folder / "loss.csv").exists():  # an imported run has none
             with atomic(out / "loss.csv") as temporary:
                 shutil.copyfile(run_folder / "loss.csv", temporary)
-        write_json(out / "metrics.json", record)
-        values = {name: metric["value"] for name, metric in record["metrics"].items()}
-        print(f"{out}: {json.dumps(values) if values else training['outcome']}")
+        write(out / "metrics.json", record)
+        values = {name: metric.value for name, metric in record.metrics.items()}
+        print(f"{out}: {json.dumps(values) if values else training.outcome}")
     return record
 
 
-def chosen_snapshot(plan: Plan, training: dict[str, Any], run_folder: Path) -> tuple[Path, dict[str, Any]]:
+def what_of(training: Training) -> Values:
+    """The fields that a record of a measurement has in common with the run's."""
+    return {key: getattr(training, key) for key in ("scale", "dataset", "config", "seed", "outcome")}
+
+
+def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, Values]:
     """The file of G that the plan asks for, and what a metric's record says of it."""
     if plan.snapshot == "last":
-        which = "as released" if training["outcome"] == "imported" else "last"
+        which = "as released" if training.outcome == "imported" else "last"
         return run_folder / "generator.safetensors", {"snapshot": which}
-    if not (best := training.get("best")):
+    if (best := training.best) is None:
         raise UserError(
             f"--snapshot best: {run_folder} kept none; train it with --keep-best METRIC --snapshot-kimg KIMG"
         )
-    chosen_by = {key: best[key] for key in ("metric", "value", "samples", "of", "kimg")}
-    return run_folder / best["file"], {"snapshot": "best", "chosen_by": chosen_by}
+    chosen_by = {key: getattr(best, key) for key in ("metric", "value", "samples", "of", "kimg")}
+    return run_folder / best.file, {"snapshot": "best", "chosen_by": chosen_by}
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ class FeatureNetwork(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class ExtractorPaths:
     """Where extractors find what they are not: weights files, and the classifier that the pipeline fitted."""
 
     weights: Path
@@ -41,34 +41,35 @@ class Extractor:
     """A feature network: how it is fed, and how it is opened."""
 
     protocol: str
-    open: Callable[[Places, torch.device], FeatureNetwork]
+    open: Callable[[ExtractorPaths, torch.device], FeatureNetwork]
+    px: int | None = None  # to which images are resized; None: they are taken as they are
     weights: str | None = None  # an entry of WEIGHTS, for networks that no package carries
 
 
-def _digits(places: Places, device: torch.device) -> FeatureNetwork:
+def _digits(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
     from r3gan.metrics.features import DigitFeatures
 
-    assert places.classifier is not None
-    return DigitFeatures(places.classifier, device)
+    assert paths.classifier is not None
+    return DigitFeatures(paths.classifier, device)
 
 
-def _inception(mode: str) -> Callable[[Places, torch.device], FeatureNetwork]:
-    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+def _inception(mode: str) -> Callable[[ExtractorPaths, torch.device], FeatureNetwork]:
+    def open_network(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
         from r3gan.metrics.inception import InceptionFeatures
 
-        return InceptionFeatures(mode, places.weights, device)
+        return InceptionFeatures(mode, paths.weights, device)
 
     return open_network
 
 
-def _vgg16(places: Places, device: torch.device) -> FeatureNetwork:
+def _vgg16(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
     from r3gan.metrics.features import VGG16Features
 
-    return VGG16Features(places.weights, device)
+    return VGG16Features(paths.weights, device)
 
 
 def _lite1(px: int) -> Extractor:
-    def open_network(places: Places, device: torch.device) -> FeatureNetwork:
+    def open_network(paths: ExtractorPaths, device: torch.device) -> FeatureNetwork:
         from r3gan.metrics.features import BackboneFeatures
 
         return BackboneFeatures("efficientnet-lite1", px, device)
@@ -77,29 +78,35 @@ def _lite1(px: int) -> Extractor:
         protocol="EfficientNet-lite1 trained on ImageNet, pooled head (1280); images in [-1, 1], resized to "
         f"{px} px by torch's antialiased bicubic filter",
         open=open_network,
+        px=px,
     )
 
 
+INCEPTION_PX = 299
 _TF = "Inception of 2015-12-05, TorchScript, pool3 (2048)"
 EXTRACTORS: Mapping[str, Extractor] = {
     "inception-tensorflow": Extractor(
-        protocol=f"{_TF}; resized to 299 px inside the network as TensorFlow did",
+        protocol=f"{_TF}; resized to {INCEPTION_PX} px inside the network as TensorFlow did",
         open=_inception("legacy_tensorflow"),
+        px=INCEPTION_PX,
         weights="inception-2015-12-05.pt",
     ),
     "inception-clean": Extractor(
-        protocol=f"{_TF}; resized to 299 px by PIL's bicubic filter, a channel at a time, in float",
+        protocol=f"{_TF}; resized to {INCEPTION_PX} px by PIL's bicubic filter, a channel at a time, in float",
         open=_inception("clean"),
+        px=INCEPTION_PX,
         weights="inception-2015-12-05.pt",
     ),
     "inception-pytorch": Extractor(
-        protocol="pytorch-fid's port of the same network; resized to 299 px bilinearly by torch",
+        protocol=f"pytorch-fid's port of the same network; resized to {INCEPTION_PX} px bilinearly by torch",
         open=_inception("legacy_pytorch"),
+        px=INCEPTION_PX,
         weights="pt_inception-2015-12-05-6726825d.pth",
     ),
     "vgg16": Extractor(
         protocol="VGG16 of StyleGAN2-ADA's metrics, fc2 (4096); resized inside the network",
         open=_vgg16,
+        px=224,
         weights="vgg16.pt",
     ),
     "efficientnet-lite1": _lite1(BACKBONES["efficientnet-lite1"].resolution),

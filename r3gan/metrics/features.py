@@ -21,7 +21,7 @@ DIGIT_BATCH, BATCH = 1000, 64
 
 
 @contextmanager
-def torchscript_announced_to_go() -> Iterator[None]:
+def ignore_torchscript_deprecation() -> Iterator[None]:
     """The published networks are TorchScript, of which torch warns that it will go one day."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, FutureWarning):  # the older torch, the newer
@@ -90,7 +90,7 @@ class VGG16Features:
 
     def __init__(self, weights: Path, device: torch.device) -> None:
         path, found = find_weights(self.FILE, weights)
-        with torchscript_announced_to_go():
+        with ignore_torchscript_deprecation():
             self.network = torch.jit.load(path, map_location=device).eval()
         self.device = device
         self.record: dict[str, Any] = {"sha256": found}

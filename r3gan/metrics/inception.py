@@ -17,10 +17,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from r3gan.metrics.features import as_rgb, torchscript_announced_to_go
+from r3gan.metrics.extractors import INCEPTION_PX
+from r3gan.metrics.features import as_rgb, ignore_torchscript_deprecation
 from r3gan.metrics.weights import find_weights
 
-INPUT_PX = 299
 BATCH = 64
 TORCHSCRIPT, PYTORCH = "inception-2015-12-05.pt", "pt_inception-2015-12-05-6726825d.pth"
 FILES = {"legacy_tensorflow": TORCHSCRIPT, "clean": TORCHSCRIPT, "legacy_pytorch": PYTORCH}
@@ -36,20 +36,20 @@ def pil_bicubic(source_px: int, target_px: int) -> Tensor:
 
 def resized_clean(images: Tensor) -> Tensor:
     """Images [N, 3, H, W] in 0..255 to 299 px as clean-fid does: PIL's bicubic filter in float, clipped."""
-    rows, columns = (pil_bicubic(px, INPUT_PX).to(images) for px in images.shape[2:])
+    rows, columns = (pil_bicubic(px, INCEPTION_PX).to(images) for px in images.shape[2:])
     return (rows @ (images @ columns.T)).clamp(0, 255)
 
 
 def resized_bilinear(images: Tensor) -> Tensor:
     """Images [N, 3, H, W] in 0..255 to 299 px as pytorch-fid does, clipped."""
-    return interpolate(images, size=(INPUT_PX,) * 2, mode="bilinear", align_corners=False).clamp(0, 255)
+    return interpolate(images, size=(INCEPTION_PX,) * 2, mode="bilinear", align_corners=False).clamp(0, 255)
 
 
 def load_torchscript(path: Path, *, resize_inside: bool) -> nn.Module:
     """clean-fid's wrapper of the TorchScript network."""
     from cleanfid.inception_torchscript import InceptionV3W
 
-    with torchscript_announced_to_go():
+    with ignore_torchscript_deprecation():
         return InceptionV3W(str(path.parent), download=False, resize_inside=resize_inside)
 
 

@@ -19,7 +19,7 @@ from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.files import atomic, sha256
 from r3gan.metrics.extractors import FeatureNetwork, find_extractor
-from r3gan.metrics.samples import Sample, look_at
+from r3gan.metrics.samples import Sample, extract_features
 
 CACHE = Path("work/cache/reference")
 CHUNK_BYTES = 64 << 20  # of uint8 images at a time
@@ -87,7 +87,7 @@ def reference_samples(
         world.barrier()  # else a slow rank would find what a fast one has just written, and leave it waiting
         if cached is None:
             outputs: Collection[str] = (output,)
-            seen = look_at(
+            seen = extract_features(
                 real_batches(dataset, world),
                 len(dataset.images),
                 {name: (network, outputs)},

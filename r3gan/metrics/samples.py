@@ -45,7 +45,7 @@ def interleaved(blocks: list[list[Tensor]]) -> Tensor:
     return torch.cat([block for together in rounds for block in together if block is not None])
 
 
-def look_at(
+def extract_features(
     batches: Iterable[Tensor],
     count: int,
     networks: Mapping[str, tuple[FeatureNetwork, Collection[str]]],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from glob import glob
 from pathlib import Path
 
 from r3gan.errors import UserError
@@ -24,7 +23,7 @@ def load_studies(selected: str) -> dict[str, Study]:
 def table_inputs(name: str, study: Study, released: Sequence[str] = ()) -> list[str]:
     """What a table of a study is made of: records, and files such as published.csv."""
     table = find_table(name)
-    files = [file for pattern in table.sources() for file in sorted(glob(pattern))]
+    files = [file for pattern in table.sources() for file in sorted(map(str, Path().glob(pattern)))]
     return [*(f"results/{record}" for record in table.records(study, released)), *files]
 
 

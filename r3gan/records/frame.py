@@ -76,8 +76,10 @@ def export(found: pd.DataFrame, path: Path) -> None:
     """Write the table as CSV or Parquet, by the file's ending; UserError for another one."""
     from r3gan.files import atomic
 
-    writers = {".csv": found.to_csv, ".parquet": found.to_parquet}
-    if path.suffix not in writers:
-        raise UserError(f"{path}: the ending says the format; allowed: {', '.join(writers)}")
+    if path.suffix not in (".csv", ".parquet"):
+        raise UserError(f"{path}: the ending says the format; allowed: .csv, .parquet")
     with atomic(path) as temporary:
-        writers[path.suffix](temporary, index=False)
+        if path.suffix == ".csv":
+            found.to_csv(temporary, index=False, lineterminator="\n")
+        else:
+            found.to_parquet(temporary, index=False)

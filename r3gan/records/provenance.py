@@ -8,9 +8,9 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from r3gan.records.hardware import folder_name
+from r3gan.records.schema import Code, Device, Provenance
 
 RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,11 +26,11 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def code_version() -> dict[str, Any]:
+def code_version() -> Code:
     """Commit of this tree and whether its code differs from it; None where there is no git."""
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", *CODE_PATHS)
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+    return Code(commit=commit, dirty=None if changes is None else bool(changes))
 
 
 def package_versions() -> dict[str, str]:
@@ -64,21 +64,21 @@ def hardware_name(device: str) -> str:
     return folder_name(name)
 
 
-def device_description(device: str, threads: int, count: int = 1) -> dict[str, Any]:
+def device_description(device: str, threads: int, count: int = 1) -> Device:
     """Name and count of what computed: GPUs, or processes of so many threads on one processor."""
     if device.startswith("cuda"):
         import torch
 
-        return {"type": "cuda", "name": torch.cuda.get_device_name(), "count": count}
-    return {"type": "cpu", "name": f"{processor_name()}, {os.cpu_count()} cores", "count": count, "threads": threads}
+        return Device(type="cuda", name=torch.cuda.get_device_name(), count=count)
+    return Device(type="cpu", name=f"{processor_name()}, {os.cpu_count()} cores", count=count, threads=threads)
 
 
-def stamp(device: str, threads: int, count: int = 1) -> dict[str, Any]:
+def stamp(device: str, threads: int, count: int = 1) -> Provenance:
     """Everything above at this moment, and the command that is running."""
-    return {
-        "command": shlex.join(["r3gan", *sys.argv[1:]]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": code_version(),
-        "versions": package_versions(),
-        "device": device_description(device, threads, count),
-    }
+    return Provenance(
+        command=shlex.join(["r3gan", *sys.argv[1:]]),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        code=code_version(),
+        versions=package_versions(),
+        device=device_description(device, threads, count),
+    )

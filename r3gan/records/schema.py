@@ -237,6 +237,10 @@ class Measurement(Protocol, frozen=True, kw_only=True):
     chosen_by: ChosenBy | None = None
     floor: float | None = None
 
+    def __post_init__(self) -> None:
+        if len(self.draws) != len(self.drawing_seeds):
+            raise ValueError("`draws` and `drawing_seeds` differ in length")
+
 
 class Data(Record, frozen=True, kw_only=True):
     """The reals of a measurement, and what their manifest says of how they were made."""
@@ -303,6 +307,10 @@ class Convergence(RunRecord, frozen=True, kw_only=True):
     interval_kimg: float
     points: tuple[Point, ...]
     metrics: dict[str, Protocol]
+
+    def __post_init__(self) -> None:
+        if not self.points or any(point.values.keys() != self.metrics.keys() for point in self.points):
+            raise ValueError("`points` must hold a value of every metric, at one snapshot or more")
 
 
 class Timing(Record, frozen=True, kw_only=True):

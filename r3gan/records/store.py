@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,16 @@ def read(path: Path, kind: type[RecordType], hint: str = "") -> RecordType:
 
 
 def not_finite(value: object, place: str = "$") -> str:
-    """Where the first number lies that is infinite or not a number; empty if there is none."""
-    if isinstance(value, float):
-        return "" if math.isfinite(value) else place
+    """Where the first number lies that is infinite, not a number or no 64-bit integer; empty if there is none."""
+    if isinstance(value, int | float):
+        return "" if (math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 63) else place
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return next(filter(None, (not_finite(part, f"{place}.{key}") for key, part in parts)), "")
+
+
+def made(kind: type[RecordType], content: Mapping[str, object]) -> RecordType:
+    """A record from plain values, checked as it is when it is read again."""
+    return msgspec.convert(content, kind)
 
 
 def write(path: Path, record: Record) -> None:

@@ -13,7 +13,7 @@ from r3gan.records.schema import Benchmark, Convergence, Evaluation, Values
 from r3gan.records.store import Store
 from r3gan.report.costs import Costs, read_costs
 from r3gan.tables.cell import Cell, read_table_file
-from r3gan.tables.registry import TABLES, tables_of_cells
+from r3gan.tables.registry import TABLES
 
 AnyRecord = Evaluation | Convergence | Benchmark
 
@@ -25,15 +25,10 @@ class TableContent:
     name: str
     title: str
     notes: tuple[str, ...]
-    cells: tuple[Cell, ...]  # none: a figure
-    rows: tuple[Values, ...]  # the lines of its CSV where they are not the cells
+    cells: tuple[Cell, ...]
     remarks: tuple[str, ...]  # what the table says of itself as a whole
     charts: tuple[Path, ...]  # Vega-Lite specifications, each with an SVG and a PNG of the same name
     sheets: tuple[Path, ...]  # pictures that are no chart
-
-    @property
-    def is_figure(self) -> bool:
-        return not self.cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +48,7 @@ class Content:
 def gather(results: Path, baseline: str | None = None) -> Content:
     """Read the tables, their pictures and the records their cells name; UserError if there are no tables."""
     store = Store(results)
-    comparison = compare(results, tables_of_cells(), baseline)
+    comparison = compare(results, list(TABLES), baseline)
     tables = tuple(table_content(results, name) for name in TABLES if (results / f"{name}.json").exists())
     benchmarks = store.benchmarks()
     paths = dict.fromkeys(path for table in tables for cell in table.cells for path in cell.records)
@@ -81,7 +76,6 @@ def table_content(results: Path, name: str) -> TableContent:
         title=TABLES[name].title,
         notes=TABLES[name].notes,
         cells=file.cells,
-        rows=file.rows,
         remarks=file.remarks,
         charts=tuple(charts),
         sheets=tuple(path for path in sorted((results / name).glob("*.png")) if path.stem not in drawn),

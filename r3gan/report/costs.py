@@ -1,17 +1,15 @@
-"""What it would cost to run what has not been run: results/costs.json, less the records that are there."""
+"""What it would cost to run what has not been run: results/costs.json, without the runs whose records are there."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from r3gan.errors import UserError
-from r3gan.estimate.record import COSTS, SCHEMA
+from r3gan.estimate.schema import COSTS, AllEstimates, Estimate, Total
 from r3gan.estimate.show import BYTES, TIMES, hours, scaled
-from r3gan.files import read_json
+from r3gan.records.hardware import entry_of
+from r3gan.records.store import Store, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,31 +19,13 @@ class CostLine:
     table: str  # empty: all tables of the scale
     scale: str
     hardware: str
-    left: tuple[dict[str, Any], ...]  # what has no record; a run may need two, on the way and at its end
     runs: int
-    disk: str = ""
-    downloads: str = ""
-    supplied: str = ""
-
-    @property
-    def runs_left(self) -> int:
-        return distinct_runs(self.left)
-
-    @property
-    def device_time(self) -> str:
-        return self._sum("device_hours")
-
-    @property
-    def wall_time(self) -> str:
-        """One run at a time, as the pipeline has it on GPUs."""
-        return self._sum("wall_hours")
-
-    def _sum(self, name: str) -> str:
-        known = [run[name] for run in self.left if run[name] is not None]
-        unknown = distinct_runs(run for run in self.left if run[name] is None)
-        more = f" and {unknown} runs not known" if unknown else ""
-        total = math.fsum(known)
-        return (hours(total) if name == "device_hours" else scaled(total, TIMES)) + more
+    runs_left: int
+    device_time: str
+    wall_time: str
+    disk: str
+    downloads: str
+    supplied: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,61 +38,52 @@ class Costs:
     hardware: str
 
 
-def distinct_runs(found: Iterable[dict[str, Any]]) -> int:
-    """How many runs the records are of."""
-    return len({run["record"].rpartition("/")[0] for run in found})
-
-
 def read_costs(results: Path) -> Costs | None:
     """What is left at every scale; None where nobody has estimated it."""
     if not (results / COSTS).exists():
         return None
-    hint = "run `r3gan costs` again"
-    content = read_json(results / COSTS, hint)
-    if content.get("schema") != SCHEMA:
-        raise UserError(f"{results / COSTS} is of schema {content.get('schema')}, this version reads {SCHEMA}: {hint}")
-    lines = []
-    for found in content["estimates"]:
-        left = tuple(run for run in found["runs"] if not (results / run["record"]).exists())
-        if left:
-            lines.append(
-                CostLine(
-                    table=found["table"],
-                    scale=found["scale"],
-                    hardware=f"{found['devices']} x {content['hardware']}",
-                    left=left,
-                    runs=distinct_runs(found["runs"]),
-                    disk=scaled(found["disk_bytes"], BYTES),
-                    downloads=scaled(found["download_bytes"], BYTES) if found["download_bytes"] else "none",
-                    supplied=", ".join(found["supplied"]),
-                )
-            )
+    found = read(results / COSTS, AllEstimates, "run `r3gan estimate --all` again")
+    lines, totals = [], []
+    for scale in dict.fromkeys(each.scale for each in found.estimates):
+        estimates = [each for each in found.estimates if each.scale == scale]
+        lines += [line_of(each.table, [each], Store(results)) for each in estimates]
+        totals.append(line_of("", estimates, Store(results)))
     return Costs(
-        lines=tuple(lines), totals=totals(content, lines), caveat=caveat(content), hardware=content["hardware"]
+        lines=tuple(line for line in lines if line.runs_left),
+        totals=tuple(line for line in totals if line.runs_left),
+        caveat=caveat(found),
+        hardware=found.hardware,
     )
 
 
-def totals(content: dict[str, Any], lines: Sequence[CostLine]) -> tuple[CostLine, ...]:
-    """A line a scale; a run that several tables show counts once."""
-    found = []
-    for scale in dict.fromkeys(line.scale for line in lines):
-        left = {run["record"]: run for line in lines if line.scale == scale for run in line.left}
-        everything = [run for each in content["estimates"] if each["scale"] == scale for run in each["runs"]]
-        hardware = ", ".join(dict.fromkeys(line.hardware for line in lines if line.scale == scale))
-        found.append(
-            CostLine(
-                table="", scale=scale, hardware=hardware, left=tuple(left.values()), runs=distinct_runs(everything)
-            )
-        )
-    return tuple(found)
+def line_of(table: str, estimates: Sequence[Estimate], store: Store) -> CostLine:
+    """Of one table of a scale, or of all: a run that several tables show counts once."""
+    first, costs = estimates[0], {run.record: run for each in estimates for run in each.runs}
+    left = Total.of([run for run in costs.values() if not store.has(run.record)], first.cores)
+    not_known = f" and {left.not_known} runs not known" if left.not_known else ""
+    disk, downloads = (sum(filter(None, sizes.values())) for sizes in (first.disk, first.downloads))
+    return CostLine(
+        table=table,
+        scale=first.scale,
+        hardware=first.devices,
+        runs=Total.of(costs.values(), first.cores).runs,
+        runs_left=left.runs,
+        device_time=hours(left.device_hours) + not_known,
+        wall_time=scaled(left.wall_hours, TIMES) + not_known,
+        disk=scaled(disk, BYTES) if table else "",
+        downloads=(scaled(downloads, BYTES) if downloads else "none") if table else "",
+        supplied=", ".join(first.supplied) if table else "",
+    )
 
 
-def caveat(content: dict[str, Any]) -> str:
-    """How the hours were come by, and what the papers' own hours say about that."""
-    assumed = content["assumed_share_of_peak"]
-    said = f"On {content['title']}. Where nothing was measured, hours are counted work at {assumed:.0%} of the peak, "
-    said += "which is assumed."
-    shares = sorted({cost["share_of_bf16_peak"] for each in content["estimates"] for cost in each["published"]})
+def caveat(found: AllEstimates) -> str:
+    """How the hours were estimated, and what the papers' own hours say about that."""
+    entry, assumed = entry_of(found.hardware), found.assumed_share_of_peak
+    said = (
+        f"On {entry.title if entry else found.hardware}. Where nothing was measured, hours are counted work at "
+        f"{assumed:.0%} of the peak, which is assumed."
+    )
+    shares = sorted({cost.share_of_bf16_peak for each in found.estimates for cost in each.published})
     if shares:
         said += (
             f" By the same count the papers' own runs reached {shares[0]:.0%} to {shares[-1]:.0%}; at that rate it "

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import msgspec
-
 from r3gan.records.store import Store
 from r3gan.report.content import Content, TableContent, provenance_of
 from r3gan.report.text import band_text, cell_table, change_table, changes_line, status_of, tally_table
-from r3gan.tables.cell import Cell, tally
+from r3gan.tables.cell import Cell, as_csv, tally
 from r3gan.tables.cell import as_json as cell_json
 from r3gan.tables.markdown import reproduced
 from r3gan.tables.verdict import BETTER, DIFFERS, EXACT, INCONCLUSIVE, MISSING, REGRESSIONS, REPRODUCED, VERDICTS, WORSE
@@ -127,21 +125,9 @@ def badge(content: Content) -> str:
     return json.dumps({"schemaVersion": 1, "label": "reproduced", "message": message, "color": colour}) + "\n"
 
 
-CELL_COLUMNS = (
-    "table", "section", "row", "config", "scale", "quantity", "published", "unit", "source", "status", "reproduced",
-    "text", "n", "spread", "interval_low", "interval_high", "outcome", "verdict", "reason", "conditions",
-)  # fmt: skip
-
-
 def cells(content: Content) -> str:
     """results/cells.csv: every cell of every table in one schema, one line per cell."""
-    import pandas as pd
-
-    rows = []
-    for cell in (cell for table in content.tables for cell in table.cells):
-        low, high = cell.interval or (None, None)
-        rows.append(msgspec.structs.asdict(cell) | {"interval_low": low, "interval_high": high})
-    return pd.DataFrame(rows, columns=CELL_COLUMNS).to_csv(index=False, lineterminator="\n")
+    return as_csv(cell for table in content.tables for cell in table.cells)
 
 
 def measured_values(content: Content) -> str:

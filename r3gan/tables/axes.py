@@ -11,7 +11,8 @@ if TYPE_CHECKING:  # importing altair takes a second, which commands that draw n
     import altair
 
 Value = str | float | bool | None
-Rows = Sequence[Mapping[str, Value]]
+Row = dict[str, Value]
+Rows = Sequence[Row]
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [12, 3], [4, 4], [1, 3], [8, 2, 2, 2, 2, 2]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -95,7 +97,6 @@ class TableFile(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()  # what the table says of itself as a whole
     # Scale -> row -> quantity -> value: by these names `dvc metrics diff` compares two versions.
     values: dict[str, dict[str, dict[str, float]]]
-    rows: tuple[Values, ...] = ()  # the lines of the CSV where they are not the cells
     cells: tuple[Cell, ...]
 
 
@@ -118,23 +119,34 @@ def values_of(cells: Iterable[Cell]) -> dict[str, dict[str, dict[str, float]]]:
     return found
 
 
+CSV_COLUMNS = (
+    "table", "section", "row", "config", "scale", "quantity", "published", "unit", "source", "status", "reproduced",
+    "text", "n", "seeds", "spread", "interval_low", "interval_high", "untrained", "outcome", "verdict", "reason",
+    "conditions", "records",
+)  # fmt: skip
+
+
+def as_csv(cells: Iterable[Cell]) -> str:
+    """One line per cell, in one schema for all tables; a tuple is its values with blanks between."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for cell in cells:
+        low, high = cell.interval or (None, None)
+        values = msgspec.structs.asdict(cell) | {"interval_low": low, "interval_high": high}
+        writer.writerow({k: " ".join(map(str, v)) if isinstance(v, tuple) else v for k, v in values.items()})
+    return out.getvalue()
+
+
 def as_json(cell: Cell) -> Values:
     """What the cell does not leave at its default."""
     content: Values = msgspec.to_builtins(cell)
     return content
 
 
-def write_table_file(
-    path: Path, name: str, title: str, cells: Sequence[Cell], rows: Sequence[Values], remarks: Sequence[str]
-) -> None:
+def write_table_file(path: Path, name: str, title: str, cells: Sequence[Cell], remarks: Sequence[str]) -> None:
     file = TableFile(
-        schema=SCHEMA,
-        table=name,
-        title=title,
-        remarks=tuple(remarks),
-        values=values_of(cells),
-        rows=tuple(rows),
-        cells=tuple(cells),
+        schema=SCHEMA, table=name, title=title, remarks=tuple(remarks), values=values_of(cells), cells=tuple(cells)
     )
     write_json(path, msgspec.to_builtins(file))
 
@@ -151,7 +163,12 @@ def read_table_file(path: Path) -> TableFile:
         file = msgspec.convert(content, TableFile)
     except (msgspec.ValidationError, RecursionError) as error:
         raise UserError(f"{path} does not hold a table's cells ({error}): {HINT}") from None
-    if schema == 1:
-        cells = tuple(replace(c, section=REPRODUCED) if c.section == "Ours" else c for c in file.cells)
-        file = replace(file, cells=cells)
-    return file
+    return replace(file, cells=tuple(map(upgraded, file.cells))) if schema == 1 else file
+
+
+def upgraded(cell: Cell) -> Cell:
+    """A cell of schema 1 under the names that it has now."""
+    step, _, quantity = cell.quantity.rpartition(" ")
+    if cell.outcome == "measured" and step:
+        return replace(cell, row=f"{cell.row}, {step}", quantity=quantity)
+    return replace(cell, section=REPRODUCED) if cell.section == "Ours" else cell

@@ -17,7 +17,6 @@ from torch import Tensor
 from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.losses import OBJECTIVES
 from r3gan.penalties import double_backward
-from r3gan.records.schema import Values
 
 TOLERANCE = 1e-9  # between an eigenvalue computed and its closed form
 STEP_SIZE = 0.2
@@ -158,20 +157,6 @@ class Finding:
         stated = self.setting.converges
         locally = max(value.real for value in self.computed) < -TOLERANCE
         return self.largest_error < TOLERANCE and locally == stated and all(s == stated for s in self.shrinks)
-
-    def as_row(self) -> Values:
-        """A line of the CSV."""
-        eigenvalues = {"computed": self.computed, "closed_form": self.closed_form}
-        return {
-            "setting": self.title,
-            "proposition": self.setting.proposition,
-            "gamma": self.setting.gamma,
-            **{f"{name}_{i}_{part}": getattr(v, part) for name, found in eigenvalues.items()
-               for i, v in enumerate(found, 1) for part in ("real", "imag")},
-            "largest_error": self.largest_error,
-            **self.ends,
-            "holds": self.holds,
-        }  # fmt: skip
 
 
 def study() -> Iterator[Finding]:

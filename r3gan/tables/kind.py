@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
-from r3gan.records.schema import Values
+from r3gan.records.schema import Benchmark, Convergence, Evaluation
 from r3gan.records.store import Store
 from r3gan.study import Study
 from r3gan.tables.bands import BANDS, Band, find_band
@@ -39,18 +39,15 @@ class Sheet:
     grids: Mapping[str, Path]
 
 
-Block: TypeAlias = str | Chart | Sheet  # Markdown, or a picture
-
-
 @dataclass(frozen=True, kw_only=True)
 class Content:
     """A finished table; nothing has been written yet."""
 
-    cells: Sequence[Cell] = ()
-    blocks: Sequence[Block] = ()  # in the order of the page
-    rows: Sequence[Values] = ()  # the lines of the CSV where they are not the cells
+    cells: Sequence[Cell]
+    pictures: Sequence[Chart | Sheet] = ()
     remarks: Sequence[str] = ()  # what the table says of itself as a whole
-    notes: Sequence[str] = field(default_factory=tuple)  # what follows from the content, after the entry's own notes
+    notes: Sequence[str] = ()  # what follows from the content, after the entry's own notes
+    records: Mapping[str, Sequence[Evaluation | Convergence | Benchmark]] = field(default_factory=dict)  # by scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +56,7 @@ class Kind(ABC):
 
     title: str
     notes: tuple[str, ...] = ()
-    has_cells: ClassVar[bool] = True  # False: a figure, drawn from what other tables judge
+    corner: ClassVar[str] = "Row"  # the heading of a panel's first column
 
     @property
     @abstractmethod
@@ -68,7 +65,7 @@ class Kind(ABC):
 
     @abstractmethod
     def build(self, context: Context) -> Content:
-        """Cells, text and pictures, from records alone."""
+        """Cells and pictures, from records alone."""
 
     def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
         """Records of the study's runs that the table shows, and of the authors' snapshots named, below results/."""
@@ -83,13 +80,11 @@ class Kind(ABC):
         return ()
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
-        """The table as a reader of the page sees it: one panel per section, one line per row."""
+        """The table as a reader sees it: one panel per section, one line per row."""
         return [
             by_row("" if section in self.title else section, self.corner, found)
             for section, found in by_section(cells).items()
         ]
-
-    corner: ClassVar[str] = "Row"  # the heading of a panel's first column
 
     def band_key(self, cell: Cell) -> tuple[str, str]:
         """The quantity and the table of published.csv whose band a cell's published number has."""

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from msgspec.structs import replace
 
-from r3gan.configs import CONFIGS
+from r3gan.configs import CONFIGS, find_config
 from r3gan.metrics import METRICS, find_metric
 from r3gan.records.schema import Convergence, Evaluation, Protocol
 from r3gan.tables.bands import PUBLISHED_SAMPLES, find_band
@@ -155,7 +155,7 @@ def obstacle(observation: Observation, metric: str, against: Against) -> str:
         return "another data set"
     if not record.is_released:
         planned = record.training.recipe.total_kimg
-        budget = CONFIGS[record.config].recipe(against.dataset).total_kimg
+        budget = find_config(record.config).recipe(against.dataset).total_kimg
         if planned < 0.99 * budget:
             return f"{planned:,g} of {budget:,g} kimg"
     samples, needed = observation.protocol.n_fake if observation.protocol else None, PUBLISHED_SAMPLES[metric]

@@ -1,4 +1,4 @@
-"""Panels: from a table's cells to what a reader sees, rows, columns and which cell stands where."""
+"""Panels: from a table's cells to what a reader sees, in Markdown and on the page."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from r3gan.metrics import METRICS
 from r3gan.tables.cell import Cell, tally
 
 PUBLISHED, UNTRAINED, REPRODUCED, VERDICT, BOTH = "published", "untrained", "reproduced", "verdict", "both"
-HEADERS = {
-    "fid": "FID", "modes": "Modes", "kl": "KL", "nfe": "NFE", "recall": "Recall", "g_params": "G, M", "d_params": "D, M"
-}  # fmt: skip
-TITLES = HEADERS | {
+TITLES = {
+    "fid": "FID",
+    "modes": "Modes",
+    "kl": "KL",
+    "nfe": "NFE",
+    "recall": "Recall",
+    "g_params": "G parameters",
+    "d_params": "D parameters",
+    "relative_fid": "FID, relative",
+    "digit-frechet": "Digit Frechet",
     "images_to_target": "Images to target",
     "speedup_images": "Speed-up, images",
     "speedup_wallclock": "Speed-up, time",
-    "g_params": "G parameters",
-    "d_params": "D parameters",
-    "digit-frechet": "Digit Frechet",
 }
 
 
@@ -35,7 +37,7 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One HTML table; an empty place is None."""
+    """One table for readers; an empty place is None."""
 
     title: str
     corner: str
@@ -75,46 +77,36 @@ def by_section(cells: Iterable[Cell]) -> Mapping[str, list[Cell]]:
     return found
 
 
-def by_row(
-    title: str, corner: str, cells: Iterable[Cell], compared_with: str = "", show_untrained: bool = False
-) -> Panel:
-    """One line per row; measured quantities before counted ones.
-
-    `compared_with` is the published metric where the reproduced cells are of another one.
-    """
-    ordered = sorted(cells, key=lambda cell: cell.quantity not in METRICS)
-
-    def group(cell: Cell) -> str:
-        return title_of(compared_with if compared_with and cell.published else cell.quantity)
-
-    slots = [(cell.row, slot) for cell in ordered for slot in slots_of(cell, group(cell), show_untrained)]
-    return panel(title, corner, slots)
+def by_row(title: str, corner: str, cells: Iterable[Cell], scale: str = "") -> Panel:
+    """One line per row; measured quantities before counted ones. A scale that the title names is no heading."""
+    listed = list(cells)
+    ordered = sorted(listed, key=lambda cell: cell.outcome == "counted")
+    slots = [(cell.row, slot) for cell in ordered for slot in slots_of(cell, title_of(cell.quantity), scale)]
+    return panel(title, corner, slots, rows=[cell.row for cell in listed])
 
 
-def slots_of(cell: Cell, group: str, show_untrained: bool = False) -> list[Slot]:
+def slots_of(cell: Cell, group: str, named_scale: str = "") -> list[Slot]:
     """The published side of a cell, the reproduced one and the verdict, as far as they are there."""
     found = []
     if cell.published is not None:
         found.append(Slot(group=group, label="published", side=PUBLISHED, cell=cell))
     if cell.outcome:
-        another = f"{title_of(cell.quantity)}, " if group not in ("", title_of(cell.quantity)) else ""
         made = {"counted": "counted", "computed": "computed", "measured": ""}
-        label = f"{another}{cell.scale}" if cell.scale else made.get(cell.outcome, "reproduced")
-        if show_untrained and cell.untrained is not None and cell.published:
-            found.append(Slot(group=group, label=f"untrained, {cell.scale}", side=UNTRAINED, cell=cell))
+        scale = "" if cell.scale == named_scale else cell.scale
+        label = scale or ("" if cell.scale else made.get(cell.outcome, "reproduced"))
         found.append(Slot(group=group, label=label, side=REPRODUCED, cell=cell))
         if cell.verdict:
-            found.append(Slot(group=group, label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
+            found.append(Slot(group=group, label=f"{scale} verdict".strip(), side=VERDICT, cell=cell))
     return found
 
 
-def panel(title: str, corner: str, slots: Sequence[tuple[str, Slot]]) -> Panel:
-    """Rows and columns in the order in which they occur, the columns of a group together, published first."""
+def panel(title: str, corner: str, slots: Sequence[tuple[str, Slot]], rows: Sequence[str] = ()) -> Panel:
+    """Rows (unless given) and columns in the order of their first slots, a group's columns together."""
     groups = list(dict.fromkeys(slot.group for _, slot in slots))
     found = dict.fromkeys((slot.group, slot.label) for _, slot in slots)
     columns = sorted(found, key=lambda column: (groups.index(column[0]), column[1] != "published"))
-    placed: dict[str, dict[tuple[str, str], Slot]] = {}
+    placed: dict[str, dict[tuple[str, str], Slot]] = {row: {} for row in rows}
     for row, slot in slots:
         placed.setdefault(row, {}).setdefault((slot.group, slot.label), slot)
-    rows = tuple((row, tuple(found.get(column) for column in columns)) for row, found in placed.items())
-    return Panel(title=title, corner=corner, columns=tuple(columns), rows=rows)
+    lines = tuple((row, tuple(found.get(column) for column in columns)) for row, found in placed.items())
+    return Panel(title=title, corner=corner, columns=tuple(columns), rows=lines)

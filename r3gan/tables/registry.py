@@ -147,13 +147,13 @@ TABLES: Mapping[str, Kind] = {
         counted_at="lsun-church-256",
         published=(
             PublishedColumn(
-                title="FID published, relative to an RGB discriminator",
+                title="FID relative to an RGB discriminator",
                 published="table4-ablation",
                 quantity="relative_fid",
                 rows={"projected-ccm": "CCM only, L1-L4", "projected-fastgan": "CCM + CSM, L1-L4"},
             ),
             PublishedColumn(
-                title="FID published, by feature network",
+                title="FID by feature network",
                 published="table4-features",
                 quantity="fid",
                 rows={"projected-lite0": "lite0", "projected-fastgan": "lite1"},
@@ -249,8 +249,3 @@ def find_table(name: str) -> Kind:
     if name not in TABLES:
         raise unknown("table", name, TABLES)
     return TABLES[name]
-
-
-def tables_of_cells() -> list[str]:
-    """The tables that are made of numbers with a verdict each; figures are drawn from them."""
-    return [name for name, table in TABLES.items() if table.has_cells]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from r3gan.files import write_text
-from r3gan.records.schema import Values
 from r3gan.records.store import Store
 from r3gan.study import STUDY_FOLDER, read_all_studies, read_study
-from r3gan.tables.cell import Cell, write_table_file
+from r3gan.tables.cell import as_csv, write_table_file
 from r3gan.tables.charts import Chart, write_chart
-from r3gan.tables.kind import Content, Context, Kind, Sheet
-from r3gan.tables.markdown import bullets
+from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.markdown import bullets, footer, panel_text
 from r3gan.tables.registry import find_table
 from r3gan.tables.sheets import write_sheet
 
@@ -36,16 +31,16 @@ def write_table(name: str, results: Path, scale: str | None = None) -> Path:
 
 def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
     """Write a finished table's files into `out`; returns the Markdown's path."""
+    text = as_markdown(name, table, content)
     with replaced(out / name) as folder:
-        for block in content.blocks:
-            if isinstance(block, Chart):
-                write_chart(block, folder)
-            elif isinstance(block, Sheet):
-                write_sheet(folder / f"{block.name}.png", block.grids, block.caption)
-    rows = [*content.rows] or [flat(cell) for cell in content.cells]
-    write_text(out / f"{name}.csv", as_csv(rows))
-    write_text(out / f"{name}.md", as_markdown(name, table, content))
-    write_table_file(out / f"{name}.json", name, table.title, content.cells, content.rows, content.remarks)
+        for picture in content.pictures:
+            if isinstance(picture, Chart):
+                write_chart(picture, folder)
+            else:
+                write_sheet(folder / f"{picture.name}.png", picture.grids, picture.caption)
+    write_text(out / f"{name}.csv", as_csv(content.cells))
+    write_text(out / f"{name}.md", text)
+    write_table_file(out / f"{name}.json", name, table.title, content.cells, content.remarks)
     return out / f"{name}.md"
 
 
@@ -64,31 +59,15 @@ def replaced(folder: Path) -> Iterator[Path]:
 
 
 def as_markdown(name: str, table: Kind, content: Content) -> str:
-    """The blocks in their order, each picture with its caption, then the notes."""
-    parts = [f"# {table.title}"]
-    for block in content.blocks:
-        match block:
-            case str():
-                parts.append(block)
-            case Chart():  # its picture holds title and caption
-                parts.append(f"![{block.title}: {block.caption}]({name}/{block.name}.png)")
-            case Sheet():
-                parts.append(f"![{block.caption}]({name}/{block.name}.png)\n\n*{block.caption}*")
+    """Panels, remarks, pictures, notes, and where the numbers come from."""
+    parts = [f"# {table.title}", *map(panel_text, table.panels(content.cells)), *content.remarks]
+    for picture in content.pictures:
+        # A chart's picture holds its title and caption.
+        said = f"{picture.title}: {picture.caption}" if isinstance(picture, Chart) else picture.caption
+        below = "" if isinstance(picture, Chart) else f"\n\n*{said}*"
+        parts.append(f"![{said}]({name}/{picture.name}.png){below}")
     if notes := [*table.notes, *content.notes]:
         parts.append(f"## Notes\n\n{bullets(notes)}")
+    for scale, records in content.records.items():
+        parts.append(f"## Where the {scale} numbers come from\n\n{bullets(footer(records))}")
     return "\n\n".join(parts) + "\n"
-
-
-def flat(cell: Cell) -> Values:
-    """A cell as a line of a CSV."""
-    values = ((name, getattr(cell, name)) for name in msgspec.structs.asdict(cell))
-    return {name: " ".join(map(str, v)) if isinstance(v, tuple) else v for name, v in values}
-
-
-def as_csv(rows: Sequence[Values]) -> str:
-    """One line per row; a value that a row lacks is empty."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()

@@ -1,4 +1,4 @@
-"""The global batch, which a recipe fixes, as micro-batches of ranks: batch = micro x accumulation x ranks."""
+"""The recipe's global batch, split into micro-batches of ranks: batch = micro x accumulation x ranks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from torch import nn
 from r3gan.errors import UserError
 from r3gan.interfaces import DiscriminatorNetwork
 
-# Activations of D that a step keeps, as a multiple of what one forward pass of D at one image puts out: reals and
-# fakes, each forward and transposed, and gradients in flight.
+# Activations of D in memory during a step, as a multiple of the outputs of one forward pass of D at one image: reals
+# and fakes, each forward and transposed, and temporary gradients.
 KEPT_PER_FORWARD = 8
 USABLE_MEMORY = 0.8
 
@@ -30,13 +30,13 @@ class Share:
         return self.batch // (self.ranks * self.micro)
 
     def slices(self) -> Iterator[slice]:
-        """Positions in the global batch of this rank's micro-batches; over all ranks each position comes once."""
+        """Positions of this rank's micro-batches in the global batch; all ranks together cover each position once."""
         for turn in range(self.accumulation):
             start = (turn * self.ranks + self.rank) * self.micro
             yield slice(start, start + self.micro)
 
     def describe(self) -> str:
-        return f"batch {self.batch} = {self.micro} a micro-batch x {self.accumulation} accumulated x {self.ranks} ranks"
+        return f"batch {self.batch} = micro-batch {self.micro} x {self.accumulation} accumulated x {self.ranks} ranks"
 
 
 def divisors(n: int) -> list[int]:
@@ -44,9 +44,9 @@ def divisors(n: int) -> list[int]:
 
 
 def share_of(batch: int, ranks: int, rank: int = 0, micro: int | None = None, fitting: int | None = None) -> Share:
-    """Split the batch; `micro` None takes the largest micro-batch up to `fitting` (what the memory holds).
+    """Split the batch; `micro` None takes the largest micro-batch up to `fitting` (what fits into memory).
 
-    UserError with the values that would do where it does not divide: the batch is the recipe's and is not changed.
+    UserError with the possible values where it does not divide: the batch is the recipe's and is not changed.
     """
     if batch % ranks:
         raise UserError(f"--ranks {ranks}: the batch of {batch} does not divide by it; {as_list(divisors(batch))} do")
@@ -65,7 +65,7 @@ def as_list(numbers: list[int]) -> str:
 def images_that_fit(
     discriminator: DiscriminatorNetwork, image_shape: tuple[int, ...], classes: int, device: torch.device
 ) -> int:
-    """Images of a micro-batch that the device's free memory holds, judged by D's activations at one image."""
+    """Images of a micro-batch that fit into the device's free memory, estimated from D's activations at one image."""
     elements = 0
 
     def count(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
@@ -74,7 +74,7 @@ def images_that_fit(
 
     networks = (discriminator, *discriminator.frozen)
     leaves = [module for network in networks for module in network.modules() if not list(module.children())]
-    discriminator.eval()  # looking changes nothing, such as the state of spectral norm
+    discriminator.eval()  # so that the state of spectral norms does not change
     hooks = [leaf.register_forward_hook(count) for leaf in leaves]
     with torch.no_grad():
         labels = torch.zeros(1, dtype=torch.long, device=device) if classes else None
@@ -87,7 +87,7 @@ def images_that_fit(
 
 
 def available_memory() -> int:
-    """Bytes the system could still give; unlimited where it does not say."""
+    """Free memory of the system in bytes; unlimited where it is not known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The loss curve: means a tick, and the signs that a run has failed."""
+"""The loss curve: means over logging intervals, and the criteria by which a run has failed."""
 
 import csv
 import math
@@ -18,20 +18,20 @@ from r3gan.training.run import Run
 from r3gan.training.state import State
 from r3gan.training.steps import Hyper
 
-# The papers print "Fail" without a rule; these are ours, and far outside of what any run that learned has shown.
+# The papers print "Fail" without a criterion; these were chosen here, far outside of what runs that learn show.
 LARGEST_GRADIENT_NORM = 1e4  # of D at fakes, mean over a batch
 SMALLEST_SPREAD = 1e-3  # of G's images in [-1, 1]: standard deviation over a batch, mean over pixels
 
 
 class Diverged(Exception):
-    """Training failed: a result ("Fail"), not a crash; `step` is the one at whose end it was seen."""
+    """Training failed: a result ("Fail"), not a crash; detected at the end of `step`."""
 
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(reason)
         self.step, self.reason = step, reason
 
 
-class Tick:
+class LoggingInterval:
     """Means of what the steps measured since the last row of the curve."""
 
     def __init__(self, run: Run, state: State) -> None:
@@ -42,11 +42,11 @@ class Tick:
         self.started, self.images = time.perf_counter(), state.images_seen
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
-        # The first step at which a measured quantity was not finite, or -1; kept on the device, so nothing waits.
+        # The first step at which a measured quantity was not finite, or -1; on the device, to avoid synchronisation.
         self.first_bad = torch.full((), -1, dtype=torch.long, device=state.device)
 
     def add(self, measured: Measured, step: int) -> None:
-        """Count what one step measured."""
+        """Add what one step measured."""
         for name, value in measured.items():
             self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -54,20 +54,20 @@ class Tick:
         self.first_bad = torch.where(bad & (self.first_bad < 0), step, self.first_bad)
 
     def close(self, state: State, hyper: Hyper) -> dict[str, float]:
-        """The row up to now, then start anew; raises Diverged where the run has failed. All ranks call it together."""
+        """The row of this interval; starts the next one. Raises Diverged if the run has failed. All ranks together."""
         world = state.world
         elapsed = time.perf_counter() - self.started
         names = list(self.sums)
         sums = world.mean(torch.stack(list(self.sums.values()))).tolist()
         means = {name: total / self.counts[name] for name, total in zip(names, sums, strict=True)}
-        if unsound := [name for name, mean in means.items() if not math.isfinite(mean)]:
+        if infinite := [name for name, mean in means.items() if not math.isfinite(mean)]:
             step = int(self.first_bad)
-            raise Diverged(step if step >= 0 else state.step, f"{unsound[0]} is {means[unsound[0]]}")
+            raise Diverged(step if step >= 0 else state.step, f"{infinite[0]} is {means[infinite[0]]}")
         probed = probe(self.run, state)
         row = {"kimg": state.images_seen / 1000, **means, **probed}
         row |= {name: getattr(hyper, name) for name in ("lr", "gamma", "beta2", "ema_half_life_kimg", "augment_p")}
         row |= {"img_per_s": (state.images_seen - self.images) / elapsed, "peak_mib": peak_mib(state.device)}
-        judge(state.step, probed)
+        check_probe(state.step, probed)
         self.reset(state)
         return row
 
@@ -75,8 +75,8 @@ class Tick:
 def probe(run: Run, state: State) -> dict[str, float]:
     """|grad_x D| at reals and at fakes and the spread of fakes, means over a micro-batch; all ranks together.
 
-    Measured apart from the penalties, since not every configuration has both; of several logits, of their mean. D is in
-    eval mode meanwhile, so that the state of its norms does not depend on how often it is looked at.
+    Measured separately from the penalties, since not every configuration has both; of the mean where D has several
+    logits. D is in eval mode meanwhile, so that probing does not change the state of its spectral norms.
     """
     start = 2 * state.share.batch * state.step
     part = next(state.share.slices())
@@ -97,8 +97,8 @@ def probe(run: Run, state: State) -> dict[str, float]:
     return dict(zip(names, state.world.mean(values).tolist(), strict=True))
 
 
-def judge(step: int, probed: dict[str, float]) -> None:
-    """Raise Diverged where a probe says so."""
+def check_probe(step: int, probed: dict[str, float]) -> None:
+    """Raise Diverged where a probed value is outside its limit."""
     for name in ("grad_norm_real", "grad_norm_fake", "spread"):
         if not math.isfinite(probed[name]):
             raise Diverged(step, f"{name} is {probed[name]}")
@@ -109,7 +109,7 @@ def judge(step: int, probed: dict[str, float]) -> None:
 
 
 def write_curve(path: Path, rows: Iterable[dict[str, float]]) -> None:
-    """The loss curve as CSV; a quantity that a tick did not measure (lazy ones) is left empty."""
+    """The loss curve as CSV; a quantity that an interval did not measure (lazy ones) is left empty."""
     rows = list(rows)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

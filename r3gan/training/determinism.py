@@ -16,7 +16,7 @@ from r3gan.training.steps import Hyper, discriminator_step, generator_step
 def check_determinism(
     run: Run, dataset: Dataset, device: torch.device, wanted: Mapping[str, str | None], steps: int
 ) -> str | None:
-    """Train twice for `steps` steps, side by side; a sentence that names the first difference, or None."""
+    """Train the same run twice for `steps` steps; a sentence that names the first difference, or None."""
     first, second = (build_state(run, dataset, device, wanted=wanted) for _ in range(2))
     for step in range(steps + 1):
         before, again = tensors_of(first), tensors_of(second)
@@ -33,7 +33,7 @@ def check_determinism(
 
 
 def advance(run: Run, state: State) -> None:
-    """One iteration without its books."""
+    """One iteration without logging."""
     hyper = Hyper.at(run.recipe, state.images_seen)
     discriminator_step(run, state, hyper)
     generator_step(run, state, hyper)

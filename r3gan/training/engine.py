@@ -1,7 +1,7 @@
 """Gradients and optimiser steps of one network, by plain torch or by DeepSpeed; the only file that imports deepspeed.
 
-A network's forwards go through the module itself, never through a DeepSpeed engine: penalties need several passes a
-step. ZeRO stage 3 shards the parameters those passes need, and is refused.
+Forward passes go through the module itself, never through a DeepSpeed engine: penalties need several passes per step.
+ZeRO stage 3, which shards the parameters that those passes need, is not supported.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.training.batching import Share
 
-MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's state for each parameter, besides the number of steps
+MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's state of each parameter, in addition to the number of steps
 
 
 class Engine(Protocol):
-    """One network's optimiser; `backward` is called once for each micro-batch, then `step`."""
+    """One network's optimiser; `backward` is called once per micro-batch, then `step`."""
 
     def backward(self, loss: Tensor) -> None: ...
 
@@ -62,8 +62,8 @@ class PlainEngine:
             group["lr"], group["betas"] = lr, (group["betas"][0], beta2)
         for parameter in self.network.parameters():
             if parameter.grad is None:
-                # A lazy penalty does not see every bias. Adam would leave these out; StyleGAN2's own code and DeepSpeed
-                # give them a gradient of zero, with which their moments age as the others' do.
+                # A lazy penalty does not depend on every bias. Adam would skip these; StyleGAN2's code and DeepSpeed
+                # give them a gradient of zero, so that their moments decay as the others do.
                 parameter.grad = torch.zeros_like(parameter)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -95,7 +95,7 @@ class DeepSpeedEngine:
         self.waiting = 0
 
     def backward(self, loss: Tensor) -> None:
-        # Its accumulation boundary is counted in calls of step(), which all but the last of them only count.
+        # DeepSpeed counts micro-batches in calls of step(), of which only the last updates the parameters.
         if self.waiting:
             self.engine.step()
         self.engine.backward(loss)
@@ -111,7 +111,7 @@ class DeepSpeedEngine:
         return list(self.optimiser.optimizer.state.values())
 
     def export_state(self) -> dict[str, Tensor]:
-        """As the plain engine's, gathered from all ranks: every rank has to call it."""
+        """As the plain engine's, gathered from all ranks; all ranks call it together."""
         from deepspeed.utils import safe_get_full_optimizer_state
 
         if self.zero_stage == 0:
@@ -133,7 +133,7 @@ class DeepSpeedEngine:
             return
         if not tensors:
             return
-        # Before its first step the sharded optimiser has no state to be set: make it, and have it mapped to parameters.
+        # Before its first step the sharded optimiser has no state: create it, and map it to the parameters.
         for group in self.optimiser.optimizer.param_groups:
             for part in group["params"]:
                 empty = {name: torch.zeros_like(part) for name in MOMENTS}
@@ -153,7 +153,7 @@ class DeepSpeedEngine:
 def build_engine(
     network: nn.Module, adam: str, betas: tuple[float, float], share: Share, zero_stage: int | None
 ) -> Engine:
-    """Adam behind plain torch, or behind DeepSpeed where a ZeRO stage is given."""
+    """Adam by plain torch, or by DeepSpeed where a ZeRO stage is given."""
     optimiser = torch.optim.Adam(
         network.parameters(), lr=0.0, betas=betas, eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
     )
@@ -195,7 +195,7 @@ def free_port() -> int:
 
 
 def quieten() -> None:
-    """DeepSpeed reports its own start line by line; warnings and errors are enough."""
+    """Reduce DeepSpeed's log to warnings and errors."""
     import logging
 
     os.environ.setdefault("DS_LOG_LEVEL", "warning")
@@ -205,7 +205,7 @@ def quieten() -> None:
 def warm_up() -> None:
     """Build the extension that DeepSpeed compiles at its first start on a CPU; `python -m r3gan.training.engine`.
 
-    It takes about a minute once, during which a short timeout looks like a hang; set-up does it in sight.
+    It takes about a minute, once: `make setup` runs it, so that no training or test seems to hang.
     """
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     quieten()

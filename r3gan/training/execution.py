@@ -1,4 +1,4 @@
-"""How a step is computed: choices that change speed and memory but not what is trained (bf16: to its rounding)."""
+"""How a step is computed: choices that change speed and memory but not the result (bf16: up to its rounding)."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class Execution:
     compile: str = "off"
     adam: str = "fused"
 
-    def arrange(self, network: Network, dataset: str) -> None:
-        """Give the network this precision, and what it looks through the fastest form there is."""
+    def prepare(self, network: Network, dataset: str) -> None:
+        """Set the network's precision, and bring its frozen feature networks into their fastest form."""
         for frozen in network.frozen:
             fold_batch_norms(frozen)
-            frozen.to(memory_format=torch.channels_last)  # its depthwise convolutions are faster so, also on a CPU
+            frozen.to(memory_format=torch.channels_last)  # depthwise convolutions are faster so, also on a CPU
         if self.precision == "bf16":
             network.bf16_from_px = SIZES[dataset].bf16_from_px
 
-    def lay_out(self, network: Network) -> None:
-        """Give the network's parameters this layout: after its engine is built, since DeepSpeed sends rows of bytes."""
+    def set_layout(self, network: Network) -> None:
+        """Set the parameters' memory layout, after the engine is built: DeepSpeed broadcasts them as bytes."""
         if self.layout == "channels-last":
             network.to(memory_format=torch.channels_last)
 
@@ -53,11 +53,11 @@ def choose_execution(
     wanted: Mapping[str, str | None],
     zero_stage: int | None = None,
 ) -> Execution:
-    """The defaults of a device, overridden by what is `wanted`; UserError where a choice does not exist or fit.
+    """The defaults of a device, overridden by `wanted`; UserError where a value does not exist or is not possible.
 
     Channels last, unless ZeRO keeps the parameters in one flat buffer. On a GPU also bfloat16 in the resolutions of
-    the paper where the networks know it, compiled where the penalty can be; not on a CPU, where compiling takes longer
-    than a short run and bfloat16 is often emulated.
+    the paper where the networks support it, and compilation where the penalty allows it; not on a CPU, where compiling
+    takes longer than a short run and bfloat16 is often emulated.
     """
     can_compile = config.penalty == "transposed"
     on_gpu = device.type == "cuda"
@@ -83,5 +83,5 @@ def choose_execution(
             f"--compile {chosen['compile']}: {config.title} needs double backward, which cannot be compiled"
         )
     if chosen["layout"] == "channels-last" and flat:
-        raise UserError(f"--layout channels-last: ZeRO {zero_stage} has a layout of its own; use nchw, or --zero 0")
+        raise UserError(f"--layout channels-last: not possible with ZeRO {zero_stage}; use nchw, or --zero 0")
     return Execution(**chosen)

@@ -15,7 +15,7 @@ from r3gan.errors import UserError, unknown
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """What is to be started: so many ranks, on this machine, on the hosts of a file, or where the scheduler says."""
+    """How many ranks to start, on this machine, on the hosts of a file, or in the scheduler's allocation."""
 
     launcher: str
     ranks: int
@@ -23,22 +23,22 @@ class Launch:
 
 
 def torchrun(launch: Launch) -> list[str]:
-    """One machine, a process a GPU."""
+    """One machine, one process per GPU."""
     return ["torchrun", "--standalone", "--nproc-per-node", str(launch.ranks), "-m"]
 
 
 def deepspeed(launch: Launch) -> list[str]:
-    """One machine, or several over ssh with a hostfile ("host slots=8" a line)."""
+    """One machine, or several over ssh with a hostfile (a line "host slots=8" for each)."""
     where = ["--hostfile", str(launch.hostfile)] if launch.hostfile else ["--num_gpus", str(launch.ranks)]
     return ["deepspeed", "--no_local_rank", *where, "--module"]
 
 
 def srun(launch: Launch) -> list[str]:
-    """The nodes of a Slurm allocation, a task a GPU."""
+    """The nodes of a Slurm allocation, one task per GPU."""
     return ["srun", "--ntasks", str(launch.ranks), "--kill-on-bad-exit=1", sys.executable, "-m"]
 
 
-# local is this process itself, one rank.
+# local: one rank, this process itself.
 LAUNCHERS: Mapping[str, Callable[[Launch], list[str]] | None] = {
     "local": None,
     "torchrun": torchrun,
@@ -48,7 +48,7 @@ LAUNCHERS: Mapping[str, Callable[[Launch], list[str]] | None] = {
 
 
 def check(launch: Launch) -> None:
-    """UserError where the launcher does not exist or cannot start what is asked."""
+    """UserError where the launcher does not exist or does not support the options."""
     if launch.launcher not in LAUNCHERS:
         raise unknown("--launcher", launch.launcher, LAUNCHERS)
     if launch.launcher == "local" and launch.ranks > 1:
@@ -60,15 +60,14 @@ def check(launch: Launch) -> None:
 
 
 def run_ranks(launch: Launch, arguments: Sequence[str], outcome: Path) -> int:
-    """Start the ranks, pass SIGTERM and SIGINT on to them, wait; the exit code is rank 0's own where it left one.
+    """Start the ranks, pass SIGTERM and SIGINT on to them, wait; returns rank 0's exit code if it wrote one.
 
-    Launchers turn every failure of a rank into 1, so rank 0 leaves its code in the file `outcome`.
+    Launchers turn every failure of a rank into 1, so rank 0 writes its code into the file `outcome`.
     """
     build = LAUNCHERS[launch.launcher]
     assert build is not None
-    ours = [a for a in arguments if not a.startswith("--rank-of")]
-    command = build(launch)
-    command += ["r3gan", *ours, f"--rank-of={launch.launcher}"]
+    kept = [argument for argument in arguments if not argument.startswith("--rank-of")]
+    command = [*build(launch), "r3gan", *kept, f"--rank-of={launch.launcher}"]
     outcome.unlink(missing_ok=True)
     print(f"starting {launch.ranks} ranks: {shlex.join(command)}", flush=True)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}

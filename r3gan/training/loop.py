@@ -1,4 +1,4 @@
-"""The `train` stage: one D step, then one G step, each on fresh reals and its own z; read from top to bottom."""
+"""The `train` stage: a D step, then a G step, each on new reals and z of its own."""
 
 import contextlib
 import fcntl
@@ -17,14 +17,15 @@ from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.ema import update_ema
 from r3gan.errors import UserError
-from r3gan.files import write_json
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
+from r3gan.records.schema import Training, Values
+from r3gan.records.store import made, write
 from r3gan.schedules import ema_beta
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
-from r3gan.training.best import Judge, Snapshot
-from r3gan.training.curve import Diverged, Tick, write_curve
+from r3gan.training.best import KeepBest, Snapshot
+from r3gan.training.curve import Diverged, LoggingInterval, write_curve
 from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
 from r3gan.training.signals import Stopped, StopRequests
@@ -32,14 +33,14 @@ from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
 from r3gan.weights import save_network
 
-TICKS = 50  # rows of the loss curve
-SNAPSHOTS = 4  # sample grids on the way
-AGREEMENT_STEPS = 4  # ranks ask each other this often whether to stop or to save
+LOGGING_INTERVALS = 50  # of a run; each gives one row of the loss curve
+SAMPLE_GRIDS = 4  # written during a run
+AGREEMENT_STEPS = 4  # several ranks agree this often whether to stop or to save
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a run is computed and kept, as opposed to what it trains."""
+    """How a run is computed and stored, as opposed to what it trains."""
 
     out: Path
     work: Path
@@ -50,10 +51,10 @@ class Options:
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
     keep_checkpoints: int = KEPT_CHECKPOINTS
-    snapshot_kimg: float | None = None  # how often G is kept, for its convergence to be measured afterwards
-    judge: Judge | None = None  # measures each of these snapshots as it comes, and the last G; only the best is kept
+    snapshot_kimg: float | None = None  # how often a snapshot of G is stored, for `converge` or `keep_best`
+    keep_best: KeepBest | None = None  # measures every snapshot and the last G at once, and keeps only the best
     tensorboard: bool = False
-    code: str = ""  # fingerprint of the training code: a checkpoint of other code is not continued
+    code: str = ""  # fingerprint of the training code: no checkpoint of other code is continued
     launch: str = ""  # the command that started the ranks
 
     @property
@@ -65,19 +66,19 @@ class Options:
         return {"engine": engine, "zero_stage": self.zero_stage, "launch": self.launch}
 
 
-def train(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+def train(run: Run, dataset: Dataset, options: Options) -> Training:
     """Train to the end of the recipe; write generator.safetensors, loss.csv and train.json into `options.out`.
 
-    Continues the newest checkpoint under `options.work`, where sample grids on the way go too. Returns the record,
-    whose `outcome` is "trained" or "Fail". Raises Stopped, after saving, when the process is asked to end.
+    Continues from the newest checkpoint in `options.work`, where sample grids are written too. Returns the record,
+    whose `outcome` is "trained" or "Fail". Raises Stopped, after saving a checkpoint, when the process is asked to end.
     """
     check(run, dataset)
     keep_freed_memory()
-    with only_one(options.work) if options.world.is_rank0 else contextlib.nullcontext():
+    with exclusive_lock(options.work) if options.world.is_rank0 else contextlib.nullcontext():
         return train_locked(run, dataset, options)
 
 
-def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]:
+def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
     """`train`, by the only process that may write the run."""
     world, device = options.world, options.device
     identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
@@ -90,14 +91,14 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         checkpoint.restore(state, *found)
     total_images = round(run.recipe.total_kimg * 1000)
     if world.is_rank0:
-        at = f"goes on at {state.images_seen / 1000:g} of" if found else "trains"
+        at = f"continues at {state.images_seen / 1000:g} of" if found else "trains"
         print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
-    outcome: dict[str, Any] = {"outcome": "trained"}
+    outcome: Values = {"outcome": "trained"}
     try:
         loop(run, state, total_images, options, identity)
     except Diverged as failure:
         outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
-    record = {
+    content = {
         **outcome,
         **run.describe(),
         "scale": run.scale,
@@ -107,23 +108,24 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> dict[str, Any]
         "continued_at_images": state.continued_at_images,
         "snapshot_kimg": options.snapshot_kimg,
         "snapshots": state.snapshots,
-        "best": options.judge.describe(state.snapshots, options.out) if options.judge else None,
+        "best": options.keep_best.describe(state.snapshots, options.out) if options.keep_best else None,
         "execution": asdict(state.execution) | asdict(state.share) | options.describe_engine(),
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
+    record = made(Training, content)
     if world.is_rank0:
         save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
-        write_json(options.out / "train.json", record)
+        write(options.out / "train.json", record)
         checkpoint.discard(options.checkpoints)
-        if options.judge:
-            options.judge.prune(state.snapshots, options.out)
-        print(f"{run.id}: {record['outcome']} after {state.images_seen / 1000:g} kimg, {record['seconds']} s")
+        if options.keep_best:
+            options.keep_best.prune(state.snapshots, options.out)
+        print(f"{run.id}: {record.outcome} after {record.kimg:g} kimg, {record.seconds} s")
     return record
 
 
-def only_one(work: Path) -> IO[bytes]:
+def exclusive_lock(work: Path) -> IO[bytes]:
     """Hold the run's lock until the file is closed or the process ends; UserError where another process holds it."""
     work.mkdir(parents=True, exist_ok=True)
     file = (work / "lock").open("wb")
@@ -136,14 +138,14 @@ def only_one(work: Path) -> IO[bytes]:
 
 
 def newest_checkpoint(options: Options, identity: checkpoint.Header) -> checkpoint.Found | None:
-    """What the run goes on from; rank 0 looks first, since it may have to set a foreign checkpoint aside."""
+    """What the run continues from; rank 0 reads first, since it may have to rename another run's checkpoint."""
     found = checkpoint.latest(options.checkpoints, identity) if options.world.is_rank0 else None
     options.world.barrier()
     return found if options.world.is_rank0 else checkpoint.latest(options.checkpoints, identity)
 
 
 def check(run: Run, dataset: Dataset) -> None:
-    """UserError where the data do not fit the networks."""
+    """UserError where the data set is not the run's."""
     size = SIZES[run.dataset]
     if dataset.name != run.dataset:
         raise UserError(f"--data holds {dataset.name}, but --dataset is {run.dataset}")
@@ -151,21 +153,21 @@ def check(run: Run, dataset: Dataset) -> None:
 
 
 def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:
-    """D and G in turn until `total_images` reals; a row of the curve a tick, a grid a snapshot, checkpoints between."""
-    tick_images, snapshot_images = total_images / TICKS, total_images / SNAPSHOTS
+    """Alternate D and G until `total_images` reals; write curve, sample grids, snapshots and checkpoints when due."""
+    logging_images, grid_images = total_images / LOGGING_INTERVALS, total_images / SAMPLE_GRIDS
     batch, world = run.recipe.batch, state.world
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
-    tick, saved, since = Tick(run, state), time.monotonic(), time.monotonic()
+    interval, saved, since = LoggingInterval(run, state), time.monotonic(), time.monotonic()
     board = open_board(options.work / "tensorboard") if options.tensorboard and world.is_rank0 else None
 
     def save() -> None:
         nonlocal saved, since
         saved = time.monotonic()
         state.seconds, since = state.seconds + saved - since, saved
-        saved_well = checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
-        if options.judge and saved_well and world.is_rank0:
-            options.judge.prune(state.snapshots, options.out)
+        written = checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
+        if options.keep_best and written:
+            options.keep_best.prune(state.snapshots, options.out)
 
     shown = Progress(f"train {run.config_name}", total_images, "img", world.is_rank0)
     with StopRequests() as requests, shown as progress:
@@ -176,19 +178,19 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
             measured |= generator_step(run, state, hyper)
             update_ema(state.ema, state.generator, ema_beta(batch, hyper.ema_half_life_kimg * 1000))
             before, state.step = state.images_seen, state.step + 1
-            tick.add(measured, state.step)
+            interval.add(measured, state.step)
             note = None
-            if crossed(before, state.images_seen, tick_images) or state.images_seen >= total_images:
-                state.curve.append(tick.close(state, hyper))
+            if crossed(before, state.images_seen, logging_images) or state.images_seen >= total_images:
+                state.curve.append(interval.close(state, hyper))
                 if board is not None:
                     for name, value in state.curve[-1].items():
                         board.add_scalar(name, value, state.images_seen)
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
-            if world.is_rank0 and crossed(before, state.images_seen, snapshot_images):
+            if world.is_rank0 and crossed(before, state.images_seen, grid_images):
                 save_sample_grid(options.work, state, grid_z, grid_labels)
             if snapshot_due(options, before, state.images_seen, total_images):
                 pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
-                since, tick.started = since + pause, tick.started + pause
+                since, interval.started = since + pause, interval.started + pause
             progress.advance(batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.is_rank0 and time.monotonic() - saved >= options.checkpoint_seconds
@@ -196,7 +198,7 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                 if stop or due:
                     save()
                 if stop:
-                    raise Stopped(f"{run.id} stopped at {state.images_seen / 1000:g} kimg; the same command goes on")
+                    raise Stopped(f"{run.id} stopped at {state.images_seen / 1000:g} kimg; the same command continues")
     state.seconds += time.monotonic() - since
     if board is not None:
         board.close()
@@ -212,36 +214,36 @@ def open_board(folder: Path) -> Any:
 
 
 def snapshot_due(options: Options, before: int, after: int, total: int) -> bool:
-    """Whether G is kept after this step: every so often, and at the end where the best is looked for."""
+    """Whether a snapshot is stored after this step: every `snapshot_kimg`, and at the end under --keep-best."""
     if options.snapshot_kimg and crossed(before, after, options.snapshot_kimg * 1000):
         return True
-    return options.judge is not None and after >= total
+    return options.keep_best is not None and after >= total
 
 
 def keep_snapshot(options: Options, state: State, seconds: float) -> float:
-    """Keep G's moving average after `seconds` of training; returns how long that took, which is no training."""
+    """Store G's moving average after `seconds` of training; returns the seconds it took, excluded from training."""
     started = time.monotonic()
     snapshot: Snapshot = {"kimg": state.images_seen / 1000, "seconds": round(seconds, 3)}
     snapshot["file"] = f"snapshots/{state.images_seen:010d}.safetensors"
     if state.world.is_rank0:
         save_network(options.out / snapshot["file"], state.ema)
-    if options.judge:
-        snapshot |= {"metric": options.judge.metric, "value": options.judge.score(state.ema)}
+    if best := options.keep_best:
+        snapshot |= {"metric": best.metric, "value": best.score(state.ema)}
         if state.world.is_rank0:
-            print(f"{options.judge.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
+            print(f"{best.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
     state.snapshots.append(snapshot)
     return time.monotonic() - started
 
 
 def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None) -> None:
-    """EMA samples as a picture; a full disk costs the picture, not the run."""
+    """Samples of G's moving average as a PNG; on a full disk the run continues without it."""
     path = work / f"samples-{state.images_seen // 1000:06d}k.png"
     with torch.no_grad():
         images = state.ema(z.to(state.device), None if labels is None else labels.to(state.device)).cpu()
     try:
         save_grid(path, images)
     except OSError as error:
-        print(f"warning: no {path.name}, training goes on: {error}", flush=True)
+        print(f"warning: {path.name} was not written, training continues: {error}", flush=True)
 
 
 def crossed(before: int, after: int, every: float) -> bool:

@@ -1,6 +1,6 @@
 """What D and G minimise on one micro-batch (arXiv 2501.05441, section 2): tensors in, the loss and measurements out.
 
-No step, no schedule, no random number: this is the part that is compiled.
+No optimiser step, no schedule, no random number: this is the part that can be compiled.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from r3gan.penalties import PENALISED
 Measured = dict[str, Tensor]
 PENALISED_SIDE = {"r1": "real", "r2": "fake"}
 Loss = Callable[..., tuple[Tensor, Measured]]
-# By the names of Execution.compile. A CUDA graph is recorded once and replayed, which launches its kernels at once.
+# By the names of Execution.compile. A CUDA graph is recorded once and replayed: one launch for all its kernels.
 COMPILED: Mapping[str, Callable[[Loss], Loss]] = {
     "off": lambda loss: loss,
     "on": lambda loss: torch.compile(loss),
@@ -28,7 +28,7 @@ COMPILED: Mapping[str, Callable[[Loss], Loss]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One micro-batch: reals [N, C, R, R] in [-1, 1], z [N, z_dim], labels [N] or None, and how D sees each side."""
+    """One micro-batch: reals [N, C, R, R] in [-1, 1], z [N, z_dim], labels [N] or None, and D's augmentations."""
 
     reals: Tensor
     z: Tensor
@@ -57,12 +57,12 @@ class Losses:
         self.generator = wrap(self._generator)
 
     def fakes(self, batch: Batch) -> Tensor:
-        """Fresh fakes for D, without gradients."""
+        """New fakes for D, without gradients."""
         with torch.no_grad():
             return self.networks[0](batch.z, batch.labels)
 
     def _discriminator(self, batch: Batch, gamma: Tensor) -> tuple[Tensor, Measured]:
-        """Mean objective + gamma/2 (R1 + R2) on reals and fresh fakes, + what reconstructing the reals costs."""
+        """Mean objective + gamma/2 (R1 + R2) on reals and new fakes, + the loss of reconstructing the reals."""
         discriminator = self.networks[1]
         images = {"real": batch.reals, "fake": self.fakes(batch)}
         views = {"real": batch.real_view, "fake": batch.fake_view}
@@ -119,7 +119,7 @@ class Losses:
 
 
 def seen(images: Tensor, view: View | None) -> Tensor:
-    """What D is shown of `images`."""
+    """The images as D sees them."""
     return view.apply(images) if view else images
 
 

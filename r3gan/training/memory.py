@@ -1,4 +1,4 @@
-"""Memory: the C library's allocator told to keep what a training step gives back, and the peak."""
+"""Memory: settings of the C library's allocator for training, and the peak use."""
 
 import ctypes
 import resource
@@ -11,9 +11,9 @@ LARGEST_MMAP_THRESHOLD = 32 << 20  # glibc takes no more
 
 
 def keep_freed_memory() -> None:
-    """Let glibc reuse activations between steps instead of returning them to the system and asking again.
+    """Let glibc reuse the memory of activations between steps instead of returning it to the system.
 
-    On two cores it takes 10 to 20% off a discriminator step; elsewhere than on Linux with glibc it does nothing.
+    On two cores a discriminator step is 10 to 20% faster; on systems other than Linux with glibc it does nothing.
     """
     if sys.platform != "linux":
         return
@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
 
 def peak_mib(device: torch.device) -> float:
-    """Most memory taken so far, in MiB: allocated on a GPU, resident in this process on a CPU."""
+    """Peak memory so far in MiB: allocated on a GPU, resident in this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""What a training run is, before anything is built."""
+"""The definition of a training run, before anything is built."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ class Run:
         return {"run": self.id, "config": self.config_name, "dataset": self.dataset, "seed": self.seed} | description
 
     def digest(self) -> str:
-        """Hash of everything that decides the weights at a given step: all but the length and the words."""
+        """Hash of everything that decides the weights at a given step: all but the length and the descriptions."""
         decides = self.describe()
         words = ("run", "title", "summary", "unpublished")
         decides = {key: value for key, value in decides.items() if key not in words}

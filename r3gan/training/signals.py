@@ -1,4 +1,4 @@
-"""Requests to end: a run finishes its step, saves, and leaves with a code that a scheduler can requeue on."""
+"""Requests to stop: a run finishes its step, saves, and exits with a code on which a scheduler can requeue it."""
 
 import signal
 import time
@@ -6,17 +6,17 @@ from types import FrameType, TracebackType
 from typing import Self
 
 PATIENCE_S = 3.0
-REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: try again, nothing is wrong
+REQUEUE = 75  # EX_TEMPFAIL of sysexits.h: run it again
 
 
 class Stopped(Exception):
-    """The run was asked to end and has saved; the same command goes on."""
+    """The run was asked to stop and has saved a checkpoint."""
 
 
 class StopRequests:
-    """Notes SIGTERM and SIGINT instead of dying of them; one that comes a while later acts as usual.
+    """Records SIGTERM and SIGINT instead of ending the process; a second one after PATIENCE_S seconds acts as usual.
 
-    Launchers pass on what the terminal has already sent, so a repetition at once is the same request.
+    Launchers pass on what the terminal has already sent, so an immediate repetition is the same request.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,9 +1,8 @@
-"""What a training run consists of at one moment."""
+"""The state of a training run: networks, optimisers, counters, and how this process computes its share."""
 
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from r3gan.data.loader import Dataset, Stream
 from r3gan.distributed import ALONE, World
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 from r3gan.training.batching import Share, images_that_fit, share_of
+from r3gan.training.best import Snapshot
 from r3gan.training.engine import Engine, build_engine
 from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.losses import Losses
@@ -21,7 +21,7 @@ from r3gan.training.run import Run
 
 @dataclass(kw_only=True)
 class State:
-    """What a run consists of at one moment, and how this process computes its part of it."""
+    """The state of a run after `step` steps, and how this process computes its share of the next."""
 
     generator: GeneratorNetwork
     discriminator: DiscriminatorNetwork
@@ -36,19 +36,19 @@ class State:
     execution: Execution
     path_length_mean: Tensor
     step: int = 0
-    seconds: float = 0.0  # spent training up to the newest checkpoint
-    continued_at_images: list[int] = field(default_factory=list)  # where this run was taken up again
+    seconds: float = 0.0  # of training, up to the newest checkpoint
+    continued_at_images: list[int] = field(default_factory=list)  # at each resumption
     curve: list[dict[str, float]] = field(default_factory=list)
-    snapshots: list[dict[str, Any]] = field(default_factory=list)  # what was kept of G on the way, and when
+    snapshots: list[Snapshot] = field(default_factory=list)
 
     @property
     def images_seen(self) -> int:
-        """Reals of the D steps so far, by which everything is scheduled (G steps see as many again)."""
+        """Reals of the D steps so far, by which everything is scheduled (G steps see the same number again)."""
         return self.step * self.share.batch
 
 
 def build_networks(config: Config, dataset: str, seed: int) -> tuple[GeneratorNetwork, DiscriminatorNetwork]:
-    """Generator and discriminator at their seeded start, on the CPU, so that every device starts alike."""
+    """Generator and discriminator with their seeded initial weights, on the CPU: the same for every device."""
     torch.manual_seed(seed)
     return config.networks.generator(SIZES[dataset]), config.networks.discriminator(SIZES[dataset])
 
@@ -71,7 +71,7 @@ def build_state(
     execution = choose_execution(run.config, generator, device, wanted or {}, zero_stage)
     for network in (generator, discriminator):
         network.to(device)
-        execution.arrange(network, run.dataset)
+        execution.prepare(network, run.dataset)
     fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
     share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
@@ -80,7 +80,7 @@ def build_state(
         build_engine(network, execution.adam, betas, share, zero_stage) for network in (generator, discriminator)
     )
     for network in (generator, discriminator, ema):
-        execution.lay_out(network)
+        execution.set_layout(network)
     return State(
         generator=generator,
         discriminator=discriminator,

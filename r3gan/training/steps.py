@@ -1,4 +1,4 @@
-"""One step of D and one of G on a global batch: fresh reals and z, gradients over micro-batches, one Adam step each.
+"""One step of D and one of G on a global batch: new reals and z, gradients over micro-batches, one Adam step each.
 
 The `lazy_` steps are Config A's regularisation, which has optimiser steps of its own (StyleGAN2, appendix B).
 """
@@ -22,7 +22,7 @@ from r3gan.training.losses import Batch, Measured
 from r3gan.training.run import Run
 from r3gan.training.state import State
 
-AUGMENTATIONS = {"ada": augment, "diffaug": diffaug}  # how D sees images; each draws one table for a whole batch
+AUGMENTATIONS = {"ada": augment, "diffaug": diffaug}  # of what D sees; each draws one table for a whole batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,8 @@ class Hyper:
 def micro_batches(run: Run, state: State, hyper: Hyper, player: str) -> Iterator[Batch]:
     """Micro-batches of this rank for the step of `player` "d" or "g"; each player has reals and z of its own.
 
-    Positions and random numbers are those of the global batch, so that any number of ranks together sees the same.
+    Positions and random numbers are those of the global batch, so that the result does not depend on the number of
+    ranks.
     """
     share = state.share
     start = share.batch * (2 * state.step + (player == "g"))
@@ -89,17 +90,17 @@ def descend(
     hyper: Hyper,
     lazy_interval: int = 0,
 ) -> Measured:
-    """One Adam step down the mean `loss` over micro-batches; returns the means of what each measured.
+    """One Adam step on the mean `loss` over micro-batches; returns the means of what each measured.
 
-    Where a penalty has steps of its own every k steps, both kinds of step are shortened to k/(k+1), beta2 likewise,
-    so that k + 1 of them move as far as k (StyleGAN2, appendix B).
+    Where a penalty has steps of its own every k steps, lr is multiplied by k/(k+1) and beta2 raised to that power in
+    both kinds of step, so that k + 1 steps equal k ordinary ones (StyleGAN2, appendix B).
     """
     measured: dict[str, list[Tensor]] = {}
     for part in parts:
         total, found = loss(part)
         engine.backward(total)
         for name, value in found.items():
-            measured.setdefault(name, []).append(value.clone())  # the next replay of a CUDA graph writes over it
+            measured.setdefault(name, []).append(value.clone())  # the next replay of a CUDA graph overwrites it
     ratio = lazy_interval / (lazy_interval + 1) if lazy_interval else 1.0
     engine.step(hyper.lr * ratio, hyper.beta2**ratio)
     return {name: torch.stack(values).mean() for name, values in measured.items()}
@@ -108,7 +109,7 @@ def descend(
 def discriminator_step(run: Run, state: State, hyper: Hyper) -> Measured:
     """Descend the objective + gamma/2 (R1 + R2); returns what it measured, as scalars."""
     losses, engine, interval = state.losses, state.discriminator_engine, run.config.penalty_interval
-    # A network's own randomness (noise, style mixing) follows the step as well, so that no state has to be kept.
+    # A network's own randomness (noise, style mixing) follows from the step too, so that no generator state is stored.
     torch.manual_seed(random_seed(run.seed, state.step, "network", state.world.rank))
     gamma = torch.tensor(hyper.gamma, device=state.device)
     lazy_interval = interval if losses.lazy else 0
@@ -135,12 +136,12 @@ def generator_step(run: Run, state: State, hyper: Hyper) -> Measured:
 
 
 def lazy_path_length_step(run: Run, state: State, hyper: Hyper) -> Measured:
-    """A step on interval * weight * path length penalty, on a part of the batch."""
+    """An Adam step on interval * weight * path length penalty, on a part of the batch."""
     settings, generator, share = run.config.path_length, state.generator, state.share
     assert settings is not None
     assert isinstance(generator, StyleBased)
     z = torch.randn(share.batch, generator.z_dim, generator=random_source(run.seed, state.step, "path length"))
-    few = max(1, share.micro // settings.batch_shrink)
+    count = max(1, share.micro // settings.batch_shrink)
     means = []
 
     def penalty(z: Tensor) -> tuple[Tensor, Measured]:
@@ -150,7 +151,7 @@ def lazy_path_length_step(run: Run, state: State, hyper: Hyper) -> Measured:
         means.append(mean)
         return settings.weight * settings.interval * penalties.mean(), {"path_length": lengths.mean().detach()}
 
-    shares = [z[part][:few].to(state.device) for part in share.slices()]
+    shares = [z[part][:count].to(state.device) for part in share.slices()]
     measured = descend(state.generator_engine, penalty, shares, hyper, settings.interval)
     state.path_length_mean = state.world.mean(torch.stack(means).mean())
     return measured

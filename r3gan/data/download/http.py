@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from r3gan.data.source import Remote
-from r3gan.data.untrusted import one_line
+from r3gan.data.untrusted import one_line, wrong_file
 from r3gan.errors import UserError
 from r3gan.files import made, write_text
 from r3gan.progress import Progress
@@ -27,7 +27,9 @@ RETRIES, BACKOFF_S = 3, 1.0  # at one mirror
 
 def verify(path: Path, remote: Remote) -> str:
     """The file's sha256; UserError that names both where size or checksum is not the published one."""
-    size = path.stat().st_size
+    size, found = path.stat().st_size, wrong_file(path)
+    if found:
+        raise UserError(f"{path} is {found}; fetch {remote.name} again")
     if remote.size is not None and size != remote.size:
         raise UserError(f"{path} has {size} bytes where {remote.size} are published; fetch it again")
     kind, _, expected = (remote.checksum or "sha256:").partition(":")
@@ -103,7 +105,7 @@ def _locked(part: Path) -> Iterator[BinaryIO]:
             if part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno())):
                 yield file
                 return
-            # While we waited it was finished and took its name; what is open here is no longer the unfinished file.
+            # While this process waited the file was finished and renamed, so what is open here is another one.
 
 
 def _from_mirror(url: str, remote: Remote, file: BinaryIO) -> str | None:

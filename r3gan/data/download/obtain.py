@@ -15,13 +15,15 @@ def missing(entry: Source, name: str, reason: str) -> UserError:
 
 
 def obtain(entry: Source, request: Request) -> tuple[list[Path], list[dict[str, Any]]]:
-    """The entry's files, verified, and what the manifest says of each: name, bytes, sha256, how it was checked."""
+    """The entry's files, verified, and what the manifest says of each: name, bytes, sha256, how it was checked.
+
+    In the user's folder they may lie unpacked.
+    """
     paths, records = [], []
-    for remote in entry.files:
-        if request.source is None:
+    for remote, path in _located(entry, request):
+        if path is None:
             path, found = fetch(entry, remote, request)
         else:
-            path = find(entry, remote, request.source)
             found = verify(path, remote)
         checked = f"{remote.checksum.split(':')[0]} as published" if remote.checksum else "not published, none to check"
         paths.append(path)
@@ -29,13 +31,26 @@ def obtain(entry: Source, request: Request) -> tuple[list[Path], list[dict[str, 
     return paths, records
 
 
-def find(entry: Source, remote: Remote, source: Path) -> Path:
-    """The user's copy of a file, in the folder named or the very file; UserError that names all that is expected."""
-    path = source / remote.name if source.is_dir() else source
-    if path.name != remote.name or not path.is_file():
-        wanted = ", ".join(each.name for each in entry.files)
-        raise UserError(f"--source {source} does not hold {remote.name}; expected: {wanted} (from {entry.page})")
-    return path
+def _located(entry: Source, request: Request) -> list[tuple[Remote, Path | None]]:
+    """The user's copy of every file (None: to be fetched); UserError that names all files that are expected."""
+    if request.source is None:
+        return [(remote, None) for remote in entry.files]
+    for files in (entry.files, entry.unpacked):
+        found = [(remote, find(remote, request.source)) for remote in files]
+        if files and all(path for _, path in found):
+            return found
+    wanted = ", ".join(each.name for each in entry.files)
+    lacking = next(remote.name for remote in entry.files if find(remote, request.source) is None)
+    raise UserError(f"--source {request.source} does not hold {lacking}; expected: {wanted} (from {entry.page})")
+
+
+def find(remote: Remote, source: Path) -> Path | None:
+    """A file by its name: the one given, or one in the folder given or up to two folders below it."""
+    name = remote.name.replace("-idx", "?idx")  # some programs unpack train-images-idx3-ubyte with a dot
+    if not source.is_dir():
+        return source if source.is_file() and source.match(name) else None
+    places = (path for below in ("", "*/", "*/*/") for path in sorted(source.glob(below + name)))
+    return next((path for path in places if path.is_file()), None)
 
 
 def fetch(entry: Source, remote: Remote, request: Request) -> tuple[Path, str]:

@@ -3,6 +3,7 @@
 import io
 import pickle
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,8 @@ def read_batch(data: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.i
     return images, np.array(labels, dtype=np.int64)
 
 
-def read_cifar(entry: Source, request: Request) -> Content:
-    """The training images in the order of the batches; the archive's checksum is verified before it is opened."""
-    (path,), record = obtain(entry, request)
-    batches = []
+def read_archive(path: Path) -> Iterator[bytes]:
+    """The five batches of the archive."""
     with reading(path, "a tar archive"), tarfile.open(path, "r:gz") as archive:
         for name in MEMBERS:
             member = archive.getmember(name)
@@ -78,7 +77,16 @@ def read_cifar(entry: Source, request: Request) -> Content:
                 raise UserError(f"{path} holds {name}, which is no plain file of a batch's size")
             file = archive.extractfile(member)
             assert file is not None
-            batches.append(read_batch(file.read(), path / name))
+            yield file.read()
+
+
+def read_cifar(entry: Source, request: Request) -> Content:
+    """The training images in the order of the batches; checksums are verified before anything is opened."""
+    paths, record = obtain(entry, request)
+    if len(paths) == 1:
+        batches = [read_batch(data, paths[0] / name) for data, name in zip(read_archive(*paths), MEMBERS, strict=True)]
+    else:
+        batches = [read_batch(path.read_bytes(), path) for path in paths]
     images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     if entry.classes == 1:
         labels = np.zeros_like(labels)

@@ -44,12 +44,17 @@ def packaged_pool(resolution: int) -> Pool:
     return images, np.asarray(labels, dtype=np.int64), details
 
 
+def is_gzip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
 def read_idx(path: Path, magic: int, item: int) -> NDArray[np.uint8]:
-    """The items of a gzipped idx file, uint8 [N, item]; UserError where it is not one.
+    """The items of an idx file, gzipped or not, uint8 [N, item]; UserError where it is not one.
 
     The header says how long the file is and no more than that is unpacked.
     """
-    with reading(path, "a gzipped idx file"), gzip.open(path) as file:
+    with reading(path, "an idx file"), (gzip.open if is_gzip(path) else Path.open)(path, "rb") as file:
         axes = magic & 0xFF
         head = file.read(4 + 4 * axes)
         header = np.frombuffer(head.ljust(4 + 4 * axes, b"\0"), dtype=">u4")
@@ -91,7 +96,7 @@ def read_stacks(entry: Source, request: Request) -> Content:
     assert isinstance(entry, StackedDigits) and entry.count is not None  # noqa: PT018
     images, labels, details = pool_of(entry.digits, request)
     picks = np.random.default_rng(entry.seed).integers(len(images), size=(entry.count, 3))
-    hundreds, tens, ones = labels[picks].T
+    triples = labels[picks] @ np.array([100, 10, 1])
 
     def fill(rows: Rows) -> Mapping[int, str]:
         for start in range(0, len(picks), STACKS_AT_ONCE):
@@ -99,4 +104,4 @@ def read_stacks(entry: Source, request: Request) -> Content:
         return {}
 
     details |= {"digit_pool": len(images), "stacking_seed": entry.seed}
-    return Content(count=entry.count, labels=hundreds * 100 + tens * 10 + ones, fill=fill, details=details)
+    return Content(count=entry.count, labels=triples.__getitem__, fill=fill, details=details)

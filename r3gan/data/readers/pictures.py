@@ -1,9 +1,10 @@
 """Pictures of any container to rows of images.npy, with their labels."""
 
-import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +14,49 @@ from numpy.typing import NDArray
 from r3gan.data.content import Content, Request, Rows
 from r3gan.data.download.obtain import missing, obtain
 from r3gan.data.kinds import Pictures
-from r3gan.data.readers.containers import LABELS, Container, open_container
-from r3gan.data.readers.decode import WITH_ALPHA
+from r3gan.data.readers.archives import Tar, Zip
+from r3gan.data.readers.database import Lmdb
+from r3gan.data.readers.folder import Folder
+from r3gan.data.readers.walk import Container, Listing, folder_classes, json_labels, normal, walk
 from r3gan.data.readers.workers import decode_shares
 from r3gan.data.source import Source
-from r3gan.data.untrusted import one_line, reading
+from r3gan.data.untrusted import one_line, reading, wrong_file
 from r3gan.errors import UserError
+from r3gan.files import made
 from r3gan.progress import Progress
+
+NAMED = 20  # of the files that are left out for one reason, at most, in the manifest
 
 
 def read_pictures(entry: Source, request: Request) -> Content:
     """The entry's pictures from --source or from a download, with their labels."""
     assert isinstance(entry, Pictures)
     path, record = locate(entry, request)
-    container = open_container(path, entry.select, request.downloads)
-    if entry.count not in (None, container.count) or not container.count:
-        expected = entry.count or "some"
-        raise missing(entry, request.name, f"has {container.count} pictures in {path} where {expected} are expected")
-    details: dict[str, Any] = {"crop": entry.crop, "filter": entry.filter, "files": record}
-    labels = labels_of(container, path) if entry.classes != 1 else np.zeros(container.count, dtype=np.int64)
+    listing = find_pictures(path, entry.select, request.downloads)
+    count = len(listing.names)
+    if entry.count not in (None, count) or not count:
+        left_out = f" (left out: {listing})" if listing.left_out else ""
+        reason = f"has {count} pictures in {path} where {entry.count or 'some'} are expected{left_out}"
+        raise missing(entry, request.name, reason)
+    details: dict[str, Any] = {
+        "crop": entry.crop,
+        "filter": entry.filter,
+        "files": record,
+        "listing": listing.digest(),
+        "files_seen": count + sum(map(len, listing.left_out.values())) + (listing.labels_name is not None),
+        "left_out": {
+            reason: {"count": len(names), "names": [one_line(name) for name in names[:NAMED]]}
+            for reason, names in listing.left_out.items()
+        },
+    }
+
+    def labels(kept: NDArray[np.int64]) -> NDArray[np.int64]:
+        return label(listing, kept, details) if entry.classes != 1 else np.zeros(len(kept), dtype=np.int64)
 
     def fill(rows: Rows) -> Mapping[int, str]:
-        bad, modes = decode_all(entry, container, rows, request.skip_bad)
-        details["modes"] = dict(sorted(modes.items()))
-        if set(modes) & set(WITH_ALPHA):
-            details["transparency"] = "laid over white"
-        return bad
+        return decode_all(entry, listing, rows, request.skip_bad, details)
 
-    return Content(count=container.count, labels=labels, fill=fill, details=details)
+    return Content(count=count, labels=labels, fill=fill, details=details)
 
 
 def locate(entry: Pictures, request: Request) -> tuple[Path, list[dict[str, Any]]]:
@@ -55,51 +71,103 @@ def locate(entry: Pictures, request: Request) -> tuple[Path, list[dict[str, Any]
     return path, record
 
 
-def labels_of(container: Container, path: Path) -> NDArray[np.int64]:
-    """One class for each picture: as dataset.json says, or else the number of its top folder in sorted order."""
-    with reading(path / LABELS, "a list of labels"):
-        text = container.labels_file()
-    if text is not None:
-        return labels_from_json(text, container.names, path / LABELS)
-    tops = [name.split("/")[0] if "/" in name else "" for name in container.names] or [""] * container.count
-    number = {top: i for i, top in enumerate(sorted(set(tops)))}
-    return np.array([number[top] for top in tops], dtype=np.int64)
+def open_container(path: Path) -> Container:
+    """What lies at `path`, by what it is and not by its name."""
+    if path.is_dir():
+        return Folder(path)
+    if not path.is_file():
+        raise UserError(f"--source {path} is not a folder, zip, tar or lmdb of pictures")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic.startswith(b"PK"):
+        return Zip(path)
+    if found := wrong_file(path):
+        raise UserError(f"--source {path} is {found}; allowed: a folder, zip, tar or lmdb of pictures")
+    return Tar(path)
 
 
-def labels_from_json(text: bytes, names: list[str], path: Path) -> NDArray[np.int64]:
-    """Labels of NVlabs' dataset.json in the order of `names`; zeros where it says that there are none."""
-    with reading(path, "a list of labels"):
-        pairs = json.loads(text)["labels"]
-        if pairs is None:
-            return np.zeros(len(names), dtype=np.int64)
-        by_name = dict(pairs)
-    for name in names:
-        label = by_name.get(name)
-        if type(label) is not int or not 0 <= label < 2**31:
-            raise UserError(f"{path} gives {one_line(name)} the label {one_line(label)}; allowed: whole numbers from 0")
-    return np.array([by_name[name] for name in names], dtype=np.int64)
+def find_pictures(path: Path, select: str, downloads: Path) -> Listing:
+    """The pictures at `path` or, where it holds one lmdb, those in there; a zipped one is unpacked to `downloads`."""
+    container = open_container(path)
+    listing = walk(container, select)
+    files = listing.left_out.get(".mdb files", [])
+    databases = [name for name in files if name.split("/")[-1] == "data.mdb"]
+    if len(databases) != 1 or isinstance(container, Tar):
+        return listing
+    if isinstance(container, Zip):
+        (key,) = (key for key, _ in container.members() if normal(key) == databases[0])
+        database = unpack_lmdb(container, key, downloads)
+    else:
+        database = Lmdb((path / databases[0]).parent)
+    others = {reason: names for reason, names in listing.left_out.items() if names is not files}
+    others |= {"pictures next to the database": listing.names} if listing.names else {}
+    found = walk(database, select)
+    return replace(found, left_out=others | found.left_out)
+
+
+def unpack_lmdb(archive: Zip, member: str, folder: Path) -> Lmdb:
+    """LSUN's database out of its zip, unpacked below `folder` once; what turns out to be none is removed again."""
+    info = archive.archive.getinfo(member)
+    target = folder / f"{archive.path.stem}-{info.CRC:08x}" / "data.mdb"
+    part = target.with_name("data.mdb.part")
+    with made(target.parent):
+        if not target.is_file():
+            if info.file_size > (free := shutil.disk_usage(target.parent).free):
+                raise UserError(f"{folder} has {free} bytes left, and {archive.path} unpacks to {info.file_size}")
+            try:
+                unzip = archive.archive.open
+                with reading(archive.path, "a zip archive"), unzip(member) as packed, part.open("wb") as file:
+                    shutil.copyfileobj(packed, file, 1 << 20)
+                part.replace(target)  # complete, and its checksum was right
+            finally:
+                part.unlink(missing_ok=True)
+        try:
+            next(Lmdb(target.parent).members(), None)
+        except UserError:
+            target.unlink()
+            raise
+    return Lmdb(target.parent)
+
+
+def label(listing: Listing, kept: NDArray[np.int64], details: dict[str, Any]) -> NDArray[np.int64]:
+    """One class for each picture that stays: as dataset.json says, or else the number of its class folder."""
+    names = [listing.names[row] for row in kept]
+    if listing.labels_name is not None:
+        path, below = listing.container.path / listing.labels_name, listing.labels_name.rpartition("/")[0]
+        found, details["notes"] = json_labels(listing.labels, names, path, below)
+        details["classes_from"] = listing.labels_name
+        return np.array(found, dtype=np.int64)
+    folders, details["notes"] = folder_classes(names)
+    order = sorted(set(folders))
+    details["classes_from"] = "folders" if len(order) > 1 else "none"
+    details["class_names"] = [one_line(folder) or "(outside of the folders)" for folder in order]
+    number = {folder: i for i, folder in enumerate(order)}
+    return np.array([number[folder] for folder in folders], dtype=np.int64)
 
 
 def decode_all(
-    entry: Pictures, container: Container, rows: Rows, skip_bad: bool
-) -> tuple[dict[int, str], Counter[str]]:
-    """Decode every picture into its row; the rows without one and why, and how many had each mode."""
+    entry: Pictures, listing: Listing, rows: Rows, skip_bad: bool, details: dict[str, Any]
+) -> dict[int, str]:
+    """Decode every picture into its row; the rows without one and why. What was done to how many goes to `details`."""
     bad: dict[int, str] = {}
     modes: Counter[str] = Counter()
-    done = 0
-    groups = decode_shares(entry, container, rows)
-    with Progress("prepare", container.count, "img") as progress, closing(groups):
+    changes: Counter[str] = Counter()
+    count = 0
+    groups = decode_shares(entry, listing.container, listing.keys, rows)
+    with Progress("prepare", len(listing.keys), "img") as progress, closing(groups):
         for group in groups:
-            for row, name, mode, reason in group:
+            for row, mode, done, reason in group:
                 if reason is None:
                     modes[mode] += 1
+                    changes.update(done)
                     continue
-                bad[row] = f"{one_line(name)} {reason}"
+                bad[row] = f"{one_line(listing.names[row])} {reason}"
                 if not skip_bad:
-                    hint = "mend or remove it, or leave such pictures out with --bad skip"
-                    raise UserError(f"{one_line(container.path)}: {bad[row]}; {hint}")
-            done += len(group)
+                    hint = "repair or remove it, or leave such pictures out with --bad skip"
+                    raise UserError(f"{one_line(listing.container.path)}: {bad[row]}; {hint}")
+            count += len(group)
             progress.advance(len(group))
-    if done != container.count:
-        raise UserError(f"--source changed while it was read: {done} pictures came where {container.count} were listed")
-    return bad, modes
+    if count != len(listing.keys):
+        raise UserError(f"--source changed while it was read: {count} pictures of {len(listing.keys)} were found again")
+    details |= {"modes": dict(sorted(modes.items())), "changes": dict(sorted(changes.items()))}
+    return bad

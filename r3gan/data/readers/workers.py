@@ -7,20 +7,20 @@ own process only.
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 from multiprocessing.connection import Connection, wait
 
 from r3gan.data.content import Rows
 from r3gan.data.kinds import Pictures
-from r3gan.data.readers.containers import Container
-from r3gan.data.readers.decode import BadPictureError, decode
+from r3gan.data.readers.decode import decode
+from r3gan.data.readers.walk import Container
+from r3gan.data.untrusted import BadPictureError
 from r3gan.errors import UserError
 
 SMALL = 256  # sets below this are decoded before processes would have started
-GROUP = 16  # pictures a message
-Decoded = tuple[int, str, str, str | None]  # row, name, mode, and what is wrong with the picture
+GROUP = 16  # pictures per message
+Decoded = tuple[int, str, list[str], str | None]  # row, mode, what was done to the picture, what is wrong with it
 
 
 def cores() -> int:
@@ -28,27 +28,33 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def decode_share(entry: Pictures, container: Container, rows: Rows, first: int, step: int) -> Generator[list[Decoded]]:
-    """Decode every `step`-th picture from `first` on into its row, and say so GROUP by GROUP."""
-    pictures = container.pictures(first, step)
-    while group := list(islice(pictures, GROUP)):
-        decoded: list[Decoded] = []
-        for row, name, read in group:
-            try:
-                pixels, mode = decode(read(), entry.resolution, entry.crop, entry.filter, entry.square)
-                rows.put(row, pixels[None])
-                decoded.append((row, name, mode, None))
-            except BadPictureError as error:
-                decoded.append((row, name, "", str(error)))
-        yield decoded
+def decode_share(
+    entry: Pictures, container: Container, keys: Sequence[str], rows: Rows, numbers: range
+) -> Generator[list[Decoded]]:
+    """Decode each key's picture into the row of its number, and say so GROUP by GROUP."""
+    group: list[Decoded] = []
+    for i, read in container.pictures(keys):
+        row = numbers[i]
+        try:
+            pixels, mode, done = decode(read(), entry)
+            rows.put(row, pixels[None])
+            group.append((row, mode, done, None))
+        except BadPictureError as error:
+            group.append((row, "", [], str(error)))
+        if len(group) == GROUP:
+            yield group
+            group = []
+    yield group
 
 
-def work(out: Connection, entry: Pictures, container: Container, rows: Rows, first: int, step: int) -> None:
+def work(
+    out: Connection, entry: Pictures, container: Container, keys: Sequence[str], rows: Rows, numbers: range
+) -> None:
     """One process: its share, group by group, then None; or the exception that ended it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     with suppress(BrokenPipeError):  # the parent is gone, and so is the reason to go on
         try:
-            for group in decode_share(entry, container, rows, first, step):
+            for group in decode_share(entry, container, keys, rows, numbers):
                 out.send(group)
             out.send(None)
         except Exception as error:  # raised again by the parent
@@ -68,16 +74,17 @@ def safe_path() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = before
 
 
-def decode_shares(entry: Pictures, container: Container, rows: Rows) -> Generator[list[Decoded]]:
+def decode_shares(entry: Pictures, container: Container, keys: Sequence[str], rows: Rows) -> Generator[list[Decoded]]:
     """What became of every picture, in the order in which they were done."""
-    if container.count < SMALL:
-        yield from decode_share(entry, container, rows, 0, 1)
+    if len(keys) < SMALL:
+        yield from decode_share(entry, container, keys, rows, range(len(keys)))
         return
     context, step = multiprocessing.get_context("spawn"), cores()
     pipes = [context.Pipe(duplex=False) for _ in range(step)]
+    shares = [range(first, len(keys), step) for first in range(step)]
     processes = [
-        context.Process(target=work, args=(there, entry, container, rows, first, step), daemon=True)
-        for first, (_, there) in enumerate(pipes)
+        context.Process(target=work, args=(there, entry, container, keys[first::step], rows, share), daemon=True)
+        for first, (share, (_, there)) in enumerate(zip(shares, pipes, strict=True))
     ]
     try:
         with safe_path():

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from r3gan.configs import CONFIGS
-from r3gan.metrics import find_metric, needs_classifier
-from r3gan.records.schema import Convergence, Evaluation, Values
+from r3gan.metrics import needs_classifier
+from r3gan.records.schema import Convergence, Evaluation
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import REPRODUCED, Cell
-from r3gan.tables.charts import relative_distances
+from r3gan.tables.charts import Chart, relative_distances
 from r3gan.tables.crossing import values_of
-from r3gan.tables.kind import Block, Content, Context, Kind, Sheet
-from r3gan.tables.kinds.convergence import convergence_records, read_scales, title_of
-from r3gan.tables.markdown import footer, grid, number, shared
+from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.kinds.convergence import convergence_records, name_of, read_scales
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
+from r3gan.tables.panel import Panel, by_row
 from r3gan.tables.published import Published, read_published
-from r3gan.tables.verdict import NOT_COMPARABLE, NOT_RUN, Verdict
+from r3gan.tables.verdict import NOT_COMPARABLE, Verdict
 
 BEST, LAST = "best", "last"  # of a run's snapshots
+NETWORKS = "Networks at paper size"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +72,7 @@ class Line:
     @property
     def measure(self) -> str:
         """How it was measured, in words."""
-        return f"{self.metric}{' (ImageNet)' if self.through_imagenet else ''}, {self.snapshot}"
-
-    def as_row(self) -> Values:
-        """A line of the CSV."""
-        return {
-            "scale": self.scale,
-            "row": title_of(self.config),
-            "config": self.config,
-            "metric": self.metric,
-            "through_imagenet": self.through_imagenet,
-            "snapshot": self.snapshot,
-            "kimg": self.kimg,
-            "value": self.value,
-            "relative": self.relative,
-            "n": 1,
-            "seed": self.observation.record.seed,
-        }
+        return f"{self.snapshot} {self.metric}{' (ImageNet)' if self.through_imagenet else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,21 +97,26 @@ class AblationTable(Kind):
         ]
         return convergence_records(self.rows, self.trained_on, study) + ends
 
+    def panels(self, cells: Sequence[Cell]) -> list[Panel]:
+        networks = [cell for cell in cells if cell.section == NETWORKS]
+        found = [by_row(f"{NETWORKS} ({self.counted_at}), and what is published", "Row", networks)]
+        for scale in dict.fromkeys(cell.scale for cell in cells if cell.section == REPRODUCED):
+            here = [cell for cell in cells if cell.section == REPRODUCED and cell.scale == scale]
+            found.append(by_row(f"Reproduced, {scale} scale" if scale else "Not run", "Row", here, scale))
+        return found
+
     def build(self, context: Context) -> Content:
-        blocks: list[Block] = [self.networks_text()]
-        cells, rows, remarks, run = list[Cell](), list[Values](), list[str](), set[str]()
+        cells, remarks, pictures = self.networks(context.name), list[str](), list[Chart | Sheet]()
+        shown, run = dict[str, list[Evaluation | Convergence]](), set[str]()
         for scale in self.read(context):
             lines = self.lines(scale)
-            found = [self.cell(context.name, line) for line in lines]
-            cells += found
-            rows += [line.as_row() for line in lines]
-            run |= {line.config for line in lines}
+            cells += [cell for line in lines for cell in self.cells(context.name, line)]
             remarks += order(scale.name, lines)
-            blocks += self.scale_blocks(context, scale, lines, found)
-        if not rows:
-            blocks.append(f"## Reproduced\n\n{NOT_RUN.capitalize()}.")
+            pictures += self.pictures(context, scale, lines)
+            shown[scale.name] = [*scale.curves.values(), *scale.ends.values()]
+            run |= set(scale.curves)
         cells += [self.not_run(context.name, config) for config in self.rows if config not in run]
-        return Content(cells=cells, blocks=blocks, rows=rows, remarks=remarks)
+        return Content(cells=cells, pictures=pictures, remarks=remarks, records=shown)
 
     def read(self, context: Context) -> list[Scale]:
         """The scales that have records, in the order of the studies."""
@@ -171,79 +162,67 @@ class AblationTable(Kind):
                 return column.quantity, printed
         return None
 
-    def cell(self, name: str, line: Line) -> Cell:
-        """A line as a cell; the best of a row is compared with what is published of it."""
+    def cells(self, name: str, line: Line) -> list[Cell]:
+        """A line as cells: its value, for the best snapshot when that was, and its value relative to the baseline's.
+
+        The best of a row is compared with what is published of it.
+        """
         against = Against(table="table4", metric="fid", dataset=self.trained_on[0])
-        quantity = f"{line.snapshot} {line.metric}"
-        cell = Cell(table=name, section=REPRODUCED, row=title_of(line.config), config=line.config, quantity=quantity)
+        cell = Cell(
+            table=name,
+            section=REPRODUCED,
+            row=name_of(line.config),
+            config=line.config,
+            quantity=f"{line.snapshot} {line.metric}",
+        )
         printed = self.published_of(line.config) if line.snapshot == BEST else None
         cell = replace(cell, scale=line.scale).with_published(printed[1] if printed else None)
-        cell = measured(cell, line.metric, [line.observation], against)
-        if printed and printed[0] != "fid" and cell.verdict != NOT_COMPARABLE:
-            cell = cell.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
-        return cell
+        value = measured(cell, line.metric, [line.observation], against)
+        if printed and printed[0] != "fid" and value.verdict != NOT_COMPARABLE:
+            value = value.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
+        plain = replace(value, published=None, source="", status="", protocol="", unit="", metric="", untrained=None)
+        plain = plain.judged(Verdict(word=""))
+        others = {"at kimg": line.kimg if line.snapshot == BEST else None, "relative": line.relative}
+        return [value] + [
+            replace(plain, quantity=f"{value.quantity}, {quantity}", reproduced=number)
+            for quantity, number in others.items()
+            if number is not None
+        ]
 
     def not_run(self, name: str, config: str) -> Cell:
         against = Against(table="table4", metric="fid", dataset=self.trained_on[0])
         printed = self.published_of(config)
-        cell = Cell(table=name, section=REPRODUCED, row=title_of(config), config=config, quantity="best fid")
+        cell = Cell(table=name, section=REPRODUCED, row=name_of(config), config=config, quantity="best fid")
         return measured(cell.with_published(printed[1] if printed else None), "fid", [], against)
 
-    def networks_text(self) -> str:
+    def networks(self, name: str) -> list[Cell]:
         """What each row consists of at paper size, and what is published of it."""
         from r3gan.configs.counts import count_discriminator
 
-        rows = []
+        found = []
         for config in self.rows:
-            counts = map(number, count_discriminator(CONFIGS[config], self.counted_at))
-            rows.append([title_of(config), *counts, *(str(column.of(config) or "-") for column in self.published)])
-        headers = ["Row", "D trained", "D frozen", *(column.title for column in self.published)]
-        found = [cell for column in self.published for cell in read_published(column.published).values()]
-        protocols = shared(cell.protocol.partition(",")[0] for cell in found)
-        text = f"## Networks at paper size ({self.counted_at}), and what is published\n\n"
-        return (
-            text + grid(rows, headers, range(1, len(headers))) + f"\n\nPublished on {protocols}; (quoted): by others."
-        )
+            cell = Cell(table=name, section=NETWORKS, row=name_of(config), config=config, quantity="")
+            counts = zip(("D trained", "D frozen"), count_discriminator(CONFIGS[config], self.counted_at), strict=True)
+            found += [replace(cell, quantity=q, reproduced=count, n=1, outcome="counted") for q, count in counts]
+            for column in self.published:
+                found.append(replace(cell, quantity=column.title).with_published(column.of(config)))
+        return found
 
-    def scale_blocks(self, context: Context, scale: Scale, lines: Sequence[Line], cells: Sequence[Cell]) -> list[Block]:
-        """A scale's table, its pictures, and where its numbers come from."""
+    def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
+        """Distances relative to the baseline, and samples of every row's last G."""
         caption = f"{scale.name} scale, single runs (n = 1)"
-        relative = [
-            {"scale": scale.name, "row": title_of(x.config), "measured": x.measure, "relative": x.relative}
+        relative: list[Row] = [
+            {"scale": scale.name, "row": name_of(x.config), "measured": x.measure, "relative": x.relative}
             for x in lines
             if x.relative is not None
         ]
-        metrics = dict.fromkeys(line.metric for line in lines)
-        text = [f"## Reproduced, {scale.name} scale", "\n".join(f"- {m}: {find_metric(m).title}" for m in metrics)]
-        grids = {
-            title_of(config): context.store.results / scale.ends[config].run / "samples.png"
-            for config in self.rows
-            if config in scale.ends
-        }
+        ends = [(config, scale.ends[config]) for config in self.rows if config in scale.ends]
+        grids = {name_of(config): context.store.results / end.run / "samples.png" for config, end in ends}
+        name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
         return [
-            "\n\n".join([*text, self.scale_text(lines, cells), *order(scale.name, lines)]),
-            relative_distances(
-                relative, name=f"{scale.name}-relative", title="Distances relative to the baseline", caption=caption
-            ),
-            Sheet(name=f"{scale.name}-samples", caption=f"Samples of the last G of every row, {caption}", grids=grids),
-            footer([*scale.curves.values(), *scale.ends.values()]),
+            relative_distances(relative, name=name, title=title, caption=caption),
+            Sheet(name=f"{scale.name}-samples", caption=f"Samples of every row's last G, {caption}", grids=grids),
         ]
-
-    def scale_text(self, lines: Sequence[Line], cells: Sequence[Cell]) -> str:
-        """A scale's numbers, one line per configuration, a group of columns per metric and snapshot."""
-        by_key = {(line.config, line.measure): line for line in lines}
-        verdicts = {cell.config: cell.said for cell in reversed(cells)}
-        headers, table = ["Row"], {config: [title_of(config)] for config in self.rows}
-        for measure, snapshot in {line.measure: line.snapshot for line in lines}.items():
-            headers += [measure, *(["at kimg"] if snapshot == BEST else []), "relative"]
-            for config, row in table.items():
-                line = by_key.get((config, measure))
-                row.append(number(line.value if line else None))
-                if snapshot == BEST:
-                    row.append(number(line.kimg if line else None))
-                row.append(f"{line.relative:.2f}" if line and line.relative is not None else "-")
-        rows = [[*row, verdicts.get(config, NOT_RUN) or "nothing published"] for config, row in table.items()]
-        return grid(rows, [*headers, "Verdict"], range(1, len(headers)))
 
 
 def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, Observation]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -15,9 +16,9 @@ from r3gan.records.store import Store
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
 from r3gan.tables.kind import Content, Context, Kind
-from r3gan.tables.markdown import band_notes, footer, grid, reproduced, shared
+from r3gan.tables.markdown import band_notes, reproduced
 from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured
-from r3gan.tables.panel import HEADERS
+from r3gan.tables.panel import Panel, by_row, title_of
 from r3gan.tables.published import read_published
 from r3gan.tables.verdict import NOT_RUN
 
@@ -55,6 +56,18 @@ class Comparison:
             else:
                 found.append(cell)
         return found
+
+    def in_order(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells with the best published row first, unless the section's order is of interest itself."""
+        if self.ordered:
+            return [*cells]
+        values = {(cell.row, cell.quantity): cell.published_value for cell in cells}
+
+        def standing(cell: Cell) -> list[float]:
+            found = [(values.get((cell.row, quantity)), metric) for quantity, metric in self.metrics.items()]
+            return [inf if value is None else find_metric(metric).sort_key(value) for value, metric in found]
+
+        return sorted(cells, key=standing)
 
     def at_every_scale(self, cell: Cell, config: str, records: Records) -> list[Cell]:
         """The cell at every scale at which its configuration was run on one of the data sets, or not run."""
@@ -106,44 +119,27 @@ class ComparisonTable(Kind):
     def band_key(self, cell: Cell) -> tuple[str, str]:
         return cell.quantity, next((s.published for s in self.sections if s.title == cell.section), "")
 
+    def panels(self, cells: Sequence[Cell]) -> list[Panel]:
+        return [
+            by_row("" if section.title in self.title else section.title, self.corner, section.in_order(found))
+            for section in self.sections
+            if (found := [cell for cell in cells if cell.section == section.title])
+        ]
+
     def build(self, context: Context) -> Content:
         records = read_everything(context.store, context.studies)
-        cells, blocks = list[Cell](), list[str]()
+        cells, remarks = list[Cell](), list[str]()
         for section in self.sections:
             found = section.cells(context.name, records)
             cells += found
-            blocks.append(section_text(section, found))
+            remarks += [order_in_words(section, found)] if section.ordered else []
         shown = {
             scale: [record for record in found if any(s.shows(record.config, record.dataset) for s in self.sections)]
             for scale, found in records.items()
         }
-        blocks.append(f"## Reproduced runs\n\n{runs_text(shown)}")
         notes = band_notes((metric, section.published) for section in self.sections for metric in section.metrics)
-        return Content(cells=cells, blocks=blocks, notes=notes)
-
-
-def section_text(section: Comparison, cells: Sequence[Cell]) -> str:
-    """The section as a table, the best published number first."""
-    quantities = [name for name in HEADERS if any(cell.quantity == name for cell in cells)]
-    by_key = {(cell.row, cell.quantity): cell for cell in cells}
-    names = list(dict.fromkeys(cell.row for cell in cells))
-    if section.ordered is None:
-        names.sort(key=lambda name: [standing(by_key.get((name, q)), m) for q, m in section.metrics.items()])
-    scales = [(scale, quantity) for scale in scales_of(cells) for quantity in quantities if quantity in section.metrics]
-
-    def published(name: str, quantity: str) -> str:
-        cell = by_key.get((name, quantity))
-        return "-" if cell is None else f"{cell.published}" + ("" if cell.status == "paper" else " (derived)")
-
-    rows = []
-    for name in names:
-        row = [cell for cell in cells if cell.row == name]
-        at_scale = {(cell.scale, cell.quantity): reproduced(cell) for cell in row}
-        values = [at_scale.get(key, "") for key in scales]
-        rows.append([name, *(published(name, q) for q in quantities), *values, verdict_of(row, section.metrics)])
-    headers = ["Method", *(HEADERS[q] for q in quantities), *(f"{HEADERS[q]} {scale}" for scale, q in scales)]
-    text = f"## {section.title}\n\n" + grid(rows, [*headers, "Verdict"], right=range(1, len(headers)))
-    return text + ("\n\n" + order_in_words(section, cells) if section.ordered else "")
+        shown = {scale: found for scale, found in shown.items() if found}
+        return Content(cells=cells, remarks=remarks, notes=notes, records=shown)
 
 
 def scales_of(cells: Iterable[Cell]) -> list[str]:
@@ -151,15 +147,9 @@ def scales_of(cells: Iterable[Cell]) -> list[str]:
     return list(dict.fromkeys(cell.scale for cell in cells if cell.scale))
 
 
-def standing(cell: Cell | None, metric: str) -> float:
-    """What a published number counts in the order of rows, the best first and a missing one last."""
-    value = None if cell is None else cell.published_value
-    return float("inf") if value is None else find_metric(metric).sort_key(value)
-
-
 def order_in_words(section: Comparison, cells: Sequence[Cell]) -> str:
     """One quantity of all trained rows, published and at every scale, and which of them fail."""
-    quantity, rows = section.ordered, list(section.trained)
+    quantity, rows = section.ordered or "", list(section.trained)
     columns = {"published": {cell.row: cell.published or "-" for cell in cells if cell.quantity == quantity}}
     for scale in scales_of(cells):
         columns[scale] = {c.row: reproduced(c) for c in cells if c.quantity == quantity and c.scale == scale}
@@ -168,37 +158,4 @@ def order_in_words(section: Comparison, cells: Sequence[Cell]) -> str:
         fails = [row for row in rows if shown.get(row) == "Fail"]
         values = " / ".join(shown.get(row, NOT_RUN) for row in rows)
         said.append(f"{name} {values}, failing: {', '.join(fails) or 'none'}")
-    return f"{HEADERS[quantity or '']} of {' / '.join(rows)}: {'; '.join(said)}."
-
-
-def verdict_of(row: Sequence[Cell], metrics: Mapping[str, str]) -> str:
-    """The verdicts of a trained row, scale by scale; one for all metrics where they agree; those on counts last."""
-    judged = [cell for cell in row if cell.verdict and cell.quantity in metrics]
-    scales = list(dict.fromkeys(cell.scale for cell in judged))
-    parts = []
-    for scale in scales:
-        said: dict[str, list[str]] = {}
-        for cell in judged:
-            if cell.scale == scale:
-                said.setdefault(cell.said, []).append(HEADERS[cell.quantity])
-        one = len(said) == 1
-        words = ", ".join(verdict if one else f"{' and '.join(names)} {verdict}" for verdict, names in said.items())
-        parts.append(f"{scale} {words}" if len(scales) > 1 else words)
-    counts = dict.fromkeys(c.verdict for c in row if c.quantity in COUNTED and c.verdict)
-    return "; ".join([*parts, *([f"parameters {' and '.join(counts)}"] if counts else [])])
-
-
-def runs_text(records: Records) -> str:
-    """How long each run was trained and with what outcome, then protocol and provenance scale by scale."""
-    parts = []
-    for scale, found in records.items():
-        if not found:
-            continue
-        lines = []
-        for record in found:
-            outcome = " at ".join(filter(None, (record.outcome, record.training.failure)))
-            snapshots = shared(metric.snapshot for metric in record.metrics.values())
-            seen = f"{record.dataset}, {record.training.kimg:g} kimg, {outcome}; {snapshots} snapshot"
-            lines.append(f"- {record.config}, seed {record.seed}: {seen}")
-        parts.append(f"### {scale.capitalize()} scale\n\n" + "\n".join(lines) + "\n\n" + footer(found))
-    return "\n\n".join(parts) or "None has been recorded yet."
+    return f"{title_of(quantity)} of {' / '.join(rows)}: {'; '.join(said)}."

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from r3gan.configs import CONFIGS
-from r3gan.records.schema import Values
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import parameters_against_fid
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.kinds.comparison import Comparison, comparison_records, read_everything
-from r3gan.tables.markdown import grid, shown
+from r3gan.tables.verdict import Verdict
 
-METRIC = "fid"
-HEADERS = {"system": "System", "parameters_m": "Parameters, M", "fid": "FID", "origin": "From"}
+METRIC, PARAMETERS = "fid", "parameters of G and D, M"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class ParameterFigure(Kind):
     """One point per system: the parameters of G and D together, and its FID."""
 
     of: Comparison
-    has_cells: ClassVar[bool] = False
+    corner: ClassVar[str] = "System"
 
     @property
     def made_of(self) -> str:
@@ -34,42 +35,43 @@ class ParameterFigure(Kind):
         return comparison_records([self.of], study, released)
 
     def build(self, context: Context) -> Content:
-        cells = self.of.cells(context.name, read_everything(context.store, context.studies))
-        published, missing = published_points(cells)
-        points = published + self.reproduced_points(cells)
-        notes = [f"Not drawn, since the number of parameters is not published: {', '.join(missing)}."]
-        if points == published:
+        found = self.of.cells(context.name, read_everything(context.store, context.studies))
+        values: dict[str, dict[str, float]] = {}
+        for cell in found:
+            if cell.published_value is not None:
+                values.setdefault(cell.row, {})[cell.quantity] = cell.published_value
+        known = {row: v for row, v in values.items() if {"g_params", "d_params", METRIC} <= v.keys()}
+        published = {row: (v["g_params"] + v["d_params"], v[METRIC]) for row, v in known.items()}
+        cells = [cell for row, point in published.items() for cell in point_cells(context.name, row, *point)]
+        points: list[Row] = [
+            {"system": row, "parameters_m": x, "fid": y, "origin": "published"} for row, (x, y) in published.items()
+        ]
+        for cell in found:
+            if cell.quantity == METRIC and cell.reproduced is not None:
+                millions = self.millions(cell.row)
+                # Judged in the table that the figure is drawn from.
+                cells.append(replace(cell, section="").judged(Verdict(word="")))
+                origin = f"reproduced, {cell.scale}"
+                points.append({"system": cell.row, "parameters_m": millions, "fid": cell.reproduced, "origin": origin})
+        missing = ", ".join(row for row in values if row not in known)
+        notes = [f"Not drawn, since their number of parameters is not published: {missing}."]
+        if len(points) == len(published):
             notes.append("No FID has been reproduced yet at any scale.")
-        chart = parameters_against_fid(
-            points, name="parameters", title=self.title, caption="one point per system, published or reproduced"
-        )
-        rows = [[shown(point[name]) for name in HEADERS] for point in points]
-        return Content(blocks=[chart, grid(rows, list(HEADERS.values()), right=(1, 2))], rows=points, notes=notes)
+        caption = "one point per system, published or reproduced"
+        chart = parameters_against_fid(points, name="parameters", title=self.title, caption=caption)
+        return Content(cells=cells, pictures=[chart], notes=notes)
 
-    def reproduced_points(self, cells: Sequence[Cell]) -> list[Values]:
-        """Points of the trained systems, with their exact counts."""
+    def millions(self, row: str) -> float:
+        """The exact count of a trained system."""
         from r3gan.configs.counts import count_parameters
 
-        found: list[Values] = []
-        for cell in cells:
-            if cell.quantity == METRIC and cell.reproduced is not None:
-                counts = count_parameters(CONFIGS[self.of.trained[cell.row]], self.of.datasets[0])
-                millions = sum(counts.values()) / 1e6
-                source = f"reproduced, {cell.scale}"
-                found.append({"system": cell.row, "parameters_m": millions, "fid": cell.reproduced, "origin": source})
-        return found
+        return sum(count_parameters(CONFIGS[self.of.trained[row]], self.of.datasets[0]).values()) / 1e6
 
 
-def published_points(cells: Sequence[Cell]) -> tuple[list[Values], list[str]]:
-    """Published points, and the rows that lack a coordinate."""
-    values: dict[str, dict[str, float]] = {}
-    for cell in cells:
-        if (printed := cell.published_value) is not None:
-            values.setdefault(cell.row, {})[cell.quantity] = printed
-    needed = {"g_params", "d_params", METRIC}
-    points: list[Values] = [
-        {"system": row, "parameters_m": v["g_params"] + v["d_params"], "fid": v[METRIC], "origin": "published"}
-        for row, v in values.items()
-        if needed <= v.keys()
+def point_cells(table: str, row: str, parameters_m: float, fid: float) -> list[Cell]:
+    """A published point."""
+    values = {PARAMETERS: parameters_m, METRIC: fid}
+    return [
+        Cell(table=table, row=row, quantity=quantity, published=f"{value:g}", status="paper")
+        for quantity, value in values.items()
     ]
-    return points, [row for row, v in values.items() if not needed <= v.keys()]

@@ -13,7 +13,6 @@ from r3gan.models.families import R3GAN, Size
 from r3gan.schedules import Ramp
 from r3gan.tables.cell import Cell
 from r3gan.tables.kind import Content, Context, Kind
-from r3gan.tables.markdown import grid
 from r3gan.tables.panel import BOTH, Panel, Slot, panel
 from r3gan.tables.published import read_published
 from r3gan.tables.verdict import DIFFERS, EXACT, Verdict
@@ -80,15 +79,7 @@ class PresetTable(Kind):
         return [panel("", "Hyperparameter", slots)]
 
     def build(self, context: Context) -> Content:
-        cells = self.cells(context.name)
-        rows = []
-        for quantity in dict.fromkeys(cell.quantity for cell in cells):
-            of_row = [cell for cell in cells if cell.quantity == quantity]
-            exact = sum(cell.verdict == EXACT for cell in of_row)
-            verdict = f"{exact} of {len(of_row)} exact" if of_row[0].outcome else "published only"
-            rows.append([quantity, *map(shown, of_row), verdict])
-        datasets = list(dict.fromkeys(cell.section for cell in cells))
-        return Content(cells=cells, blocks=[grid(rows, ["Hyperparameter", *datasets, "Verdict"], right=())])
+        return Content(cells=self.cells(context.name))
 
     def cells(self, name: str) -> list[Cell]:
         """One cell per quantity and data set, which is the cell's section."""
@@ -121,11 +112,3 @@ def compared(cell: Cell, value: str) -> Cell:
     assert cell.published is not None
     verdict = Verdict(word=EXACT if equal(cell.published, value) else DIFFERS)
     return replace(cell, text=value, n=1, outcome="read from CONFIGS").judged(verdict)
-
-
-def shown(cell: Cell) -> str:
-    """The configured value, with the published one where they differ; the published one where there is no other."""
-    if not cell.outcome:
-        return str(cell.published)
-    text = f"{int(cell.text):,}" if cell.quantity.endswith("parameters") else cell.text
-    return text if cell.verdict == EXACT else f"{text} (published {cell.published})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from r3gan.configs import CONFIGS
@@ -10,13 +10,16 @@ from r3gan.metrics import find_metric
 from r3gan.records.curves import read_curve
 from r3gan.records.schema import Evaluation
 from r3gan.study import Study
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
-from r3gan.tables.charts import loss_curves
-from r3gan.tables.kind import Block, Content, Context, Kind, Sheet
-from r3gan.tables.markdown import band_notes, footer, grid, number, reproduced
+from r3gan.tables.charts import Chart, loss_curves
+from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.markdown import band_notes
 from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured, rank_correlation
-from r3gan.tables.panel import Panel, by_row
+from r3gan.tables.panel import PUBLISHED, REPRODUCED, UNTRAINED, VERDICT, Panel, Slot, by_row, panel, title_of
 from r3gan.tables.published import read_published
+
+Records = Mapping[str, Sequence[Evaluation]]  # by configuration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +44,37 @@ class QualityTable(Kind):
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         counts = [cell for cell in cells if cell.outcome == "counted"]
-        quality = [cell for cell in cells if cell.outcome != "counted"]
-        panels = [by_row(f"Parameters at paper size ({self.counted_at})", "Configuration", counts)]
-        if quality:
-            panels.append(by_row("Quality", "Configuration", quality, self.published_metric, show_untrained=True))
-        return panels
+        scales = dict.fromkeys(cell.scale for cell in cells if cell.scale)
+        found = [by_row(f"Parameters at paper size ({self.counted_at})", "Configuration", counts)]
+        return found + [self.quality_panel(scale, [c for c in cells if c.scale == scale]) for scale in scales]
+
+    def quality_panel(self, scale: str, cells: Sequence[Cell]) -> Panel:
+        """The published metric, then those measured at the scale, the first of them also of the untrained G."""
+        slots = []
+        for cell in cells:
+            group = title_of(cell.quantity)
+            if cell.published is not None:
+                named = title_of(self.published_metric)
+                slots.append((cell.row, Slot(group=named, label="published", side=PUBLISHED, cell=cell)))
+                slots.append((cell.row, Slot(group=group, label="untrained", side=UNTRAINED, cell=cell)))
+            slots.append((cell.row, Slot(group=group, label="trained", side=REPRODUCED, cell=cell)))
+            if cell.verdict:
+                slots.append((cell.row, Slot(group=group, label="verdict", side=VERDICT, cell=cell)))
+        return panel(f"Quality, {scale} scale", "Configuration", slots)
 
     def build(self, context: Context) -> Content:
-        counts = self.counts(context)
-        cells, remarks = [*counts], list[str]()
-        blocks: list[Block] = [self.counts_text(counts)]
+        cells, remarks, pictures = self.counts(context), list[str](), list[Chart | Sheet]()
+        shown = {}
         for study in context.studies:
-            records = self.read(context, study)
-            if not records:
-                continue
-            quality = self.quality(context, study.scale, records)
-            cells += quality
-            blocks += self.scale_blocks(context, study.scale, records, quality)
-            remarks += self.order(study.scale, quality)
-        if len(blocks) == 1:
-            blocks.append("No run has been recorded yet.")
+            if records := self.read(context, study):
+                quality = self.quality(context, study.scale, records)
+                cells += quality
+                pictures += self.pictures(context, study.scale, records)
+                remarks += self.order(study.scale, quality)
+                shown[study.scale] = [record for found in records.values() for record in found]
+        remarks = remarks if shown else ["No run has been recorded yet."]
         notes = band_notes([(self.published_metric, self.published)])
-        return Content(cells=cells, blocks=blocks, remarks=remarks, notes=notes)
+        return Content(cells=cells, pictures=pictures, remarks=remarks, notes=notes, records=shown)
 
     def read(self, context: Context, study: Study) -> dict[str, list[Evaluation]]:
         """The scale's records that exist, by configuration in the order of the table."""
@@ -83,7 +95,7 @@ class QualityTable(Kind):
                 found.append(counted(cell.with_published(published[title, quantity]), config, self.counted_at))
         return found
 
-    def quality(self, context: Context, scale: str, records: dict[str, list[Evaluation]]) -> list[Cell]:
+    def quality(self, context: Context, scale: str, records: Records) -> list[Cell]:
         """Every metric that any record of the scale has, for every row."""
         everything = [record for found in records.values() for record in found]
         metrics = [name for name in self.metrics if any(name in r.metrics for r in everything)] or [*self.metrics[:1]]
@@ -101,7 +113,7 @@ class QualityTable(Kind):
         return found
 
     def order(self, scale: str, quality: Sequence[Cell]) -> list[str]:
-        """How the order of the rows agrees with the published one."""
+        """How the order of the rows by the first metric agrees with the published one."""
         compared = [cell for cell in quality if cell.quantity == quality[0].quantity]
         pairs = [(c.published_value, c.reproduced) for c in compared]
         known = [(theirs, value) for theirs, value in pairs if theirs is not None and value is not None]
@@ -109,51 +121,19 @@ class QualityTable(Kind):
         if rho is None:
             return []
         single = ", single runs" if all(cell.n <= 1 for cell in compared) else ""
-        said = f"Spearman rank correlation of the reproduced order with the published one, {scale} scale: {rho:+.2f}"
-        return [f"{said} ({len(known)} rows{single})."]
+        said = f"{scale.capitalize()} scale, by {find_metric(compared[0].quantity).title}: Spearman rank correlation "
+        return [f"{said}of the reproduced order with the published one {rho:+.2f} ({len(known)} rows{single})."]
 
-    def counts_text(self, counts: Sequence[Cell]) -> str:
-        """Published and counted parameters of the paper-size networks."""
-        rows = []
-        for g, d in zip(counts[::2], counts[1::2], strict=True):
-            verdict = "exact" if {g.verdict, d.verdict} == {"exact"} else f"G {g.verdict}, D {d.verdict}"
-            both = [f"{g.published}M", number(g.reproduced), f"{d.published}M", number(d.reproduced)]
-            rows.append([g.row, *both, verdict])
-        headers = ["Configuration", "G published", "G counted", "D published", "D counted", "Verdict"]
-        return f"## Parameters at paper size ({self.counted_at})\n\n" + grid(rows, headers, right=(1, 2, 3, 4))
-
-    def scale_blocks(
-        self, context: Context, scale: str, records: dict[str, list[Evaluation]], quality: Sequence[Cell]
-    ) -> list[Block]:
-        """The scale's table, its pictures, and where its numbers come from."""
-        results = context.store.results
-        first = {CONFIGS[config].title: results / found[0].run for config, found in records.items()}
-        text = [self.quality_text(quality), *self.order(scale, quality)]
-        caption = f"{scale} scale, the first seed of every row"
-        curves = [
+    def pictures(self, context: Context, scale: str, records: Records) -> list[Chart | Sheet]:
+        """Samples and loss curves of every row's first seed."""
+        results, caption = context.store.results, f"{scale} scale, the first seed of every row"
+        curves: list[Row] = [
             {"row": CONFIGS[config].title, "failed": found[0].outcome == "Fail", **point}
             for config, found in records.items()
             for point in read_curve(results / found[0].run / "loss.csv")
         ]
-        grids = {title: folder / "samples.png" for title, folder in first.items()}
+        grids = {CONFIGS[config].title: results / found[0].run / "samples.png" for config, found in records.items()}
         return [
-            f"## Quality, {scale} scale\n\n" + "\n\n".join(text),
             Sheet(name=f"{scale}-samples", caption=f"Samples, {caption}", grids=grids),
             loss_curves(curves, name=f"{scale}-curves", title="Losses of D and G", caption=caption),
-            f"### Where the {scale} numbers come from\n\n" + footer([r for found in records.values() for r in found]),
         ]
-
-    def quality_text(self, quality: Sequence[Cell]) -> str:
-        """The published metric next to the reproduced one at one scale."""
-        metrics = list(dict.fromkeys(cell.quantity for cell in quality))
-        rows = []
-        for start in range(0, len(quality), len(metrics)):
-            main, *others = quality[start : start + len(metrics)]
-            n = "-" if not main.n else "1 (single run)" if main.n == 1 else str(main.n)
-            seeds = " ".join(map(str, main.seeds)) or "-"
-            values = [number(main.untrained), reproduced(main), *map(reproduced, others)]
-            rows.append([main.row, main.published or "-", *values, n, seeds, main.said])
-        headers = ["Configuration", f"{self.published_metric.upper()} published", "Untrained", "Trained"]
-        headers += [*metrics[1:], "n", "Seed", "Verdict"]
-        table = grid(rows, headers, right=range(1, 3 + len(metrics)))
-        return f"Untrained and Trained: {find_metric(metrics[0]).title}.\n\n{table}"
