@@ -160,7 +160,8 @@ def bands() -> list[tuple[str, str]]:
 
 def view_of(table: TableContent, content: Content, origins: Mapping[str, Origin]) -> TableView:
     """A table or figure, its numbers named in the order of the page."""
-    numbers = {cell: number_of(f"{table.name}-{i}", cell, content, origins) for i, cell in enumerate(table.cells, 1)}
+    said = [cell for cell in table.cells if cell.published is not None or cell.outcome]
+    numbers = {cell: number_of(f"{table.name}-{i}", cell, content, origins) for i, cell in enumerate(said, 1)}
     return TableView(
         content=table,
         panels=TABLES[table.name].panels(table.cells) if table.cells else [],
