@@ -1,4 +1,4 @@
-"""World: the processes that train or evaluate one run together, and everything that they exchange."""
+"""World: the processes that train or evaluate one run together, and all their communication."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class World:
 
     @functools.cached_property
     def _host_group(self) -> Any:
-        """A group of all ranks that exchanges what lies on the CPU, which NCCL cannot."""
+        """A group of all ranks for data on the CPU, which NCCL cannot exchange."""
         return torch.distributed.new_group(backend="gloo")
 
     def gather(self, value: Value) -> list[Value]:
@@ -76,7 +76,7 @@ ALONE = World()
 
 
 def join_on_cpu() -> World:
-    """The ranks that torchrun started (RANK, WORLD_SIZE), or this process alone; they exchange what is on the CPU."""
+    """The ranks that torchrun started (RANK, WORLD_SIZE), or this process alone; they exchange data on the CPU."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
     torch.distributed.init_process_group("gloo")

@@ -1,4 +1,4 @@
-"""What training and evaluation may expect of any family's networks."""
+"""The interfaces of networks that training and evaluation rely on."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, Self, runtime_checkable
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """What generators and discriminators share."""
+    """Common to generators and discriminators."""
 
     classes: int
-    mixed_precision = False  # whether the family knows bfloat16 in some of its resolutions
+    mixed_precision = False  # whether the family supports bfloat16 at some of its resolutions
     bf16_from_px: int | None = None  # lowest resolution computed in bfloat16; None: all in the parameters' precision
-    # Networks that this one looks through and never trains. They are no submodules: not among its parameters, in no
-    # checkpoint, out of reach of train() and requires_grad_(). What is random in them follows from the run's seed.
+    # Frozen feature networks. They are no submodules: not among its parameters, in no checkpoint, not affected by
+    # train() and requires_grad_(). What is random in them follows from the run's seed.
     frozen: tuple[nn.Module, ...] = ()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Where torch moves or casts a network, the frozen ones go along."""
+        """Moves or casts the frozen networks together with this one."""
         for network in self.frozen:
             network._apply(fn, recurse)
         return super()._apply(fn, recurse)
@@ -38,7 +38,7 @@ class GeneratorNetwork(Network):
 class DiscriminatorNetwork(Network):
     """Images [N, C, R, R] and labels int64 [N] (None without classes) to logits [N].
 
-    A network of several discriminators with several logits each has them all, [N, discriminators, positions].
+    A network of several discriminators with several logits each returns all of them, [N, discriminators, positions].
     """
 
 
@@ -60,7 +60,7 @@ class Affine(NamedTuple):
 
 @runtime_checkable
 class PiecewiseLinear(Protocol):
-    """A discriminator that knows its own transpose, as the penalty without double backward needs."""
+    """A discriminator with transposed layers, which the penalty without double backward needs."""
 
     def pullback(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Callable[[Affine], Affine]]:
         """Logits [N], and the map from affine functions of a logit to those of its image around `images`."""
@@ -78,7 +78,7 @@ class StyleBased(Protocol):
 
 @runtime_checkable
 class Reconstructing(Protocol):
-    """A discriminator that also learns to reconstruct the reals it sees."""
+    """A discriminator that also learns to reconstruct the reals."""
 
     def with_reconstruction(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and the reconstructions' losses [N]."""

@@ -1,4 +1,4 @@
-"""Classic, relativistic and hinge GAN objectives: logits in, one loss a logit out, and how these become one number.
+"""Classic, relativistic and hinge GAN objectives: logits in, one loss per logit out, and the reduction to one number.
 
 `real` and `fake` are logits of the same batch, [N] or [N, discriminators, positions]; sample i is paired with sample i
 (arXiv 2501.05441, section 2).
@@ -21,7 +21,7 @@ def sum_over_discriminators(losses: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """The losses of D and G, whether G's needs D at real images, and how the losses of all logits become one."""
+    """The losses of D and G, whether G's needs D at real images, and the reduction over logits."""
 
     discriminator: Loss
     generator: Loss
@@ -35,7 +35,7 @@ def classic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def classic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """softplus(-D(f)), which does not saturate; it does not look at `real`."""
+    """softplus(-D(f)), which does not saturate; it does not use `real`."""
     return softplus(-fake)
 
 
@@ -55,7 +55,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def hinge_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """-D(f); it does not look at `real`."""
+    """-D(f); it does not use `real`."""
     return -fake
 
 

@@ -24,8 +24,8 @@ def double_backward(
     """Logits [N] and squared norms [N] of their gradients with respect to `images` [N, C, H, W]: the reference.
 
     The gradient is itself differentiable, so a penalty's backward pass goes through the network twice. With operations
-    across samples (minibatch stddev) the gradient is that of the sum of logits, as in StyleGAN2. What D sees may be
-    augmented; the gradient is that of the images before.
+    across samples (minibatch stddev) the gradient is that of the sum of logits, as in StyleGAN2. D's images may be
+    augmented; the gradient is with respect to the images before.
     """
     images = images.detach().requires_grad_(True)
     logits = discriminator(augmentation.apply(images) if augmentation else images, labels)
@@ -39,7 +39,7 @@ def transposed(
     labels: Tensor | None = None,
     augmentation: View | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The same numbers and gradients for a piecewise linear discriminator, by its transposed layers.
+    """The same values and gradients for a piecewise linear discriminator, by its transposed layers.
 
     Around x, D is an affine function of its input, D(x) = <v, x> + c, where v = grad_x D(x) and c collects the biases.
     Pulling the logit back through the transposed layers computes v and c, and everything the loss needs is a function
@@ -53,7 +53,7 @@ def transposed(
         logits, pull = discriminator.pullback(seen, labels)
     affine = pull(Affine(torch.ones_like(logits), torch.zeros_like(logits)))
     gradient = augmentation.pull(affine.gradient) if augmentation else affine.gradient
-    retraced = affine.at(seen)  # the logits again, but for rounding: their gradients are wanted, not their values
+    retraced = affine.at(seen)  # the logits again, up to rounding: for their gradients, not their values
     return logits + (retraced - retraced.detach()), gradient.square().sum(dim=(1, 2, 3))
 
 
@@ -65,7 +65,7 @@ def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
 
     The norm is summed over w and averaged over the layers (StyleGAN2, section 3.2).
     """
-    # Not randn_like, whose numbers would follow the images' layout in memory.
+    # Not randn_like, whose numbers would depend on the images' memory layout.
     y = torch.randn(*images.shape, dtype=images.dtype, device=images.device) / math.sqrt(images[0, 0].numel())
     (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()

@@ -20,7 +20,7 @@ def quantise(images: Tensor) -> Tensor:
 
 
 def save_grid(path: Path, images: Tensor, columns: int = COLUMNS) -> None:
-    """Write [N, C, R, R] in [-1, 1] as a PNG, `columns` a row, small images enlarged by whole pixels."""
+    """Write [N, C, R, R] in [-1, 1] as a PNG with `columns` per row; small images are enlarged by whole pixels."""
     tiles = quantise(images).cpu().numpy()
     n, c, r, _ = tiles.shape
     zoom = max(1, MIN_TILE_PX // r)

@@ -1,8 +1,8 @@
-"""The authors' released snapshots, read without running anything in them.
+"""The authors' released snapshots, read without executing anything in them.
 
-A snapshot is a pickle of whole modules. Here every class it names becomes an inert bag of attributes, every function
-one of ours that checks its arguments, and whatever else it asks for ends the reading. Each tensor's bytes are a second
-pickle, which torch's restricted reader takes.
+A snapshot is a pickle of whole modules. Here every class it names becomes an inert container of attributes, every
+function one that checks its arguments, and any other name is refused. Each tensor's bytes are a second pickle, which
+torch's restricted reader loads.
 """
 
 import io
@@ -48,7 +48,7 @@ DTYPES = {"torch.float32": torch.float32, "torch.bfloat16": torch.bfloat16}
 
 
 class Refused(Exception):
-    """The file is not a snapshot of the expected shape."""
+    """The file is not a snapshot of the expected structure."""
 
 
 class Inert:
@@ -68,10 +68,10 @@ class Inert:
 
 
 class Reader(pickle.Unpickler):
-    """Unpickles with an exact list of what may be named; each look-up gives a fresh object, as BUILD alters it."""
+    """Unpickles with an exact list of allowed names; each look-up returns a new class, since BUILD alters it."""
 
     def find_class(self, module: str, name: str) -> Any:
-        # Earlier official code had other module names; the official loader maps them in the same manner.
+        # Earlier official code had other module names; the official loader maps them like this.
         module = module.replace("training.networks_baseline", "training.networks").replace("BaselineGAN.", "R3GAN.")
         wanted = f"{module}.{name}"
         functions: dict[str, Callable[..., Any]] = {
@@ -91,7 +91,7 @@ class Reader(pickle.Unpickler):
 
 
 def load_storage(content: object) -> torch.UntypedStorage | torch.TypedStorage:
-    """A tensor's memory from its own pickle, by torch's restricted reader; zip payloads may not swell."""
+    """A tensor's memory from its own pickle, by torch's restricted reader; compressed archives are refused."""
     if not isinstance(content, bytes):
         raise Refused("a tensor's content is not bytes")
     if zipfile.is_zipfile(io.BytesIO(content)):
@@ -105,7 +105,7 @@ def load_storage(content: object) -> torch.UntypedStorage | torch.TypedStorage:
 
 
 def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *unused: object) -> Tensor:
-    """A tensor of its own over part of a storage, after checking that the part lies inside."""
+    """A copy of a part of a storage as a tensor, after checking that the part is inside."""
     if not isinstance(storage, torch.TypedStorage):
         raise Refused("a tensor has no typed storage")
     numbers = (offset, *size, *stride)
@@ -120,7 +120,7 @@ def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *unused: o
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Tensors of the three networks by official name, and what the file says of itself."""
+    """Tensors of the three networks by official name, and the file's metadata."""
 
     networks: Mapping[str, Mapping[str, Tensor]]  # "G", "D", "G_ema"
     images_seen: int | None
@@ -128,13 +128,13 @@ class Snapshot:
 
 
 def read_snapshot(path: Path) -> Snapshot:
-    """Everything we use of a released snapshot; UserError in one sentence where it is anything else."""
+    """The content of a released snapshot; UserError in one sentence if the file is anything else."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; name a released snapshot, such as network-snapshot-final.pkl")
     if path.stat().st_size > LARGEST_FILE:
         raise UserError(f"{path} is larger than {LARGEST_FILE >> 30} GiB, which no released snapshot is")
     try:
-        # torch warns that typed storages will go one day; snapshots are made of them.
+        # Snapshots consist of typed storages, which torch deprecates.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore", category=UserWarning):
             content = Reader(file).load()
         if not isinstance(content, dict) or not {"G", "D", "G_ema"} <= content.keys():
@@ -147,8 +147,8 @@ def read_snapshot(path: Path) -> Snapshot:
         )
         return Snapshot(networks=networks, images_seen=images if type(images) is int else None, data=plain)
     except Refused as error:
-        raise UserError(f"{path} is not a released R3GAN snapshot: {error}; nothing in it was run") from None
-    except Exception as error:  # whatever a malformed stream makes the machinery say
+        raise UserError(f"{path} is not a released R3GAN snapshot: {error}; nothing in it was executed") from None
+    except Exception as error:  # a malformed stream can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as a released R3GAN snapshot ({reason[:120]})") from None
 
@@ -182,7 +182,7 @@ BLOCK = {
 
 
 def official_names(network: nn.Module, stages: int) -> dict[str, str]:
-    """Our parameter names to the official ones, for G or D of Config E with so many stages."""
+    """Parameter names here to the official ones, for G or D of Config E with that number of stages."""
     names = {}
     generates = hasattr(network, "to_image")
     for stage in range(stages):
@@ -218,30 +218,29 @@ def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def preset_of(snapshot: Snapshot) -> str:
-    """The data set whose Config E has exactly the snapshot's shapes; UserError if none has."""
+    """The data set at which Config E has exactly the snapshot's shapes; UserError if there is none."""
     networks = CONFIGS["E"].networks
-    matching = []
+    found = shapes(snapshot.networks["G_ema"]), shapes(snapshot.networks["D"])
     for dataset in CONFIGS["E"].paper_sizes():
+        size = SIZES[dataset]
         with torch.device("meta"):
-            generator, discriminator = networks.generator(SIZES[dataset]), networks.discriminator(SIZES[dataset])
-        stages = len(SIZES[dataset].base_widths)
-        expected = [
-            {theirs: tuple(dict(network.named_parameters())[ours].shape) for ours, theirs in names.items()}
-            for network in (generator, discriminator)
-            for names in [official_names(network, stages)]
-        ]
-        if expected == [shapes(snapshot.networks["G_ema"]), shapes(snapshot.networks["D"])]:
-            matching.append(dataset)
-    if not matching:
-        count = sum(value.numel() for value in snapshot.networks["G_ema"].values())
-        raise UserError(f"the snapshot's networks (G of {count:,} parameters) are those of no preset of Config E")
-    return matching[0]
+            pair = networks.generator(size), networks.discriminator(size)
+        if found == tuple(official_shapes(network, len(size.base_widths)) for network in pair):
+            return dataset
+    count = sum(value.numel() for value in snapshot.networks["G_ema"].values())
+    raise UserError(f"the snapshot's networks (G of {count:,} parameters) match no preset of Config E")
+
+
+def official_shapes(network: nn.Module, stages: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's parameters by official name."""
+    parameters = dict(network.named_parameters())
+    return {theirs: tuple(parameters[ours].shape) for ours, theirs in official_names(network, stages).items()}
 
 
 def import_released(path: Path, dataset: str, runs: Path) -> Path:
-    """Turn a snapshot into a run of ours, runs/released/<dataset>/E/seed0, that `r3gan evaluate` takes; returns it.
+    """Convert a snapshot into a run, runs/released/<dataset>/E/seed0, for `r3gan evaluate`; returns its folder.
 
-    G_ema becomes generator.safetensors; G and D lie beside it. The record says what the file said of itself.
+    G_ema becomes generator.safetensors; G and D are written next to it. The record has the file's metadata.
     """
     if dataset not in CONFIGS["E"].paper_sizes():
         raise unknown("--dataset", dataset, CONFIGS["E"].paper_sizes())
@@ -254,10 +253,9 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
         raise UserError(f"{path} holds the networks of {found}; say --dataset {found}")
     run = f"released/{dataset}/E/seed0"
     out = runs / run
-    recipe = CONFIGS["E"]
+    config, size = CONFIGS["E"], SIZES[dataset]
     for name, key in (("generator", "G_ema"), ("generator-raw", "G"), ("discriminator", "D")):
-        size = SIZES[dataset]
-        network: nn.Module = recipe.networks.discriminator(size) if key == "D" else recipe.networks.generator(size)
+        network: nn.Module = config.networks.discriminator(size) if key == "D" else config.networks.generator(size)
         names = official_names(network, len(size.base_widths))
         network.load_state_dict({ours: snapshot.networks[key][theirs].float() for ours, theirs in names.items()})
         save_network(out / f"{name}.safetensors", network)
@@ -268,7 +266,7 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
         "dataset": dataset,
         "seed": 0,
         "scale": "released",
-        **recipe.describe(dataset),
+        **config.describe(dataset),
         "images_seen": snapshot.images_seen,
         "seconds": None,
         "released": {"file": path.name, "sha256": sha256(path), "training_set_kwargs": dict(snapshot.data)},

@@ -1,4 +1,4 @@
-"""Networks on disk, as safetensors: no code in them, so nothing is executed when they are read."""
+"""Networks on disk as safetensors, which contain no code."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from r3gan.files import atomic
 
 
 def save_network(path: Path, net: nn.Module) -> None:
-    """Write the network's parameters and buffers; UserError where the disk does not take them."""
+    """Write the network's parameters and buffers; UserError where the disk is full."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     try:
         with atomic(path) as temporary:

@@ -76,6 +76,8 @@ def copy_tree(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPOSITORY / name, target / name)
     (target / "pipelines/study/smoke.yaml").write_text(TINY_STUDY)
+    written = run_in(target, "r3gan", "dvc-file")
+    assert written.returncode == 0, written.stderr
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     run_in(target, "git", "init", "-q")
     run_in(target, "git", "add", "-A")

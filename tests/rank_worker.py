@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from r3gan.data.loader import open_dataset
 from r3gan.schedules import Ramp
 from r3gan.training import checkpoint
-from r3gan.training.determinism import advance
 from r3gan.training.engine import join_deepspeed
 from r3gan.training.run import Run
 from r3gan.training.state import build_state
+from r3gan.training.steps import iterate
 from tests.helpers import CPU, make_run
 
 STEPS = 3
@@ -93,7 +93,7 @@ def main(data: Path, folder: Path) -> None:
             if case.steady:
                 make_noise_steady(patch)
             for _ in range(STEPS):
-                advance(run, state)
+                iterate(run, state)
         checkpoint.save(folder / str(case), state, {}, keep=1)
         save_file(checkpoint.tensors_of(state), folder / f"{case}-rank{world.rank}.safetensors")
         (folder / f"{case}-seen{world.rank}.json").write_text(json.dumps(seen))

@@ -51,17 +51,19 @@ def test_every_published_number_is_shown_and_nothing_is_reproduced_yet(table: Co
     for section in table.sections:
         for (row, _), printed in read_published(section.published).items():
             line = next(
-                part for part in text.split(f"## {section.title}")[1].splitlines() if part.startswith(f"| {row} ")
+                part for part in text.split(f"{section.title}\n", 1)[1].splitlines() if part.startswith(f"| {row} ")
             )
             assert printed.text in line
-    assert text.count("| not run") == sum(len(section.trained) for section in table.sections)
+    trained = [line for line in text.splitlines() if "not run" in line]
+    assert len(trained) == sum(len(section.trained) for section in table.sections)
+    assert all(line.count("  not run |") == 2 for line in trained)  # of both metrics, and as a verdict
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.count("|") == lines[0].count("|") for line in lines[:3])
 
 
 def test_counted_parameters_get_a_verdict(tmp_path: Path) -> None:
     write_files(TABLE3, "table3", tmp_path)
-    assert "not run; parameters exact" in (tmp_path / "table3.md").read_text()
+    assert "FID and Recall not run, G parameters and D parameters exact" in (tmp_path / "table3.md").read_text()
 
 
 def test_a_measured_fid_is_shown_at_its_scale(tmp_path: Path) -> None:
@@ -69,7 +71,8 @@ def test_a_measured_fid_is_shown_at_its_scale(tmp_path: Path) -> None:
     write_fid(tmp_path, "mini", 12.3)
     write_files(TABLE3, "table3", tmp_path, [mini])
     text = (tmp_path / "table3.md").read_text()
-    assert "FID not comparable: 2 of 250,000 kimg, Recall not measured; parameters exact" in text
+    said = "FID not comparable: 2 of 250,000 kimg, Recall not measured"
+    assert f"| 1 (single run) | 0      | mini {said}; G parameters and D parameters exact |" in text
     assert "Reproduced fid: within a factor of 1.06 or 0.1 either way: EDM's" in text
     write_fid(tmp_path, "paper", 2.01, kimg=250_000)
     found = cells_of(TABLE3.sections[0], tmp_path, mini, paper)
@@ -90,8 +93,9 @@ def test_the_authors_checkpoint_has_a_column_of_its_own(tmp_path: Path) -> None:
     row = next(line for line in lines if line.startswith("| R3GAN Config E"))
     columns = [cell.strip() for cell in header.split("|")]
     shown = dict(zip(columns, (cell.strip() for cell in row.split("|")), strict=True))
-    assert (shown["FID"], shown["FID released"], shown["Recall released"]) == ("1.96", "1.97", "0.56")
-    assert shown["Verdict"] == "reproduced: the authors' checkpoint, single run; parameters exact"
+    assert (shown["FID published"], shown["FID released"], shown["Recall released"]) == ("1.96", "1.97", "0.56")
+    verdict = "released reproduced: the authors' checkpoint, single run; G parameters and D parameters exact"
+    assert shown["Verdict"] == verdict
 
 
 def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
@@ -106,7 +110,8 @@ def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
     text = (tmp_path / "table2.md").read_text()
     assert "published 1000 / 693 / Fail / Fail, failing: RpGAN+R1, GAN+R1;" in text
     assert "smoke 900 / 900 / 900 / Fail, failing: GAN+R1." in text
-    assert "2 kimg, Fail at step 7: loss_g is nan" in text
+    assert f"- failed: {bad}, step 7: loss_g is nan" in text
+    assert "- training: 2 kimg at batch 8; 40 s in all" in text
     assert f"- data: stackedmnist5k-16, 50 images, from 7 digits; padded; sha256 {'d' * 64}" in text
     network = "digits: pool3, right on 97.0% of held-out digits of mnist5k-16, sha256 " + "e" * 64
     assert text.count("- feature network: ") == text.count(f"- feature network: {network}") == 1

@@ -14,28 +14,40 @@ from pathlib import Path
 import pytest
 import yaml
 
+from r3gan.pipeline.dvc import DVC_FILE, dvc_file
 from r3gan.study import read_study
+from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
 from tests.conftest import REPOSITORY, TINY_STUDY, copy_tree, environment, run_in
 from tests.helpers import jobs
 
 SNAKEMAKE = ("snakemake", "--cores", "2", "results/table1.md")
 DVC = ("dvc", "repro", "table@table1")
+TABLE1 = TABLES["table1"]
+assert isinstance(TABLE1, QualityTable)
+STUDY = "pipelines/study/smoke.yaml"
+HANDED_OVER = {
+    *("prepare@mnist5k-16", "prepare@stackedmnist5k-16", "fit@mnist5k-16", DVC[-1]),
+    *("train@A", "train@E-inverted", "evaluate@A", "evaluate@E-inverted"),
+}
 RULES = ("prepare", "fit", "train", "evaluate", "table")
-# Records lie in one folder a scale, on which DVC's tables depend as a whole.
-CONVERGING = ("train_converging", "converge", "evaluate_at_end")
-CONVERGING_STAGES = ("train_converging@E-converging", "converge@E-converging", "evaluate_at_end@E-at-end")
-STANDING = (
-    "speed_table",
-    "proposition_table",
-    "preset_table",
-    "comparison_table",
-    "convergence_table",
-    "ablation_table",
-    "figure",
-    "costs",
-    "report",
-)
+DVCS_OWN = ("fingerprint", "inputs_table1")
+# What the stages of DVC are as commands; its own prepare nothing but its inputs.
+STAGES = """
+import json
+import networkx
+from dvc.repo import Repo
+from r3gan.pipeline.engines import is_dvcs_own
+index = Repo(".").index
+def commands(stages):
+    return sorted(stage.cmd for stage in stages if not is_dvcs_own(stage))
+found = {"": commands(index.stages)}
+for stage in index.stages:
+    if stage.addressing.startswith("table@"):
+        needed = networkx.descendants(index.graph, stage) | {stage}
+        found[stage.addressing.removeprefix("table@")] = commands(needed)
+print(json.dumps(found))
+"""
 
 
 def dvc_stages(done: subprocess.CompletedProcess[str]) -> set[str]:
@@ -99,7 +111,7 @@ def snakemake_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dvc_tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A copy in which DVC has made Table 1 once, and what it printed; other studies would only cost time."""
+    """A copy in which DVC has made Table 1 once, and what it printed; other studies would only take time."""
     tree = copy_tree(tmp_path_factory.mktemp("dvc"))
     for scale in ("mini", "paper"):
         (tree / f"pipelines/study/{scale}.yaml").unlink()
@@ -114,8 +126,8 @@ def test_a_fresh_copy_measures_everything_even_where_results_are_committed(snake
     table = (snakemake_tree / "results/table1.md").read_text()
     assert "0.128 kimg at batch" in table
     assert table.count(" exact ") == 8
-    for picture in ("table1-smoke-samples.png", "table1-smoke-curves.png"):
-        assert (snakemake_tree / "results" / picture).stat().st_size > 10_000
+    for picture in ("smoke-samples.png", "smoke-curves.png", "smoke-curves.svg"):
+        assert (snakemake_tree / "results/table1" / picture).stat().st_size > 10_000
 
 
 def test_a_second_snakemake_does_nothing(snakemake_tree: Path) -> None:
@@ -135,7 +147,7 @@ def test_snakemake_reruns_what_an_edit_can_change_and_nothing_else(snakemake_tre
     assert jobs(run_in(snakemake_tree, *dry)) == everything_trained
     code_changed(loss, "softplus(fake - real + 0.0)", "softplus(fake - real)")
 
-    study = snakemake_tree / "pipelines/study/smoke.yaml"
+    study = snakemake_tree / STUDY
     code_changed(
         study,
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 0",
@@ -151,18 +163,39 @@ def test_another_scale_asks_for_its_own_runs(snakemake_tree: Path) -> None:
     os.utime(snakemake_tree / "work/first-use-paper", (0, 0))  # as if it had been planned before the table was there
     assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n")) == []  # the scale of before is still measured
     assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n", "--config", "scale=paper")) == planned
-    assert [job for job in planned if job.startswith("train")] == [
-        f"train {c}" for c in sorted(TABLES["table1"].configs)
-    ]
+    assert [job for job in planned if job.startswith("train")] == [f"train {c}" for c in sorted(TABLE1.rows)]
     assert planned.count("prepare") == 1
     assert "fit" not in planned
 
 
-def test_a_second_dvc_repro_does_nothing(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_dvc_makes_of_a_table_what_the_table_shows_and_nothing_twice(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     tree, first = dvc_tree
-    assert {name.split("@")[0] for name in dvc_stages(first)} == {"fingerprint", *RULES, *CONVERGING}
-    whole = run_in(tree, "dvc", "repro")  # the tables that need no run are left to do
-    assert {name.split("@")[0] for name in dvc_stages(whole)} == set(STANDING)
+    assert {name.split("@")[0] for name in dvc_stages(first)} == {*DVCS_OWN, *RULES}
+    trained = {name for name in dvc_stages(first) if name.startswith(("train", "evaluate"))}
+    assert trained == {"train@A", "train@E-inverted", "evaluate@A", "evaluate@E-inverted"}
+    again = run_in(tree, *DVC)
+    assert dvc_stages(again) == set()
+    assert "up to date" in again.stdout + again.stderr
+
+
+def test_snakemake_takes_over_the_one_table_that_dvc_made(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    tree = shutil.copytree(dvc_tree[0], tmp_path / "tree", symlinks=True)
+    taken, left = map(stages_said, succeed(tree, "r3gan", "hand-over", "snakemake").stdout.splitlines())
+    assert taken == HANDED_OVER
+    assert {"table@table4", "train_converging@E-converging", "report"} <= left
+    assert jobs(run_in(tree, *SNAKEMAKE, "-n")) == []
+
+
+def test_dvc_makes_the_rest_and_nothing_twice(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    tree, _ = dvc_tree
+    whole = dvc_stages(run_in(tree, "dvc", "repro"))
+    made = {"train_converging", "converge", "evaluate_at_end", "table", "costs", "report"}
+    assert {name.split("@")[0] for name in whole if not name.startswith("inputs_")} == made
+    assert not {"train@A", "evaluate@A", "table@table1"} & whole
     again = run_in(tree, "dvc", "repro")
     assert dvc_stages(again) == set()
     assert "up to date" in again.stdout + again.stderr
@@ -178,8 +211,8 @@ def test_dvc_reruns_what_an_edit_can_change_and_nothing_else(
     # Code that all evaluation imports: training stays.
     code_changed(tree / "r3gan/metrics/modes.py", "MODES = 1000", "MODES = 10 * 100")
     ran = dvc_stages(run_in(tree, *DVC))
-    measured = {"evaluate@A", "evaluate@E-inverted", "converge@E-converging", "evaluate_at_end@E-at-end"}
-    assert ran == {"fingerprint", *measured, "table@table1"}
+    # Tables name their metrics, and so import the code of modes.
+    assert ran == {*DVCS_OWN, "evaluate@A", "evaluate@E-inverted", "table@table1"}
 
 
 def test_dvc_diffs_name_what_a_changed_seed_changed(
@@ -188,11 +221,11 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
     tree, _ = dvc_tree
     committed(tree)
     code_changed(
-        tree / "pipelines/study/smoke.yaml",
+        tree / STUDY,
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 0",
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 1",
     )
-    assert dvc_stages(run_in(tree, *DVC)) == {"fingerprint", "train@A", "evaluate@A", "table@table1"}
+    assert dvc_stages(run_in(tree, *DVC)) == {*DVCS_OWN, "train@A", "evaluate@A", "table@table1"}
 
     diff = run_in(tree, "dvc", "metrics", "diff", "--md")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in diff.stdout.strip().splitlines()[2:]]
@@ -240,11 +273,13 @@ def test_what_was_pushed_is_pulled_and_dvc_does_nothing(
 
 def test_snakemake_takes_over_what_dvc_made(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     tree, _ = dvc_tree
-    done = succeed(tree, "r3gan", "hand-over", "snakemake")
-    taken, left = map(stages_said, done.stdout.splitlines())
-    assert {"prepare@stackedmnist5k-16", "fit@mnist5k-16", "train@A", "converge@E-converging", DVC[-1]} <= taken
-    assert {"comparison_table@table2", "figure@figure1"} <= left  # older than the records
-    assert jobs(run_in(tree, *SNAKEMAKE, "-n")) == []
+    assert "left to run: " in succeed(tree, "r3gan", "hand-over", "snakemake").stdout  # the records of modes changed
+    succeed(tree, "dvc", "repro")
+    done = succeed(tree, "r3gan", "hand-over", "snakemake").stdout.splitlines()
+    taken = stages_said(done[0])
+    assert len(done) == 1
+    assert taken >= HANDED_OVER | {"converge@E-converging", "table@table4", "costs", "report"}
+    assert jobs(run_in(tree, "snakemake", "-n", "--cores", "2")) == []
     # What was handed over has code and parameters to compare with.
     code_changed(tree / "r3gan/losses.py", "softplus(fake - real)", "softplus(fake - real + 0.0)")
     trained = ["evaluate A", "evaluate E-inverted", "table", "train A", "train E-inverted"]
@@ -254,21 +289,20 @@ def test_snakemake_takes_over_what_dvc_made(dvc_tree: tuple[Path, subprocess.Com
     # And back, with nothing left of what DVC knew.
     (tree / "dvc.lock").unlink()
     assert stages_said(succeed(tree, "r3gan", "hand-over", "dvc").stdout.splitlines()[0]) == taken
-    assert dvc_stages(run_in(tree, *DVC)) == set()
+    assert json.loads(succeed(tree, "dvc", "status", "--json").stdout) == {}
+    assert dvc_stages(run_in(tree, "dvc", "repro")) == set()
 
 
 def test_dvc_takes_over_the_part_that_snakemake_made(snakemake_tree: Path) -> None:
-    runs = {"train@A", "train@E-inverted", "evaluate@A", "evaluate@E-inverted"}
     done = succeed(snakemake_tree, "r3gan", "hand-over", "dvc")
     taken, left = map(stages_said, done.stdout.splitlines())
-    assert taken == {"prepare@mnist5k-16", "prepare@stackedmnist5k-16", "fit@mnist5k-16", *runs}
+    assert taken == HANDED_OVER
     # Git brought these two, and Snakemake would leave them as they are; it did not make them.
-    assert {"preset_table", "proposition_table", *CONVERGING_STAGES, DVC[-1]} <= left
+    assert {"table@table6", "table@propositions", "train_converging@E-converging"} <= left
     assert jobs(run_in(snakemake_tree, *SNAKEMAKE, "-n")) == []
-    assert dvc_stages(run_in(snakemake_tree, "dvc", "repro", "evaluate@A", "evaluate@E-inverted")) == set()
-    # DVC's tables depend on the whole folder of records.
+    assert dvc_stages(run_in(snakemake_tree, *DVC)) == set()
     status = succeed(snakemake_tree, "dvc", "status", "--json", "--with-deps", DVC[-1])
-    assert json.loads(status.stdout).keys() == {*CONVERGING_STAGES, DVC[-1]}
+    assert json.loads(status.stdout) == {}
 
 
 def test_dvc_refuses_while_snakemake_works_and_not_after_it_was_killed(snakemake_tree: Path) -> None:
@@ -288,14 +322,15 @@ def test_dvc_refuses_while_snakemake_works_and_not_after_it_was_killed(snakemake
         assert ((tree / "dvc.lock").read_bytes(), (tree / "results/table1.md").read_bytes()) == (lock, table)
         engine.kill()
         engine.wait()
-        assert dvc_stages(run_in(tree, "dvc", "repro", "--force", "preset_table")) == {"fingerprint", "preset_table"}
+        forced = dvc_stages(run_in(tree, "dvc", "repro", "--force", "table@table6"))
+        assert forced == {"fingerprint", "inputs_table6", "table@table6"}
 
 
 def test_snakemake_refuses_while_dvc_works_and_not_after_it_was_killed(
     dvc_tree: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     tree, _ = dvc_tree
-    presets = ("snakemake", "results/table6.md", "--cores", "1", "--forcerun", "preset_table")
+    presets = ("snakemake", "results/table6.md", "--cores", "1", "--forcerun", "table")
     before = (tree / "results/table6.md").stat().st_mtime_ns
     fit = ("dvc", "repro", "--single-item", "--force", "fit@mnist5k-16")
     with at_work(tree, *fit, sign="> r3gan fit") as engine:
@@ -304,7 +339,7 @@ def test_snakemake_refuses_while_dvc_works_and_not_after_it_was_killed(
         said = f"`{' '.join(fit)}` (process {engine.pid}) is at work on this tree; wait until it has ended"
         assert refused.stderr.splitlines()[-1] == f"snakemake: {said}"
         assert "Traceback" not in refused.stderr
-        assert jobs(run_in(tree, *presets, "-n")) == ["preset_table"]
+        assert jobs(run_in(tree, *presets, "-n")) == ["table"]
         assert (tree / "results/table6.md").stat().st_mtime_ns == before
         engine.kill()
         engine.wait()
@@ -325,28 +360,73 @@ def test_nothing_is_handed_over_where_nothing_was_made(tmp_path: Path, engine: s
     assert (done.returncode, done.stderr) == (2, f"r3gan hand-over: {said}\n")
 
 
-def test_both_engines_run_the_same_commands(tmp_path: Path) -> None:
-    tree = copy_tree(tmp_path)
-    shutil.copyfile(REPOSITORY / "pipelines/study/smoke.yaml", tree / "pipelines/study/smoke.yaml")
-    done = run_in(tree, "snakemake", "--cores", "2", "-n", "-p", "-F")
-    assert done.returncode == 0, done.stderr
-    shell = re.findall(r"^(?:Shell command: |\s*)(r3gan .*?) 2>&1 \| tee ", done.stdout + done.stderr, flags=re.M)
-    code = (
-        "import json; from dvc.repo import Repo; "
-        "print(json.dumps([s.cmd for s in Repo('.').index.stages if s.name != 'fingerprint']))"
-    )
-    listed = run_in(tree, "python", "-c", code)
-    assert listed.returncode == 0, listed.stderr
-    assert sorted(json.loads(listed.stdout)) == sorted(shell)
-    study = read_study(REPOSITORY / "pipelines/study/smoke.yaml", REPOSITORY / "pipelines/study.schema.yaml")
-    runs = 2 * len(study.all_runs) + len(study.at_end_folders)
-    assert len(shell) == len(set(shell)) == 2 + 1 + runs + len(TABLES) + 2
+@pytest.fixture(scope="module")
+def real_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy with the real study of the smoke scale, in which nothing is made."""
+    tree = copy_tree(tmp_path_factory.mktemp("real"))
+    shutil.copyfile(REPOSITORY / STUDY, tree / STUDY)
+    shutil.copyfile(REPOSITORY / "dvc.yaml", tree / "dvc.yaml")
+    return tree
 
 
-def test_the_report_depends_on_every_table() -> None:
-    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+def test_both_engines_run_the_same_commands_for_every_table(real_tree: Path) -> None:
+    stages = json.loads(succeed(real_tree, "python", "-c", STAGES).stdout)
+    study = read_study(REPOSITORY / STUDY, REPOSITORY / "pipelines/study.schema.yaml")
+    runs = 2 * len(study.trained) + len(study.at_end)
+    assert len(stages[""]) == len(set(stages[""])) == 2 + 1 + runs + len(TABLES) + 2
+    assert sorted(stages) == ["", *sorted(TABLES)]
+    of_runs = [name for name in TABLES if TABLES[name].records(study)]
+    assert of_runs == ["table1", "table2", "figure1", "table4", "table4-ablation"]
+    others = [name for name in TABLES if name not in of_runs]
+    assert [stages[name] for name in others] == [[f"r3gan table {name}"] for name in others]
+    for tables in ([], *([name] for name in of_runs), others):
+        expected = sorted(command for name in tables or [""] for command in stages[name])
+        targets = [f"results/{name}.md" for name in tables]
+        done = succeed(real_tree, "snakemake", "--cores", "2", "-n", "-p", "-F", *targets)
+        shell = re.findall(r"^(?:Shell command: |\s*)(r3gan .*?) 2>&1 \| tee ", done.stdout + done.stderr, flags=re.M)
+        assert sorted(shell) == expected, tables
+    trained = [command for command in stages["table1"] if command.startswith("r3gan train ")]
+    evaluated = [command for command in stages["table1"] if command.startswith("r3gan evaluate ")]
+    assert (len(trained), len(evaluated)) == (8, 8)
+
+
+def test_the_written_part_of_dvc_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    assert dvc_file(read_study(Path(STUDY))) == DVC_FILE.read_text()
+    stages = yaml.safe_load(DVC_FILE.read_text())["stages"]
     needed = {Path(path).stem for path in stages["report"]["deps"] if path.startswith("results/")}
     assert needed == {*TABLES, "costs"}
+
+
+def test_dvc_refuses_a_dvc_yaml_that_is_older_than_the_study(real_tree: Path) -> None:
+    study = real_tree / STUDY
+    text = study.read_text()
+    study.write_text(text.replace("  dcgan: {<<: *run, config: dcgan", "  dcgan-again: {<<: *run, config: dcgan"))
+    done = run_in(real_tree, "r3gan", "fingerprint", STUDY, "--out", "runs/fingerprints")
+    said = "r3gan fingerprint: dvc.yaml is older than the study file or the tables: run `r3gan dvc-file`\n"
+    assert (done.returncode, done.stderr) == (2, said)
+    assert not (real_tree / "runs").exists()
+    succeed(real_tree, "r3gan", "dvc-file")
+    assert "${runs.dcgan-again.seed}" in (real_tree / "dvc.yaml").read_text()
+    study.write_text(text)
+    succeed(real_tree, "r3gan", "dvc-file")
+    assert (real_tree / "dvc.yaml").read_text() == (REPOSITORY / "dvc.yaml").read_text()
+
+
+def test_an_experiment_with_another_seed_moves_runs_records_and_tables_along(tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path)
+    # `--force`: else DVC looks in its cache of runs for the hashes of files that a dry run does not make.
+    plain = succeed(tree, "dvc", "repro", "--dry", "--force").stdout
+    moved = succeed(tree, "dvc", "exp", "run", "--dry", "--force", "-S", f"{STUDY}:runs.E-inverted.seed=3").stdout
+    commands = [set(re.findall(r"^> (r3gan .*)$", text, flags=re.M)) for text in (plain, moved)]
+    assert len(commands[0]) == len(commands[1]) > 20
+    train = "r3gan train --scale smoke --config E-inverted --dataset stackedmnist5k-16 --seed {} --total-kimg 0.128"
+    changed = sorted(command for command in commands[1] - commands[0] if not command.startswith("r3gan evaluate "))
+    assert len(changed) == 1
+    assert changed[0].startswith(train.format(3))
+    assert [
+        c for c in commands[1] - commands[0] if c.startswith("r3gan evaluate smoke/stackedmnist5k-16/E-inverted/seed3 ")
+    ]
 
 
 def test_both_engines_train_the_same_weights(
@@ -362,8 +442,21 @@ def test_both_engines_train_the_same_weights(
 )
 def test_snakemake_refuses_a_wrong_study_in_one_sentence(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     tree = copy_tree(tmp_path)
-    (tree / "pipelines/study/smoke.yaml").write_text(TINY_STUDY.replace("config: A,", "config: Q,"))
+    (tree / STUDY).write_text(TINY_STUDY.replace("config: A,", "config: Q,"))
     done = run_in(tree, *SNAKEMAKE, "-n", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_study_costs_its_own_scale_alone(tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path)
+    (tree / "pipelines/study/paper.yaml").write_text("scale: paper\nruns: [\n")
+    for command in (("snakemake", "-n", "--cores", "1", "results/table6.md"), ("r3gan", "table", "table6")):
+        done = succeed(tree, *command)
+        assert "warning: study file pipelines/study/paper.yaml is not valid YAML" in done.stderr
+        assert "its scale is left out" in done.stderr
+    done = run_in(tree, "snakemake", "-n", "--cores", "1", "results/table1.md", "--config", "scale=paper")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("study file pipelines/study/paper.yaml is not valid YAML at line 3")
     assert "Traceback" not in done.stderr

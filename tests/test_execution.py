@@ -12,10 +12,10 @@ from r3gan.configs import CONFIGS, SIZES
 from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
 from r3gan.models import layers
-from r3gan.training.determinism import advance
 from r3gan.training.execution import CHOICES, choose_execution
 from r3gan.training.losses import Batch, Losses
 from r3gan.training.state import build_networks, build_state
+from r3gan.training.steps import iterate
 from tests.helpers import CPU, SMOKE, make_run
 
 
@@ -77,7 +77,7 @@ def test_whole_steps_are_the_same_in_every_layout_and_with_either_adam(name: str
             run = make_run(name)
             state = build_state(run, stacks, CPU, wanted=wanted)
             for state.step in range(3):
-                advance(run, state)
+                iterate(run, state)
             networks = (state.generator, state.discriminator)
             trained.append(torch.cat([p.detach().flatten() for net in networks for p in net.parameters()]))
     finally:

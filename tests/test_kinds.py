@@ -1,10 +1,13 @@
 """Kinds of tables: a new one is one file, every table keeps the contract, and nobody asks which kind a table is."""
 
 import ast
+import atexit
 import csv
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,11 +20,11 @@ from r3gan.records.store import Store
 from r3gan.study import Study, read_all_studies
 from r3gan.tables.bands import find_band
 from r3gan.tables.cell import Cell, read_table_file
-from r3gan.tables.charts import Chart
 from r3gan.tables.kind import Content, Context, Kind, Sheet
-from r3gan.tables.registry import TABLES, find_table, tables_of_cells
+from r3gan.tables.registry import TABLES, find_table
 from r3gan.tables.verdict import NOT_COMPARABLE, VERDICTS
 from tests.conftest import REPOSITORY, copy_tree, environment
+from tests.helpers import convergence_of, evaluation_of, write_run
 
 RESULTS = REPOSITORY / "results"
 # The whole of a new kind and of a table of it. Nothing else in the tree knows of them.
@@ -38,7 +41,6 @@ from r3gan.tables import registry
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import step_times
 from r3gan.tables.kind import Content, Context, Kind, Sheet
-from r3gan.tables.markdown import grid, number
 from r3gan.tables.panel import Panel, by_row
 from r3gan.tables.verdict import BETTER, REPRODUCED, WORSE
 
@@ -80,11 +82,11 @@ class ModesTable(Kind):
                         )
                     )
                     grids[run.config] = context.store.results / str(run_id) / "samples.png"
+        remark = "Modes are counted by the digit classifier."
         rows = [{"hardware": c.scale, "row": c.row, "variant": "modes", "step_ms": c.reproduced} for c in cells]
         chart = step_times(rows, name="modes", title="Modes", caption="one run of each row (n = 1)")
         sheet = Sheet(name="samples", caption="Samples of every row", grids=grids)
-        text = grid([[c.row, number(c.reproduced), c.verdict] for c in cells], ["Run", "Modes", "Verdict"], right=(1,))
-        return Content(cells=cells, blocks=[text, chart, sheet], remarks=["Modes are counted by the digit classifier."])
+        return Content(cells=cells, pictures=[chart, sheet], remarks=[remark], notes=["A note of the content."])
 
 
 registry.TABLES["modes-of-runs"] = ModesTable(title="Modes of all runs", published=700, notes=("A note.",))
@@ -115,18 +117,19 @@ def run(tree: Path, *command: str, code: int = 0) -> str:
 def test_a_new_kind_gets_markdown_csv_json_and_a_folder_of_pictures(tree: Path) -> None:
     results = tree / "results"
     text = (results / "modes-of-runs.md").read_text()
-    assert text.startswith("# Modes of all runs\n\n| Run ")
-    assert "![one run of each row (n = 1)](modes-of-runs/modes.png)" in text
-    assert "![Samples of every row](modes-of-runs/samples.png)" in text
-    assert text.endswith("## Notes\n\n- A note.\n")
+    assert text.startswith("# Modes of all runs\n\n## Modes by run\n\n| Run ")
+    assert "\n\nModes are counted by the digit classifier.\n\n" in text
+    pictures = re.findall(r"^!\[(.+)\]\((.+)\)$", text, flags=re.M)
+    assert [file for _, file in pictures] == ["modes-of-runs/modes.png", "modes-of-runs/samples.png"]
+    assert text.endswith("## Notes\n\n- A note.\n- A note of the content.\n")
     with (results / "modes-of-runs.csv").open(newline="") as file:
         lines = {line["row"]: line for line in csv.DictReader(file)}
     cells = {cell.row: cell for cell in read_table_file(results / "modes-of-runs.json").cells}
     assert lines.keys() == cells.keys() >= {"A", "E", "dcgan"}
     record = json.loads((RESULTS / "smoke/stackedmnist5k-16/E/seed0/metrics.json").read_text())
     assert cells["E"].reproduced == float(lines["E"]["reproduced"]) == record["metrics"]["modes"]["value"]
-    pictures = {path.name for path in (results / "modes-of-runs").iterdir()}
-    assert pictures == {"modes.png", "modes.svg", "modes.vl.json", "samples.png"}
+    files = {path.name for path in (results / "modes-of-runs").iterdir()}
+    assert files == {"modes.png", "modes.svg", "modes.vl.json", "samples.png"}
 
 
 def test_a_new_kind_is_listed_and_compared(tree: Path) -> None:
@@ -183,6 +186,7 @@ def test_a_new_kind_has_a_stage_of_dvc(tree: Path) -> None:
 
 # The contract of every entry of TABLES.
 
+NOTHING = Path("nowhere")
 EVERY_TABLE = pytest.mark.parametrize("name", TABLES)
 
 
@@ -192,25 +196,41 @@ def studies() -> tuple[Study, ...]:
 
 
 @cache
-def built(name: str) -> Content:
-    """The table of the committed records."""
-    return TABLES[name].build(Context(name=name, store=Store(RESULTS), studies=studies()))
+def everything() -> Path:
+    """A folder of results in which every run of every study is on record."""
+    results = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, results)
+    for study in studies():
+        for run_id, run in study.measured.items():
+            values = {metric: 3.0 + run.seed + len(run.config) / 10 for metric in run.evaluation["metrics"]}
+            kimg, samples = run.total_kimg, run.evaluation["samples"]
+            write_run(results, evaluation_of(str(run_id), values, kimg=kimg, samples=samples))
+        for run_id, run in study.converging.items():
+            curves = {metric: [9.0, 5.0 + len(run.config) / 10, 7.0] for metric in run.evaluation["metrics"]}
+            write_run(results, convergence_of(str(run_id), curves, total_kimg=run.total_kimg))
+    shutil.copytree(RESULTS / "benchmarks", results / "benchmarks")
+    return results
 
 
 @cache
-def built_of_nothing(name: str) -> Content:
-    """The table where no record and no benchmark is there."""
+def built(name: str, results: Path = RESULTS) -> Content:
+    """The table of a folder's records, of the committed ones or others; one that shows no results is built once."""
     table = TABLES[name]
     shows_results = any(table.records(study) for study in studies()) or any("results/" in p for p in table.sources())
-    if not shows_results:
+    if results != RESULTS and not shows_results:
         return built(name)
-    return TABLES[name].build(Context(name=name, store=Store(Path("nowhere")), studies=studies()))
+    return table.build(Context(name=name, store=Store(results), studies=studies()))
+
+
+def all_built(name: str) -> list[Content]:
+    """Without a record, from the committed ones, and where all that any study lists has been run."""
+    return [built(name, NOTHING), built(name), built(name, everything())]
 
 
 @EVERY_TABLE
 def test_a_table_is_built_without_a_record_and_claims_nothing_then(name: str) -> None:
-    content = built_of_nothing(name)
-    assert any(isinstance(block, str) for block in content.blocks) or content.notes
+    content = built(name, NOTHING)
+    assert content.cells or content.remarks or content.notes  # something is said
     measured = [cell for cell in content.cells if cell.scale or cell.records or cell.metric]
     assert measured == []
     assert {cell.verdict for cell in content.cells} <= {"", "exact", "not run"}
@@ -218,35 +238,38 @@ def test_a_table_is_built_without_a_record_and_claims_nothing_then(name: str) ->
 
 @EVERY_TABLE
 def test_the_committed_table_is_that_of_the_committed_records(name: str) -> None:
-    content, file = built(name), read_table_file(RESULTS / f"{name}.json") if TABLES[name].has_cells else None
-    assert bool(content.cells) == TABLES[name].has_cells == (name in tables_of_cells())
-    if file is not None:
-        assert {cell.key: cell for cell in content.cells} == {cell.key: cell for cell in file.cells}
+    file = read_table_file(RESULTS / f"{name}.json")
+    assert (file.table, file.title, [*file.remarks]) == (name, TABLES[name].title, [*built(name).remarks])
+    assert {cell.key: cell for cell in file.cells} == {cell.key: cell for cell in built(name).cells}
 
 
 @EVERY_TABLE
 def test_cells_are_told_apart_and_every_verdict_is_a_word_that_is_explained(name: str) -> None:
-    for content in (built(name), built_of_nothing(name)):
+    for content in all_built(name):
         keys = [cell.key for cell in content.cells]
         assert len(set(keys)) == len(keys)
         assert {cell.table for cell in content.cells} <= {name}
+        assert all(cell.published or cell.outcome for cell in content.cells)
         assert {cell.verdict for cell in content.cells if cell.verdict} <= VERDICTS.keys()
         assert all(cell.reason for cell in content.cells if cell.verdict == NOT_COMPARABLE)
         assert not any(cell.verdict for cell in content.cells if not cell.outcome)
 
 
 @EVERY_TABLE
-def test_every_record_that_a_cell_names_is_one_that_the_table_asks_its_studies_for(name: str) -> None:
-    table = TABLES[name]
-    asked = {record for study in studies() for record in table.records(study)}
-    named = {record for cell in built(name).cells for record in cell.records if not record.startswith("benchmarks/")}
+def test_a_table_shows_the_runs_that_it_asks_its_studies_for(name: str) -> None:
+    """All seeds of them, or as in a figure of curves the first."""
+    asked = {record for study in studies() for record in TABLES[name].records(study)}
+    cells = built(name, everything()).cells
+    named = {record for cell in cells for record in cell.records if not record.startswith("benchmarks/")}
     assert named <= asked
-    assert all((RESULTS / record).exists() for record in named)
+    assert {re.sub(r"seed\d+", "", record) for record in asked - named} <= {re.sub(r"seed\d+", "", r) for r in named}
+    here = {record for cell in built(name).cells for record in cell.records}
+    assert all((RESULTS / record).exists() for record in here)
 
 
 @EVERY_TABLE
 def test_panels_show_every_side_of_every_cell(name: str) -> None:
-    for content in (built(name), built_of_nothing(name)):
+    for content in all_built(name):
         lines = [places for panel in TABLES[name].panels(content.cells) for _, places in panel.rows]
         shown: dict[tuple[str, ...], list[str]] = {}
         for place in filter(None, (place for places in lines for place in places)):
@@ -265,7 +288,7 @@ def sides_missing(cell: Cell, shown: list[str]) -> set[str]:
 @EVERY_TABLE
 def test_a_judged_cell_has_the_band_of_its_table(name: str) -> None:
     table = TABLES[name]
-    for cell in built(name).cells:
+    for cell in (*built(name).cells, *built(name, everything()).cells):
         band, (quantity, published) = table.band_of(cell), table.band_key(cell)
         if band is not None:
             assert cell.verdict and cell.published_value is not None
@@ -277,7 +300,7 @@ def test_a_judged_cell_has_the_band_of_its_table(name: str) -> None:
 
 @EVERY_TABLE
 def test_pictures_have_names_titles_and_captions_and_their_files_are_there(name: str) -> None:
-    pictures = [block for block in built(name).blocks if isinstance(block, Chart | Sheet)]
+    pictures = built(name).pictures
     names = [picture.name for picture in pictures]
     assert len(set(names)) == len(names)
     for picture in pictures:

@@ -99,7 +99,7 @@ def test_other_networks_have_maps_at_the_same_four_strides(name: str, channels: 
 
 
 def test_missing_weights_are_one_sentence_and_never_random(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="resnet50 needs its pretrained weights, which no package carries"):
+    with pytest.raises(UserError, match="resnet50 needs pretrained weights, which no package provides"):
         backbones.load_backbone("resnet50")
     with pytest.raises(UserError, match="unknown feature network 'lite'"):
         backbones.load_backbone("lite")

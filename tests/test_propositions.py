@@ -50,7 +50,7 @@ def test_a_statement_that_is_false_is_not_reproduced(monkeypatch: pytest.MonkeyP
     assert not finding.holds
     cell, *numbers = write_files(PROPOSITIONS, "propositions", tmp_path).cells
     assert [number.verdict for number in numbers] == [""] * 4
-    assert numbers[1].text == "0.0000 + 0.5000i , 0.0000 - 0.5000i"
+    assert numbers[1].text == "0.0000 - 0.5000i , 0.0000 + 0.5000i"
     assert (cell.published, cell.text, cell.verdict) == ("converges", "does not converge", "differs")
 
 

@@ -15,8 +15,8 @@ from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.training import checkpoint, launch
 from r3gan.training.batching import images_that_fit, share_of
-from r3gan.training.determinism import advance
 from r3gan.training.state import build_networks, build_state
+from r3gan.training.steps import iterate
 from tests.conftest import REPOSITORY, Command, environment
 from tests.helpers import CPU, SMOKE
 from tests.rank_worker import A_CASES, CASES, E_CASES, STEADY, STEPS, Case, make_noise_steady
@@ -63,7 +63,7 @@ def alone(prepared: Path) -> dict[Case, Tensors]:
             if case.steady:
                 make_noise_steady(patch)
             for _ in range(STEPS):
-                advance(run, state)
+                iterate(run, state)
         found |= dict.fromkeys(E_CASES if case in E_CASES else (STEADY,), checkpoint.tensors_of(state))
     return found
 

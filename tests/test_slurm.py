@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
-from tests.conftest import copy_tree, environment, need
+from tests.conftest import PATIENCE_S, copy_tree, environment, need
 from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
@@ -29,7 +30,7 @@ IN_A_HURRY = (
 )
 RUN = f"smoke/{SMOKE}/E-inverted/seed0"
 BROKEN = f"smoke/{SMOKE}/A/seed0"
-KIMG = "0.4"
+KIMG, GRID = "0.4", "samples-000000k.png"
 # A machine as the profile expects it, whatever this one has; a GPU is a file as good as any until something opens it.
 SLURM_CONF = """\
 ClusterName=test
@@ -61,10 +62,10 @@ PartitionName=all Nodes=ALL Default=YES State=UP
 """
 
 
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
         time.sleep(0.2)
 
 
@@ -78,7 +79,7 @@ def free_ports(count: int) -> list[int]:
 
 def told(*command: str) -> str:
     """What a Slurm command says; empty while it cannot reach the daemons."""
-    return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S).stdout
 
 
 def field_of(job: str, name: str) -> str:
@@ -111,20 +112,20 @@ def cluster() -> Iterator[Path]:
         patch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}:/usr/sbin")
         munge = [f"--{n}-file={folder}/munge.{n}" for n in ("key", "pid", "log", "seed")]
         run_daemon(stack, folder, "munged", "--foreground", f"--socket={folder}/munge.socket", *munge)
-        wait_until((folder / "munge.socket").exists, 20, "munged listens")
+        wait_until((folder / "munge.socket").exists, "munged listens")
         run_daemon(stack, folder, "slurmctld", "-D", "-i")
         run_daemon(stack, folder, "slurmd", "-D")
-        wait_until(lambda: "idle" in told("sinfo", "--noheader"), 30, "the node is there")
+        wait_until(lambda: "idle" in told("sinfo", "--noheader"), "the node is there")
         yield folder
         told("scancel", "--user", getpass.getuser())
-        wait_until(lambda: not told("squeue", "--noheader"), 30, "the queue is empty")
+        wait_until(lambda: not told("squeue", "--noheader"), "the queue is empty")
 
 
 def run_daemon(stack: ExitStack, folder: Path, *command: str) -> None:
     """Start a daemon that ends with the stack."""
     said = stack.enter_context((folder / f"{command[0]}.out").open("w"))
     daemon = subprocess.Popen(command, stdout=said, stderr=said)
-    stack.callback(daemon.wait, timeout=30)
+    stack.callback(daemon.wait, timeout=PATIENCE_S)
     stack.callback(daemon.terminate)
 
 
@@ -132,9 +133,10 @@ def run_daemon(stack: ExitStack, folder: Path, *command: str) -> None:
 def test_the_plan_for_the_paper_needs_neither_slurm_nor_gpu(selected: tuple[str, ...], tmp_path: Path) -> None:
     tree = copy_tree(tmp_path / "tree")
     if selected:  # a login node may have a GPU; that is no reason for anything
-        code = (tree / "r3gan/workflow.py").read_text()
+        selection = tree / "r3gan/pipeline/selection.py"
+        code = selection.read_text()
         assert "return any(Path(" in code
-        (tree / "r3gan/workflow.py").write_text(code.replace("return any(Path(", "return True or any(Path("))
+        selection.write_text(code.replace("return any(Path(", "return True or any(Path("))
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("bash", "git", "sh", "which"):
@@ -145,9 +147,11 @@ def test_the_plan_for_the_paper_needs_neither_slurm_nor_gpu(selected: tuple[str,
         env=environment(tree) | {"PATH": f"{Path(sys.executable).parent}:{tools}"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
-    rows = sorted(TABLES["table1"].configs)
+    table1 = TABLES["table1"]
+    assert isinstance(table1, QualityTable)
+    rows = sorted(table1.rows)
     expected = ["prepare", *(f"{stage} {row}" for stage in ("evaluate", "train") for row in rows), "table_of_scale"]
     assert jobs(planned) == sorted(expected)
     asked = re.findall(r"--launcher torchrun --ranks 8|runtime=1440, .*gpu=8|gpu=1$", planned.stdout, flags=re.M)
@@ -155,10 +159,17 @@ def test_the_plan_for_the_paper_needs_neither_slurm_nor_gpu(selected: tuple[str,
     assert planned.stdout.count("slurm_extra=--signal=TERM@120") == 18
 
 
-def start(folder: Path, code: Path, *command: str) -> "subprocess.Popen[bytes]":
-    """A command in `folder` with the code that lies in `code`; what it says is in said.txt."""
+def start(folder: Path, code: Path, *command: str, pause: bool = False) -> "subprocess.Popen[bytes]":
+    """A command in `folder` with the code that lies in `code`; what it says is in said.txt.
+
+    With `pause`, training waits at its first sample grid until it is stopped.
+    """
+    known = environment(code)
+    if pause:
+        known["PYTHONPATH"] = f"{code / 'tests/pause'}{os.pathsep}{code}"
+        known |= {"R3GAN_PAUSE": "after", "R3GAN_PAUSE_AT": GRID}
     with (folder / "said.txt").open("w") as said:
-        return subprocess.Popen(command, cwd=folder, env=environment(code), stdout=said, stderr=said)
+        return subprocess.Popen(command, cwd=folder, env=known, stdout=said, stderr=said)
 
 
 def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_one_is_not(
@@ -179,21 +190,20 @@ def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_
         *("r3gan", "train", "--scale", "smoke", "--config", "E-inverted", "--dataset", SMOKE, "--seed", "0"),
         *("--total-kimg", KIMG, "--threads", "1", "--launcher", "local", "--ranks", "1"),
     )
-    snakemake = start(tree, tree, "snakemake", "--profile", PROFILE, *IN_A_HURRY, *targets)
+    snakemake = start(tree, tree, "snakemake", "--profile", PROFILE, *IN_A_HURRY, *targets, pause=True)
     try:
-        log = tree / f"work/logs/train/{RUN}.log"
-        wait_until(lambda: log.exists() and "trains" in log.read_text(), 60, "training has started")
+        wait_until((tree / "work" / RUN / GRID).exists, "training has written its first samples")
         jobs = dict(re.findall(r"(.+)\|(.+)", told("squeue", "--format", "%i|%k")))
         (job,) = (number for number, comment in jobs.items() if "E-inverted" in comment)
         assert field_of(job, "TresPerJob") == "gres:gpu:1"
         # What `--signal=TERM@120` does as the time limit comes near.
         told("scancel", "--signal", "TERM", job)
-        wait_until(lambda: field_of(job, "Restarts") == "1", 30, "the job is requeued")
-        assert start(alone, tree, *train).wait(timeout=120) == 0, (alone / "said.txt").read_text()
-        snakemake.wait(timeout=120)
+        wait_until(lambda: field_of(job, "Restarts") == "1", "the job is requeued")
+        assert start(alone, tree, *train).wait(timeout=PATIENCE_S) == 0, (alone / "said.txt").read_text()
+        snakemake.wait(timeout=PATIENCE_S)
     finally:
         snakemake.terminate()
-        snakemake.wait(timeout=30)
+        snakemake.wait(timeout=PATIENCE_S)
     (kept,) = (tree / ".snakemake/slurm_logs/rule_train").glob(f"*/{job}.log")
     in_order = r"trains .* stopped at .* requeueing job .* continues at .* trained after"
     assert re.search(in_order, kept.read_text(), flags=re.S), kept.read_text()

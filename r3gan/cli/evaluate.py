@@ -1,4 +1,4 @@
-"""`r3gan evaluate`: a run to numbers; alone, or as one of the ranks that torchrun started."""
+"""`evaluate`, `converge`, `crossing`: metrics of runs; alone, or as one of the ranks that torchrun started."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def add_commands(command: AddCommand) -> None:
     add_plan(sub)
     words = "last, or best of a run trained with --keep-best (default: last)"
     sub.add_argument("--snapshot", default="last", metavar="WHICH", help=words)
-    add_plan(command("converge", run_converge, "measure what a run kept of G on the way, and write the curve"))
+    add_plan(command("converge", run_converge, "measure every snapshot of a run, and write its convergence curve"))
 
     sub = command("crossing", run_crossing, "when a run first reaches the best of another, in images and in time")
     sub.add_argument("run", metavar="RUN", help="a run that `r3gan converge` has measured")
@@ -35,18 +35,13 @@ def add_commands(command: AddCommand) -> None:
 
 
 def add_plan(sub: Parser) -> None:
-    """What is measured, and where what that needs is found."""
+    """What is measured, and the paths of what that needs."""
     sub.add_argument("run", metavar="RUN", help="SCALE/DATASET/CONFIG/seedK, as below runs/")
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
-    sub.add_argument(
-        "--metrics",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="from `r3gan list metrics` (default: none, samples only)",
-    )
-    sub.add_argument("--samples", type=positive(int), default=10_000, help="images of a draw (default: 10000)")
-    sub.add_argument("--draws", type=positive(int), default=1, help="how often they are drawn (default: once)")
+    names = "from `r3gan list metrics` (default: none, samples only)"
+    sub.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help=names)
+    sub.add_argument("--samples", type=positive(int), default=10_000, help="images per draw (default: 10000)")
+    sub.add_argument("--draws", type=positive(int), default=1, help="number of draws, each with its seed (default: 1)")
     add_extractor_paths(sub)
     sub.add_argument(
         "--reference",

@@ -1,29 +1,37 @@
 """Parameter counts of any configuration at any size, without memory for the weights."""
 
+from functools import cache
+
 from r3gan.configs.recipe import Config
 from r3gan.configs.sizes import SIZES
 from r3gan.errors import unknown
+from r3gan.models.families import Networks
 
 
 def count_parameters(config: Config, dataset: str) -> dict[str, int]:
     """Trainable parameters of G and D, counted on torch's meta device: {"g_params": ..., "d_params": ...}."""
-    import torch
-
     if dataset not in SIZES:
         raise unknown("data set", dataset, SIZES)
+    g_params, d_params = _count(config.networks, dataset)
+    return {"g_params": g_params, "d_params": d_params}
+
+
+@cache
+def _count(networks: Networks, dataset: str) -> tuple[int, int]:
+    """Of G and D; configurations that differ in their losses alone have the same networks."""
+    import torch
+
     with torch.device("meta"):
-        networks = {
-            "g_params": config.networks.generator(SIZES[dataset]),
-            "d_params": config.networks.discriminator(SIZES[dataset]),
-        }
-    return {name: sum(p.numel() for p in net.parameters()) for name, net in networks.items()}
+        g, d = networks.generator(SIZES[dataset]), networks.discriminator(SIZES[dataset])
+    return sum(p.numel() for p in g.parameters()), sum(p.numel() for p in d.parameters())
 
 
-def count_discriminator(config: Config, dataset: str) -> tuple[int, int]:
-    """Parameters that D trains, and those of the networks that it looks through and never trains.
+@cache
+def count_discriminator(networks: Networks, dataset: str) -> tuple[int, int]:
+    """Parameters that D trains, and those of its frozen feature networks.
 
-    It is built for real: there is memory for one D, and on the meta device spectral norm takes seconds.
+    D is built with its weights, not on the meta device, where spectral norm takes seconds.
     """
-    network = config.networks.discriminator(SIZES[dataset])
+    network = networks.discriminator(SIZES[dataset])
     frozen = (p.numel() for net in network.frozen for p in net.parameters())
     return sum(p.numel() for p in network.parameters()), sum(frozen)

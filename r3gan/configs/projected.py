@@ -50,7 +50,7 @@ _PROJECTED_256 = Recipe(
     batch=64, total_kimg=10_000, lr=constant(2e-4), gamma=OFF, beta2=constant(0.99), ema_half_life_kimg=constant(20.0),
     augment_p=constant(1.0), xflip=True, unpublished=("xflip",),
 )  # fmt: skip
-# At 2e-4 and so few steps G does not even get to the black of the background.
+# At 2e-4 G does not reach the black of the background in so few steps.
 _PROJECTED_SMOKE = replace(
     _PROJECTED_256, batch=8, total_kimg=14, lr=constant(2e-3), ema_half_life_kimg=constant(0.5), xflip=False,
     unpublished=("batch", "total_kimg", "lr", "ema_half_life_kimg", "xflip"),
@@ -58,7 +58,7 @@ _PROJECTED_SMOKE = replace(
 
 
 def _recipes(at_256: Recipe = _PROJECTED_256, smoke: Recipe = _PROJECTED_SMOKE) -> dict[str, Recipe]:
-    """At all data sets; on CIFAR-10 as at 256 px, since the features are those of 224 px either way."""
+    """At all data sets; on CIFAR-10 as at 256 px, since features are computed at 224 px in both cases."""
     at_32 = replace(at_256, unpublished=tuple(dict.fromkeys((*at_256.unpublished, "total_kimg"))))
     return dict.fromkeys(AT_256, at_256) | {"cifar10-unlabelled": at_32, "stackedmnist5k-16": smoke}
 

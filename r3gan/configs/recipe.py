@@ -39,7 +39,7 @@ class Recipe:
     ema_half_life_kimg: Ramp
     augment_p: Ramp = OFF
     xflip: bool = False
-    unpublished: tuple[str, ...] = ()  # fields that the paper does not state: our choice
+    unpublished: tuple[str, ...] = ()  # fields that the paper does not state, chosen here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Config:
     loss: str
     penalties: tuple[str, ...]
     penalty: str = "double-backward"
-    augmentation: str = "ada"  # of what D is shown: an entry of AUGMENTATIONS, at the recipe's `augment_p`
+    augmentation: str = "ada"  # of D's images: an entry of AUGMENTATIONS, at the recipe's `augment_p`
     penalty_interval: int = 1  # steps between penalties; above 1 they are "lazy"
     path_length: PathLength | None = None
     unpublished: tuple[str, ...] = ()

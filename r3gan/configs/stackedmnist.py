@@ -1,4 +1,4 @@
-"""STACKED_MNIST: the runs of R3GAN's Table 2 besides Config E: its loss ablation, and the classic baseline DCGAN."""
+"""STACKED_MNIST: R3GAN's Table 2 except Config E: the loss ablation and the baseline DCGAN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TABLE1: R3GAN's configuration table (arXiv 2501.05441), from StyleGAN2 (A) to R3GAN's networks (E), a row a call.
+"""TABLE1: R3GAN's configuration table (arXiv 2501.05441), from StyleGAN2 (A) to R3GAN's networks (E).
 
 Every row inherits Config A's training on FFHQ-256, 5 M images, unless said otherwise; from B on z has 64 dimensions, lr
 is 5e-5 and nothing is lazy. `unpublished` names what neither the paper nor the official code says and was chosen here;

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number computed from what one feature network says of reals and of fakes."""
+    """A number computed from one feature network's outputs for reals and for fakes."""
 
     title: str
     better: Literal["lower", "higher"]
     protocol: str
     extractor: str  # an entry of EXTRACTORS
     output: str = "features"  # which of the network's outputs
-    reals: Literal["none", "statistics", "features"]  # what is needed of them: their mean and covariance, or each one
+    reals: Literal["none", "statistics", "features"]  # what is needed of them: mean and covariance, or all features
     compute: Callable[[Sample, Sample], float]
     floor: Callable[[int], float] | None = None  # what a perfect sampler is expected to score with n samples
 
@@ -161,7 +161,7 @@ def find_metric(name: str) -> Metric:
 
 
 def needs_classifier(metrics: list[str] | tuple[str, ...]) -> list[str]:
-    """Those of `metrics` that are taken from the pipeline's digit classifier."""
+    """Those of `metrics` that use the pipeline's digit classifier."""
     return [name for name in metrics if find_metric(name).extractor == "digits"]
 
 

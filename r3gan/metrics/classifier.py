@@ -14,15 +14,16 @@ from r3gan.errors import UserError
 from r3gan.files import read_json, sha256, write_json
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
+from r3gan.records.store import as_json
 from r3gan.weights import load_network, save_network
 
 FEATURES = 64
 EPOCHS, BATCH, LR, SEED, TEST_SHARE = 8, 64, 2e-3, 0, 0.2
-ACCURACY_FLOOR = 0.95  # below this, modes would count the classifier's mistakes
+ACCURACY_FLOOR = 0.95  # below this, the number of modes would reflect the classifier's errors
 
 
 class DigitClassifier(nn.Module):
-    """uint8 digits [N, 1, R, R] -> features [N, 64] and logits [N, 10]: three 3x3, two of them pooled, and a linear.
+    """uint8 digits [N, 1, R, R] -> features [N, 64] and logits [N, 10]: three 3x3 convolutions, a linear layer.
 
     The features are the last convolution's activations averaged over positions, as Inception's are for FID.
     """
@@ -46,7 +47,7 @@ class DigitClassifier(nn.Module):
 def fit(dataset: Dataset, out: Path) -> dict[str, Any]:
     """Train on four fifths of a set of single digits; write classifier.safetensors and classifier.json into `out`.
 
-    The record carries the accuracy on the other fifth; UserError, and nothing written, if that is below the floor.
+    The record has the accuracy on the other fifth; UserError, and nothing written, if it is below the floor.
     """
     if dataset.images.shape[1] != 1 or dataset.labels.max() > 9:
         raise UserError(f"data set {dataset.name} is not one of single digits; `r3gan fit` needs one, like mnist5k-16")
@@ -88,7 +89,7 @@ def fit(dataset: Dataset, out: Path) -> dict[str, Any]:
         "seed": SEED,
         "sha256": sha256(out / "classifier.safetensors"),
         "seconds": round(time.perf_counter() - started, 1),
-        "provenance": stamp("cpu", torch.get_num_threads()),
+        "provenance": as_json(stamp("cpu", torch.get_num_threads())),
     }
     write_json(out / "classifier.json", record)
     print(f"fitted {dataset.name}: {accuracy:.1%} of {len(test)} held-out digits, {record['seconds']} s")

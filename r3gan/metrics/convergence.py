@@ -1,4 +1,4 @@
-"""`converge`: every snapshot that a run kept of G, measured after training, so that neither slows the other."""
+"""The `converge` stage: every snapshot of a run measured after training, so that the training time is not affected."""
 
 from __future__ import annotations
 

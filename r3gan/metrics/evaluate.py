@@ -1,4 +1,4 @@
-"""The `evaluate` stage: samples of one run to numbers, with everything they depend on."""
+"""The `evaluate` stage: metrics of one run's samples, with everything they depend on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Key = tuple[str, str]  # feature network, output
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured: metrics, images a draw, draws, and where what they need is found."""
+    """What is measured: metrics, images per draw, number of draws, and the paths of what they need."""
 
     metrics: tuple[str, ...]
     samples: int
@@ -49,7 +49,7 @@ class Plan:
     paths: ExtractorPaths
     references: Mapping[str, tuple[Path, str | None]] = field(default_factory=dict)  # metric -> statistics file, sha256
     cache: Path = CACHE
-    snapshot: str = "last"  # which G of the run `evaluate` looks at, one of SNAPSHOTS
+    snapshot: str = "last"  # which G of the run `evaluate` measures, one of SNAPSHOTS
 
     def keys(self) -> dict[str, Key]:
         """The feature network and output that each metric is computed from."""
@@ -61,8 +61,8 @@ def draw_samples(
 ) -> Iterator[Tensor]:
     """A rank's blocks of `count` uint8 images [N, C, R, R].
 
-    z and labels of a block, and the noise inside Config A, follow from the seed and the block's number, so that every
-    number of ranks draws the same images. Classes come as often as among the training `labels`.
+    z and labels of a block, and the noise inside Config A, follow from the seed and the block's number, so that the
+    images do not depend on the number of ranks. Classes are as frequent as among the training `labels`.
     """
     device = next(generator.parameters()).device
     blocks = -(-count // SAMPLE_BATCH)
@@ -86,7 +86,7 @@ def open_networks(plan: Plan, device: torch.device) -> dict[str, FeatureNetwork]
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """A plan made ready to score any generator: feature networks are open and the reals have been measured."""
+    """A plan with its feature networks loaded and its reals measured, ready to score any generator."""
 
     plan: Plan
     dataset: Dataset
@@ -97,7 +97,7 @@ class Measurement:
 
     @classmethod
     def prepare(cls, plan: Plan, dataset: Dataset, device: torch.device, world: World) -> Measurement:
-        """Open the networks, compute or read what each metric compares with; all ranks together."""
+        """Load the feature networks, and compute or read the reals' statistics or features; all ranks together."""
         networks = open_networks(plan, device)
         wanted: dict[Key, bool] = {}
         given: dict[str, Sample] = {}
@@ -159,13 +159,13 @@ class Measurement:
 
 def check_data(dataset: Dataset, training: Training, run_folder: Path) -> None:
     """UserError where a run was trained on other data."""
-    trained_on = training.data.sha256  # of an imported run it is not known
+    trained_on = training.data.sha256  # unknown for an imported run
     if trained_on is not None and trained_on != dataset.manifest["sha256"]:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
 
 
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
-    """A run's generator with the weights that its training began with, in eval mode."""
+    """A run's generator with its initial weights, in eval mode."""
     torch.manual_seed(training.seed)
     return find_config(training.config).networks.generator(SIZES[training.dataset]).to(device).eval()
 
@@ -175,8 +175,8 @@ def evaluate(
 ) -> Evaluation:
     """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
 
-    Each metric is computed for the trained generator (moving average, last snapshot), once a draw, and for the same
-    generator before training. A run whose training diverged has no numbers: its outcome is "Fail".
+    Each metric is computed for the trained generator (moving average, the plan's snapshot), once per draw, and for the
+    same generator before training. A run whose training diverged has no metrics: its outcome is "Fail".
     """
     started = time.perf_counter()
     training = read_training(run_folder, TRAIN_FIRST)
@@ -222,13 +222,13 @@ def what_of(training: Training) -> Values:
 
 
 def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, Values]:
-    """The file of G that the plan asks for, and what a metric's record says of it."""
+    """The file of the generator that the plan names, and its description in a metric's record."""
     if plan.snapshot == "last":
         which = "as released" if training.outcome == "imported" else "last"
         return run_folder / "generator.safetensors", {"snapshot": which}
     if (best := training.best) is None:
         raise UserError(
-            f"--snapshot best: {run_folder} kept none; train it with --keep-best METRIC --snapshot-kimg KIMG"
+            f"--snapshot best: {run_folder} has none; train it with --keep-best METRIC --snapshot-kimg KIMG"
         )
     chosen_by = {key: getattr(best, key) for key in ("metric", "value", "samples", "of", "kimg")}
     return run_folder / best.file, {"snapshot": "best", "chosen_by": chosen_by}
@@ -236,7 +236,7 @@ def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[P
 
 @torch.no_grad()
 def channel_grid(generator: GeneratorNetwork, seed: int, device: torch.device) -> Tensor:
-    """Samples in colour, then the channels of the first of them in grey, which show the digits of stacked sets."""
+    """Samples in colour, then each channel of the first 16 in grey, which shows the digits of stacked sets."""
     torch.manual_seed(seed)
     z = torch.randn(GRID_IMAGES, generator.z_dim)
     classes = generator.classes

@@ -1,4 +1,4 @@
-"""EXTRACTORS: one entry a feature network; uint8 images in, features out. Networks are imported when opened."""
+"""EXTRACTORS: one entry per feature network; uint8 images in, features out. Networks are imported when loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FeatureNetwork(Protocol):
-    """An opened extractor on a device."""
+    """A loaded feature network on a device."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class FeatureNetwork(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractorPaths:
-    """Where extractors find what they are not: weights files, and the classifier that the pipeline fitted."""
+    """Folders of weight files and of the fitted digit classifier."""
 
     weights: Path
     classifier: Path | None = None
@@ -38,7 +38,7 @@ class ExtractorPaths:
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor:
-    """A feature network: how it is fed, and how it is opened."""
+    """A feature network: how images are prepared for it, and how it is loaded."""
 
     protocol: str
     open: Callable[[ExtractorPaths, torch.device], FeatureNetwork]
@@ -110,7 +110,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
         weights="vgg16.pt",
     ),
     "efficientnet-lite1": _lite1(BACKBONES["efficientnet-lite1"].resolution),
-    "efficientnet-lite1-64px": _lite1(64),  # a fourteenth of the work, for small images on a CPU
+    "efficientnet-lite1-64px": _lite1(64),  # 1/14 of the work, for small images on a CPU
     "digits": Extractor(
         protocol="last convolution of the pipeline's digit classifier averaged over positions, channels concatenated",
         open=_digits,

@@ -22,9 +22,9 @@ DIGIT_BATCH, BATCH = 1000, 64
 
 @contextmanager
 def ignore_torchscript_deprecation() -> Iterator[None]:
-    """The published networks are TorchScript, of which torch warns that it will go one day."""
+    """The published networks are TorchScript files, which torch deprecates."""
     with warnings.catch_warnings():
-        for category in (DeprecationWarning, FutureWarning):  # the older torch, the newer
+        for category in (DeprecationWarning, FutureWarning):  # of older and newer torch
             warnings.simplefilter("ignore", category)
         yield
 
@@ -46,7 +46,7 @@ class DigitFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         n, c, r, _ = images.shape
-        # A stacked set repeats few digits many times: each distinct one goes through the network once.
+        # Stacked sets repeat a small number of digits many times: each distinct one passes the network once.
         channels = images.reshape(n * c, 1, r, r).cpu()
         seen: dict[bytes, int] = {}
         index = torch.tensor([seen.setdefault(channel.tobytes(), len(seen)) for channel in channels.numpy()])
@@ -64,7 +64,7 @@ class DigitFeatures:
 
 
 class BackboneFeatures:
-    """`features` [N, D]: the pooled head of a network of BACKBONES, shown images of `px`."""
+    """`features` [N, D]: the pooled head of a network of BACKBONES, of images resized to `px`."""
 
     def __init__(self, name: str, px: int, device: torch.device) -> None:
         self.network, self.px, self.device = load_backbone(name), px, device
@@ -84,7 +84,7 @@ class BackboneFeatures:
 
 
 class VGG16Features:
-    """`features` [N, 4096] of the VGG16 with which the papers take precision and recall."""
+    """`features` [N, 4096] of the VGG16 that the papers use for precision and recall."""
 
     FILE = "vgg16.pt"
 

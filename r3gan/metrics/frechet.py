@@ -20,7 +20,7 @@ class Moments:
     def add(self, features: Tensor) -> None:
         features = features.to(torch.float64)
         if not self.count:
-            # Sums are taken about a typical point, so that no digits are lost where the mean is large.
+            # Sums are taken relative to the first batch's mean, so that no digits are lost where the mean is large.
             self.shift = features.mean(dim=0)
             self.first = torch.zeros_like(self.shift)
             self.second = torch.zeros(len(self.shift), len(self.shift), dtype=torch.float64)
@@ -31,7 +31,7 @@ class Moments:
 
     @classmethod
     def of(cls, parts: Iterable[Moments]) -> Moments:
-        """The moments of all the images that `parts` saw."""
+        """The moments of the images of all `parts`."""
         total = cls()
         for part in (p for p in parts if p.count):
             if not total.count:
@@ -72,7 +72,7 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
 def square_root(covariance: Tensor) -> Tensor:
     """Some L with L L^T = covariance [D, D]: Cholesky's, or from eigenvalues where the covariance is singular."""
     root, failed = torch.linalg.cholesky_ex(covariance)
-    # Cholesky may also get through a matrix that is singular but for rounding; its last pivots are then noise.
+    # Cholesky may succeed on a matrix that is singular up to rounding; its last pivots are then noise.
     if failed or root.diagonal().min() < 1e-6 * root.diagonal().max():
         values, vectors = torch.linalg.eigh(covariance)
         return vectors * values.clamp(min=0).sqrt()

@@ -1,7 +1,7 @@
 """Inception features by clean-fid's networks, in its three modes, from uint8 batches in memory.
 
-The networks and their input ranges are clean-fid's; only the way there is ours: it resizes one channel of one image at
-a time with PIL, here a whole batch at once, on any device, to the same numbers.
+The networks and their input ranges are clean-fid's. It resizes one channel of one image at a time with PIL; here a
+whole batch is resized at once, on any device, to the same values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FILES = {"legacy_tensorflow": TORCHSCRIPT, "clean": TORCHSCRIPT, "legacy_pytorch
 
 @functools.lru_cache(maxsize=8)
 def pil_bicubic(source_px: int, target_px: int) -> Tensor:
-    """PIL's bicubic filter as a matrix [target_px, source_px], read off PIL itself: the picture of each unit vector."""
+    """PIL's bicubic filter as a matrix [target_px, source_px], from PIL's own result for each unit vector."""
     units = Image.fromarray(np.eye(source_px, dtype=np.float32), mode="F")
     resized = units.resize((target_px, source_px), resample=Image.Resampling.BICUBIC)  # rows only
     return torch.from_numpy(np.asarray(resized).T.copy())

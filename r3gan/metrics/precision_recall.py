@@ -1,4 +1,4 @@
-"""Improved precision and recall (arXiv 1904.06991): which share of one set lies on the manifold of another."""
+"""Improved precision and recall (arXiv 1904.06991): the share of one set that lies on the manifold of another."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What the reals look like to a feature network: computed once for data set and network, kept under work/."""
+"""The reals' features or statistics: computed once per data set and feature network, cached under work/."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHUNK_BYTES = 64 << 20  # of uint8 images at a time
 
 
 def cache_path(cache: Path, dataset: Dataset, name: str, network: FeatureNetwork, output: str) -> Path:
-    """Named by everything that decides the content: the data, the network and how it is fed, which output."""
+    """Named by everything that decides the content: the data, the network, its protocol and output."""
     identity = {
         "data_sha256": dataset.manifest["sha256"],
         "flips": "none",
@@ -40,19 +40,23 @@ def cache_path(cache: Path, dataset: Dataset, name: str, network: FeatureNetwork
 
 
 def read_cached(path: Path, keep: bool) -> Sample | None:
-    """The sample in a cache file; None where there is none, or one without the features that are needed."""
+    """The sample in a cache file; None if there is none, or if it lacks features that are needed."""
     try:
         tensors = load_file(path)
         found = Sample(
             count=int(tensors["count"]), kept=tensors.get("features"), moments=(tensors["mean"], tensors["covariance"])
         )
-    except (OSError, SafetensorError, KeyError):  # another version's, or cut short by a full disk: made anew
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+    ):  # missing, of another version, or truncated
         return None
     return None if keep and found.kept is None else found
 
 
 def write_cached(path: Path, sample: Sample) -> Sample:
-    """Keep a sample, and return it with its mean and covariance."""
+    """Write a sample to the cache, and return it with its mean and covariance."""
     mean, covariance = sample.statistics
     tensors = {"count": torch.tensor(sample.count), "mean": mean, "covariance": covariance}
     if sample.kept is not None:
@@ -78,13 +82,13 @@ def reference_samples(
     world: World,
     cache: Path = CACHE,
 ) -> dict[tuple[str, str], Sample]:
-    """Samples of the reals by (network, output); `wanted` says of each whether every image's features are needed."""
+    """Samples of the reals by (network, output); `wanted` says for each whether all images' features are needed."""
     found: dict[tuple[str, str], Sample] = {}
     for (name, output), keep in wanted.items():
         network = networks[name]
         path = cache_path(cache, dataset, name, network, output)
         cached = read_cached(path, keep)
-        world.barrier()  # else a slow rank would find what a fast one has just written, and leave it waiting
+        world.barrier()  # else a slow rank could read what a fast one has just written, and leave it waiting
         if cached is None:
             outputs: Collection[str] = (output,)
             seen = extract_features(
@@ -105,7 +109,7 @@ def reference_samples(
 def read_statistics(path: Path, expected_sha256: str | None) -> tuple[Sample, dict[str, Any]]:
     """Mean `mu` and covariance `sigma` from an .npz file such as clean-fid's; UserError unless it is one.
 
-    `count` is 0: the file does not say how many images were looked at.
+    `count` is 0: the file does not contain the number of images.
     """
     if not path.is_file():
         raise UserError(f"--reference: {path} does not exist")

@@ -1,4 +1,4 @@
-"""Samples: what a feature network says of many images, gathered in batches; features are kept only where needed."""
+"""Samples: a feature network's outputs for many images, computed in batches; features are kept only where needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from r3gan.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One output of a feature network on N images: each one [N, ...], their mean and covariance, or both."""
+    """One output of a feature network for N images: all values [N, ...], their mean and covariance, or both."""
 
     count: int
     kept: Tensor | None = None
@@ -54,10 +54,10 @@ def extract_features(
     world: World,
     label: str,
 ) -> dict[tuple[str, str], Sample]:
-    """Samples by (network, output) of uint8 image batches; every batch is one block of this rank's.
+    """Samples by (network, output) of uint8 image batches; every batch is one block of this rank.
 
-    Without `keep` only mean and covariance stay, so that memory does not grow with the number of images. All ranks
-    together look at `count` images and get the same samples.
+    Without `keep` only mean and covariance are kept, so that memory does not grow with the number of images. All ranks
+    together process `count` images and get the same samples.
     """
     kept: dict[tuple[str, str], list[Tensor]] = {}
     moments: dict[tuple[str, str], Moments] = {}

@@ -1,4 +1,4 @@
-"""BACKBONES: pretrained feature networks, one entry each; their weights come from an installed package, by hash."""
+"""BACKBONES: pretrained feature networks; their weights come from an installed package and are checked by hash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """A network of timm, and the package with its ImageNet weights; None: no package carries any."""
+    """A network of timm, and the package with its ImageNet weights, if there is one."""
 
     timm_name: str
     resolution: int  # of the images it was trained on
@@ -77,10 +77,10 @@ def random_backbone(name: str) -> nn.Module:
 
 
 def fold_batch_norms(network: nn.Module) -> None:
-    """Make every batch norm of a network in eval mode that follows a convolution a part of it, in place.
+    """Merge every batch norm of a network in eval mode into the convolution before it, in place.
 
-    gamma (conv(x) - mean) / sqrt(variance + eps) + beta is itself a convolution: the same maps with one pass less over
-    each, forwards and backwards.
+    gamma (conv(x) - mean) / sqrt(variance + eps) + beta is itself a convolution: the same maps with one memory pass
+    less, forward and backward.
     """
     from torch import nn
     from torch.nn.utils import fuse_conv_bn_eval
@@ -96,14 +96,14 @@ def fold_batch_norms(network: nn.Module) -> None:
 def load_backbone(name: str) -> nn.Module:
     """The network with its ImageNet weights, frozen and in eval mode; images [N, 3, R, R] in [-1, 1].
 
-    UserError if the package is not installed or holds other bytes: weights are never random in silence.
+    UserError if the package is not installed or has other weights; never random weights instead.
     """
     import torch
 
     entry = find_backbone(name)
     if entry.package is None or entry.file is None:
-        there = ", ".join(key for key, other in BACKBONES.items() if other.package)
-        raise UserError(f"{name} needs its pretrained weights, which no package carries; there are those of {there}")
+        known = ", ".join(key for key, other in BACKBONES.items() if other.package)
+        raise UserError(f"{name} needs pretrained weights, which no package provides; available are those of {known}")
     distribution = entry.package.replace("_", "-")
     try:
         import_module(entry.package)
@@ -116,8 +116,8 @@ def load_backbone(name: str) -> nn.Module:
     with path.open("rb") as file:
         saved = torch.load(file, weights_only=True, map_location="cpu")
     network = random_backbone(name)
-    # The two name their tensors differently but hold them in one order.
-    ours = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
-    theirs = [tensor for key, tensor in saved.items() if not key.endswith("num_batches_tracked")]
-    network.load_state_dict(dict(zip(ours, theirs, strict=True)), strict=False)
+    # Both have the same tensors in the same order, under different names.
+    names = [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
+    tensors = [tensor for key, tensor in saved.items() if not key.endswith("num_batches_tracked")]
+    network.load_state_dict(dict(zip(names, tensors, strict=True)), strict=False)
     return network

@@ -1,7 +1,7 @@
 """DCGAN (arXiv 1511.06434), the classic baseline: strided 4x4 convolutions with batch norm, G ends in tanh.
 
 Widths follow the paper's rule, halved at every doubling of the resolution; N(0, 0.02) weights, batch-norm gains
-N(1, 0.02), no norm at D's input and G's output. The convolutions keep the bias-free form of what stands before a norm.
+N(1, 0.02), no norm at D's input and G's output. Convolutions before a norm have no bias.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Generator(GeneratorNetwork):
 
 
 class Discriminator(DiscriminatorNetwork):
-    """Images [N, C, R, R] -> logits [N]; batch norm mixes the samples of a batch, so reals and fakes pass apart."""
+    """Images [N, C, R, R] -> logits [N]; batch norm mixes samples, so reals and fakes are separate batches."""
 
     def __init__(self, *, widths: Sequence[int], image_channels: int = 3) -> None:
         super().__init__()

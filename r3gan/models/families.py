@@ -1,4 +1,4 @@
-"""Network families: what a configuration builds at a data set's size. torch is imported when a network is built."""
+"""Families of networks, each buildable at any data set's size. torch is imported when a network is built."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How large every configuration is at one data set; `base_widths` are Config A's channels at 4x4, 8x8, ..."""
+    """The size of all configurations' networks at a data set; `base_widths` are Config A's channels at 4x4, 8x8, ..."""
 
     base_widths: tuple[int, ...]
     group_size: int = 16
     classes: int = 0
     image_channels: int = 3
     bf16_from_px: int = 8  # with mixed precision: the lowest resolution in bfloat16
-    # FastGAN's and Projected GAN's channels follow no base widths: they are divided by this.
-    narrowing: int = 1
+    narrowing: int = 1  # divides FastGAN's and Projected GAN's channels, which do not depend on `base_widths`
     feature_px: int = 224  # images are enlarged to this for Projected GAN's feature network
     published: bool = True  # a size of the paper, whose parameter counts are printed there
 
@@ -31,7 +30,9 @@ class Size:
 
 
 class Networks(Protocol):
-    """A family of networks, buildable at any size it allows."""
+    """A family of networks, buildable at any size it allows; equal ones build the same."""
+
+    def __hash__(self) -> int: ...
 
     def generator(self, size: Size) -> GeneratorNetwork: ...
 
@@ -175,7 +176,7 @@ class FastGAN:
 
     @property
     def leaks_imagenet(self) -> bool:
-        """Whether training looks through ImageNet's features: the reconstruction loss does."""
+        """Whether training uses features learned on ImageNet: the reconstruction loss does."""
         return True
 
     def generator(self, size: Size) -> GeneratorNetwork:
@@ -219,7 +220,7 @@ class Projected:
 
     @property
     def leaks_imagenet(self) -> bool:
-        """Whether training looks through features that ImageNet's labels taught, as FID does."""
+        """Whether training uses features learned from ImageNet's labels, as FID does."""
         return self.pretrained
 
     def generator(self, size: Size) -> GeneratorNetwork:

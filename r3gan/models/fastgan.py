@@ -1,7 +1,7 @@
 """FastGAN's generator (arXiv 2101.04775): gated up-sampling blocks and skip-layer excitation, no mapping network.
 
-From 128 px on it is the official one. Below, the same blocks stop earlier and ours excite the last resolution from 4x4,
-since the official pairs of resolutions, 16 apart, do not exist there.
+From 128 px on it is the official one. Below, which is not published, the same blocks stop earlier and the last
+resolution is excited from 4x4, since the official pairs of resolutions, a factor of 16 apart, do not exist.
 """
 
 import itertools
@@ -30,7 +30,7 @@ def conv(c_in: int, c_out: int, kernel: int, *, bias: bool = False) -> nn.Module
 
 
 class Noise(nn.Module):
-    """Adds N(0, 1) a pixel, the same in all channels, times a learned scalar that starts at 0."""
+    """Adds N(0, 1) per pixel, the same in all channels, times a learned scalar initialised to 0."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,10 +41,10 @@ class Noise(nn.Module):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm whose running averages are plain means until they have a history (1 / momentum batches).
+    """Batch norm whose running averages are plain means for the first 1 / momentum batches.
 
-    torch's start from mean 0 and variance 1, against which spectrally normalised layers put out next to nothing: the
-    moving average of G, which uses them, would make grey images for the first tens of steps.
+    torch's start from mean 0 and variance 1, which is far above the output of spectrally normalised layers: the moving
+    average of G, which uses them, would generate grey images for the first tens of steps.
     """
 
     running_mean: Tensor
@@ -74,7 +74,7 @@ def up_block(c_in: int, c_out: int, *, big: bool) -> nn.Sequential:
 
 
 class SkipLayerExcitation(nn.Module):
-    """A large map [N, C_large, H, W] times gates in (0, 1) a channel, made from a small one [N, C_small, h, w]."""
+    """A large map [N, C_large, H, W] times gates in (0, 1) per channel, from a small one [N, C_small, h, w]."""
 
     def __init__(self, c_small: int, c_large: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def excitations(resolution: int) -> dict[int, int]:
 class Generator(GeneratorNetwork):
     """z [N, z_dim] -> images [N, C, R, R], R a power of two from 8 to 1024; in [-1, 1] only with `tanh`.
 
-    Unconditional, whatever the data. `normalise_z` puts z on the sphere |z|^2 = z_dim.
+    Unconditional. `normalise_z` scales z to |z|^2 = z_dim.
     """
 
     def __init__(

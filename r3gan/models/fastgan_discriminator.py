@@ -1,7 +1,7 @@
 """FastGAN's own discriminator (arXiv 2101.04775, section 3.2): two scales, and decoders that reconstruct the reals.
 
-The reconstructions are compared in the features of a pretrained network. The authors take VGG16's with learned weights
-(LPIPS); ours takes a network of BACKBONES and weighs its maps alike.
+The reconstructions are compared in the features of a pretrained network. The authors use VGG16 with learned weights
+(LPIPS); here it is a network of BACKBONES, whose maps have equal weights.
 """
 
 import itertools
@@ -68,7 +68,7 @@ def quadrant(x: Tensor, index: int) -> Tensor:
 def feature_distance(network: nn.Module, decoded: Tensor, targets: Tensor) -> Tensor:
     """Perceptual distance [N] in [0, 2]: one minus the cosine of their features, mean over positions and maps.
 
-    Two passes, since nothing flows back through the targets.
+    Two passes, since the targets need no gradient.
     """
     pairs = zip(network(decoded), network(targets), strict=True)
     distances = [(normalize(a) - normalize(b)).square().sum(dim=1).mean(dim=(1, 2)) / 2 for a, b in pairs]
@@ -78,7 +78,7 @@ def feature_distance(network: nn.Module, decoded: Tensor, targets: Tensor) -> Te
 class Discriminator(DiscriminatorNetwork):
     """Images [N, C, R, R] -> logits [N, 2, 25]: of the image, and of the image reduced to 128 px; R from 16 to 1024.
 
-    The reduced fakes are G's fakes reduced; the authors' generator has a second output for them.
+    Fakes are reduced as the reals are; the authors' generator has a second output instead.
     """
 
     def __init__(self, perceptual: FeatureMaps, *, resolution: int, ndf: int = 64, image_channels: int = 3) -> None:

@@ -20,7 +20,7 @@ lrelu_backward = torch.ops.aten.leaky_relu_backward
 
 
 def fir_matrix(size: int, before: int, after: int, stride: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """`build_fir_matrix`, built once; the compiler sees through no cache, and has the matrix in its graph instead."""
+    """`build_fir_matrix` with a cache, which is not used while compiling: the matrix is then part of the graph."""
     build = build_fir_matrix if torch.compiler.is_compiling() else cached_fir_matrix
     return build(size, before, after, stride, dtype, device)
 
@@ -90,7 +90,7 @@ def downsampling_conv2d(x: Tensor, weight: Tensor) -> Tensor:
     """Blur with [1, 3, 3, 1], then convolve at stride 2: [N, C_in, H, W] -> [N, C_out, H/2, W/2] (StyleGAN2's D)."""
     if weight.shape[-1] == 1:
         return functional.conv2d(downsample2x(x), weight)
-    padding = weight.shape[-1] // 2 + 1  # the convolution's and the blur's, spent at once before the blur
+    padding = weight.shape[-1] // 2 + 1  # the convolution's and the blur's together, before the blur
     return functional.conv2d(filter2d(x, padding=(padding, padding)), weight, stride=2)
 
 
@@ -108,19 +108,19 @@ def downsampling_conv2d_transpose(g: Tensor, weight: Tensor) -> Tensor:
 def normal_parameter(*shape: int, gain: float | None = None) -> nn.Parameter:
     """A parameter drawn from N(0, 1), or with a gain from N(0, (gain / sqrt(fan_in))^2), fan_in counted per group."""
     std = 1.0 if gain is None else gain / math.sqrt(math.prod(shape[1:]))
-    # Drawn as it is created: in-place filling on the meta device, where networks are counted, takes seconds to start.
+    # Drawn at creation: the first in-place fill on the meta device, where networks are counted, takes seconds.
     return nn.Parameter(torch.normal(0.0, std, size=shape))
 
 
-# The piecewise linear networks know their own transpose. Around any input each layer is an affine map, so an affine
-# function of its output is one of its input: `pullback(x)` is the layer's output at x and what turns the one into the
-# other, an ordinary computation with the forward's LeakyReLU slopes as constants. Pulled back through all of D, the
-# logit's gradient is grad_x D(x), without second-order differentiation.
+# The piecewise linear networks have transposed layers. Around any input each layer is an affine map, so an affine
+# function of its output is one of its input: `pullback(x)` returns the layer's output at x and the map from the former
+# function to the latter, an ordinary computation with the forward pass's LeakyReLU slopes as constants. Pulled back
+# through all of D, the logit's gradient is grad_x D(x), without second-order differentiation.
 Pullback = Callable[[Affine], Affine]
 
 
 def linear_pullback(transpose: Callable[[Tensor], Tensor]) -> Pullback:
-    """That of a linear map, by its transpose."""
+    """The pullback of a linear map, from its transpose."""
     return lambda after: Affine(transpose(after.gradient), after.constant)
 
 
@@ -140,7 +140,7 @@ class Chain(nn.Sequential):
 
 
 def chain_pullback(layers: Iterable["Layer | Chain | Cast"], x: Tensor) -> tuple[Tensor, Pullback]:
-    """Output of `layers` in a row at `x` and their pullbacks in the opposite order."""
+    """Output of consecutive `layers` at `x`, and the composition of their pullbacks."""
     pullbacks = []
     for layer in layers:
         x, back = layer.pullback(x)
@@ -155,7 +155,7 @@ def chain_pullback(layers: Iterable["Layer | Chain | Cast"], x: Tensor) -> tuple
 
 
 class Cast:
-    """Change of precision between stages; no module, since it is made anew for every pass."""
+    """Change of precision between stages; not a module, since it is created for every pass."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
@@ -206,14 +206,14 @@ class Linear(Layer):
 
 
 class ClassEmbedding(Linear):
-    """Row of a learned table per class, written as Linear(one-hot) without bias: [N] integers -> [N, C_out]."""
+    """One row of a learned table per class, as Linear(one-hot) without bias: [N] integers -> [N, C_out]."""
 
     def forward(self, labels: Tensor) -> Tensor:
         return functional.embedding(labels, self.weight.T)
 
 
 class BiasedLeakyReLU(Layer):
-    """lrelu(x + b, 0.2) with one bias a channel, started at 0."""
+    """lrelu(x + b, 0.2) with one bias per channel, initialised to 0."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ class BiasedLeakyReLU(Layer):
 
 
 class ActivatedConv2d(Conv2d):
-    """lrelu(conv(x) + b, 0.2): as Conv2d and BiasedLeakyReLU in a row, in one pass over memory fewer."""
+    """lrelu(conv(x) + b, 0.2): Conv2d followed by BiasedLeakyReLU, with one pass over memory less."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int = 1, *, groups: int = 1, gain: float = LRELU_GAIN) -> None:
         super().__init__(c_in, c_out, kernel, groups=groups, gain=gain)
@@ -247,9 +247,9 @@ class ActivatedConv2d(Conv2d):
 
 
 def activation_pullback(y: Tensor, bias: Tensor) -> Pullback:
-    """That of y = lrelu(x + bias), by y alone: it has the signs of x + bias.
+    """The pullback of y = lrelu(x + bias), from y alone, which has the signs of x + bias.
 
-    The slopes are constants: almost everywhere their derivative is zero.
+    The slopes are constants: their derivative is zero almost everywhere.
     """
     signs = y.detach()
 
@@ -260,7 +260,7 @@ def activation_pullback(y: Tensor, bias: Tensor) -> Pullback:
 
 
 class Basis(nn.Module):
-    """Learned 4x4 start of a generator: Basis[C, 4, 4] times Linear(z) channel-wise, [N, C_in] -> [N, C, 4, 4]."""
+    """Learned 4x4 input of a generator: Basis[C, 4, 4] times Linear(z) channel-wise, [N, C_in] -> [N, C, 4, 4]."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()

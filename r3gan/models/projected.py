@@ -12,14 +12,14 @@ from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.models.layers import LRELU_SLOPE
 from r3gan.models.projector import Projector
 
-# Channels by a map's size where the image has 256 px, whatever size it really has: so the number of halvings, down to
-# 8 px of 256, does not depend on the data.
+# Channels by the size that a map would have for an image of 256 px, so that the number of halvings, down to 8 px of
+# 256, does not depend on the data.
 WIDTHS: Mapping[int, int] = {128: 64, 64: 64, 32: 128, 16: 256, 8: 512}
 NOMINAL_PX = 256
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm by the batch's own statistics in any mode: a discriminator is only ever shown whole batches."""
+    """Batch norm by the batch's own statistics in any mode: a discriminator always gets whole batches."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
@@ -39,7 +39,7 @@ def separable_halving(c_in: int, c_out: int) -> nn.Sequential:
 class MapDiscriminator(nn.Sequential):
     """One map [N, C, R / stride, R / stride] -> logits [N, 1, R / 32 - 3, R / 32 - 3]: 4x4 at 224 px, 5x5 at 256.
 
-    The head is 4x4, ours below 128 px as small as the map that is left.
+    The head is 4x4; below 128 px as small as the remaining map, which is not published.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MapDiscriminator(nn.Sequential):
 
 
 class Discriminator(DiscriminatorNetwork):
-    """Images [N, 3, R, R] -> logits [N, discriminators, positions], on the projector's maps from the finest on.
+    """Images [N, 3, R, R] -> logits [N, discriminators, positions], on the projector's maps, finest first.
 
     Images below `feature_px` are enlarged to it, bilinearly.
     """

@@ -1,4 +1,4 @@
-"""The frozen half of Projected GAN's discriminator (arXiv 2111.01007, section 3): a feature network and random mixing.
+"""The frozen part of Projected GAN's discriminator (arXiv 2111.01007, section 3): a feature network, random mixing.
 
 Images -> feature maps at strides 4, 8, 16, 32 -> cross-channel mixing (CCM), a random 1x1 convolution a map -> cross-
 scale mixing (CSM), a random top-down path. Nothing here is trained; what is random follows from the run's seed.
@@ -17,7 +17,7 @@ STRIDES = (4, 8, 16, 32)
 
 
 class Frozen(nn.Module):
-    """Never trained, and in eval mode whatever it is told."""
+    """Never trained, always in eval mode."""
 
     def train(self, mode: bool = True) -> Self:
         return super().train(False)
@@ -26,8 +26,8 @@ class Frozen(nn.Module):
 class FeatureMaps(Frozen):
     """Images [N, 3, R, R] in [-1, 1] -> four maps [N, channels[i], R / STRIDES[i], R / STRIDES[i]].
 
-    A feature network of BACKBONES with its ImageNet weights, or with random ones where `pretrained` is false. Of a
-    network whose maps have all one size (a transformer) they are resized; that is our choice.
+    A feature network of BACKBONES with its ImageNet weights, or with random ones where `pretrained` is false. Maps of a
+    transformer, which all have one size, are resized, which is not published.
     """
 
     scale: Tensor
@@ -40,7 +40,7 @@ class FeatureMaps(Frozen):
         self.channels = [network.feature_info[tap]["num_chs"] for tap in self.taps]
         network.prune_intermediate_layers(list(self.taps), prune_norm=False, prune_head=True)
         self.network = network
-        # From [-1, 1] to what the network was trained on; of the lite networks that is [-1, 1] itself.
+        # From [-1, 1] to the range that the network was trained on; for the lite networks that is [-1, 1].
         mean, std = (torch.tensor(network.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
         self.register_buffer("scale", 0.5 / std)
         self.register_buffer("shift", (0.5 - mean) / std)
@@ -56,7 +56,7 @@ class FeatureMaps(Frozen):
 
 
 def mixing_conv(c_in: int, c_out: int, kernel: int, *, kaiming: bool) -> nn.Conv2d:
-    """A random size-preserving convolution; Kaiming: weights N(0, 2 / fan_in), no bias; else torch's own start."""
+    """A random size-preserving convolution; Kaiming: weights N(0, 2 / fan_in), no bias; else torch's default."""
     conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2)
     if kaiming:
         nn.init.kaiming_normal_(conv.weight)
@@ -67,7 +67,7 @@ def mixing_conv(c_in: int, c_out: int, kernel: int, *, kaiming: bool) -> nn.Conv
 class Projector(Frozen):
     """Images [N, 3, R, R] -> maps [N, channels[i], R / strides[i], R / strides[i]], fine to coarse, strides rising.
 
-    `widths` counts channels after CCM, fine to coarse. CSM doubles every map and hands it on to the next finer one:
+    `widths` are the channels after CCM, fine to coarse. CSM upsamples every map and adds it to the next finer one:
     y3 = conv(up(c3)), y2 = conv(up(y3 + c2)), y1 = conv(up(y2 + c1)), y0 = conv(up(y1 + c0)).
     """
 
@@ -90,10 +90,10 @@ class Projector(Frozen):
             self.ccm.extend(mixing_conv(a, b, 1, kaiming=kaiming) for a, b in pairs)
             self.channels = list(widths)
         if mix_scales:
-            handed_on = [self.channels[0], *self.channels[:-1]]  # as wide as the finer map they are added to
-            pairs = zip(self.channels, handed_on, strict=True)
+            upsampled_to = [self.channels[0], *self.channels[:-1]]  # the width of the finer map that each is added to
+            pairs = zip(self.channels, upsampled_to, strict=True)
             self.csm.extend(mixing_conv(a, b, csm_kernel, kaiming=kaiming) for a, b in pairs)
-            self.channels, self.strides = handed_on, [stride // 2 for stride in STRIDES]
+            self.channels, self.strides = upsampled_to, [stride // 2 for stride in STRIDES]
         self.requires_grad_(False).eval()
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -1,6 +1,6 @@
-"""Configs B and C of R3GAN: StyleGAN2 without its tricks, what is left being a DCGAN-like G and a residual D.
+"""Configs B and C of R3GAN: StyleGAN2 without its tricks, which leaves a DCGAN-like G and a residual D.
 
-Gone: z normalisation, mapping network, style injection, weight (de)modulation, noise, mixing, minibatch-stddev,
+Removed: z normalisation, mapping network, style injection, weight (de)modulation, noise, mixing, minibatch-stddev,
 equalised learning rate. Not published, chosen here: the initialisation is variance-preserving (gain of the following
 activation over sqrt(fan_in)), biases start at 0, activations carry no gain, residual sums are scaled by sqrt(1/2) as
 in Config A.

@@ -23,7 +23,7 @@ def scaled_lrelu(x: Tensor, gain: float = math.sqrt(2.0)) -> Tensor:
 class EqualLinear(nn.Module):
     """Linear at equalised learning rate: w ~ N(0, 1/m) is scaled by m/sqrt(fan_in) at run time, the bias by m.
 
-    `lr_multiplier` m is 1 but in the mapping network (0.01). [N, C_in] -> [N, C_out], StyleGAN2's scaled lrelu after
+    `lr_multiplier` m is 1 except in the mapping network (0.01). [N, C_in] -> [N, C_out], StyleGAN2's scaled lrelu after
     it if `activate`.
     """
 
@@ -64,7 +64,7 @@ class EqualConv2d(nn.Module):
 class MappingNetwork(nn.Module):
     """z [N, z_dim] -> w [N, w_dim]: z is normalised to unit second moment, then eight layers at 1/100 learning rate.
 
-    `w_avg` follows the mean of w during training for the truncation trick.
+    `w_avg` is the moving average of w during training, for the truncation trick.
     """
 
     w_avg: Tensor
@@ -114,7 +114,7 @@ class SynthesisLayer(nn.Module):
         self.affine = EqualLinear(w_dim, c_in, bias_init=1.0)
         self.weight = normal_parameter(c_out, c_in, 3, 3)
         self.bias = nn.Parameter(torch.zeros(c_out))
-        self.noise_strength = nn.Parameter(torch.zeros(1))  # DeepSpeed sends nothing without dimensions
+        self.noise_strength = nn.Parameter(torch.zeros(1))  # DeepSpeed broadcasts no 0-d tensors
         self.register_buffer("noise_const", torch.normal(0.0, 1.0, size=(resolution, resolution)))
         self.up = up
 
@@ -172,7 +172,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(GeneratorNetwork):
-    """z [N, z_dim] -> images [N, C, R, R]; in training mode styles are mixed and the average of w is followed."""
+    """z [N, z_dim] -> images [N, C, R, R]; in training mode styles are mixed and the average of w is updated."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class Generator(GeneratorNetwork):
 
 
 class DownBlock(nn.Module):
-    """Residual block of D: two 3x3, the second halving, plus a 1x1 shortcut; both arms at gain sqrt(1/2)."""
+    """Residual block of D: two 3x3, the second halving, plus a 1x1 shortcut; both branches at gain sqrt(1/2)."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()

@@ -57,14 +57,13 @@ def inputs_stage(name: str, study: Study) -> Stage:
 
 
 def table_stage() -> Stage:
-    uncached = {"cache": False}
     return {
         "foreach": list(TABLES),
         "do": {
             "cmd": "r3gan table ${item}",
             "deps": ["runs/inputs/${item}.json", f"{FINGERPRINTS}/table.${{item}}"],
-            "outs": [{f"results/${{item}}{ending}": uncached} for ending in (".md", ".csv", "")],
-            "metrics": [{"results/${item}.json": uncached}],
+            "outs": [{f"results/${{item}}{ending}": {"cache": False}} for ending in (".md", ".csv", "")],
+            "metrics": [{"results/${item}.json": {"cache": False}}],
         },
     }
 

@@ -96,13 +96,15 @@ def hand_over(engine: str) -> tuple[list[str], list[str]]:
 def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
     """Commit the stages whose outputs Snakemake made and would not make again."""
     plan = _snakemake_plan(repo)
+    made_here = {str(out) for stage in repo.index.stages if is_dvcs_own(stage) for out in stage.outs}
 
     def is_current(stage: Any) -> bool:
+        deps = {str(dep) for dep in stage.deps} - made_here
         if is_dvcs_own(stage):
-            return all(Path(str(dep)).exists() for dep in stage.deps)
+            return all(Path(dep).exists() for dep in deps)
         outs = [str(out) for out in stage.outs]
         known = [plan[out] for out in outs if out in plan]  # it has no rule for whole folders
-        return bool(known) and all(known) and all(map(Path.exists, map(Path, [*outs, *map(str, stage.deps)])))
+        return bool(known) and all(known) and all(Path(file).exists() for file in (*outs, *deps))
 
     current, others = _with_what_they_need(repo, is_current)
     if not names_of(current):

@@ -226,10 +226,11 @@ def other_benchmarks(content: Content) -> list[tuple[str, list[str], list[list[s
     for path, record in content.benchmarks.items():
         if path not in content.records:
             headers = list(dict.fromkeys(key for entry in record.measured for key in entry))
-            rows = [[value_text(entry.get(key)) for key in headers] for entry in record.measured]
+            rows = [[shown(entry.get(key)) for key in headers] for entry in record.measured]
             found.append((path, [header.replace("_", " ") for header in headers], rows))
     return found
 
 
-def value_text(value: object) -> str:
-    return number(value) if isinstance(value, int | float) else "" if value is None else str(value)
+def shown(value: object) -> str:
+    """A value of a benchmark: numbers as in the tables, words as they are, nothing where there is none."""
+    return "" if value is None else number(value) if isinstance(value, int | float) else str(value)

@@ -81,7 +81,7 @@ def panel_text(panel: Panel) -> str:
 
 def n_text(cells: Iterable[Cell]) -> str:
     """How many training runs the values of a row are of."""
-    counts = sorted({cell.n for cell in cells if cell.seeds})
+    counts = sorted({cell.n for cell in cells if cell.seeds and cell.n})
     if counts == [1]:
         return "1 (single run)"
     return " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1]))) if counts else ""
@@ -103,7 +103,7 @@ def verdict_text(panel: Panel, places: Sequence[Slot | None]) -> str:
         for cell in cells:
             if cell.scale == scale:
                 said.setdefault(cell.said, []).append(title_of(cell.quantity))
-        one = len(said) == 1
+        one = len(said) == 1 and (scale or len(scales) == 1)
         words = ", ".join(verdict if one else f"{' and '.join(names)} {verdict}" for verdict, names in said.items())
         parts.append(f"{scale} {words}" if len(scales) > 1 and scale else words)
     return "; ".join(parts)

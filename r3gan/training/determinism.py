@@ -5,12 +5,10 @@ from collections.abc import Mapping
 import torch
 
 from r3gan.data.loader import Dataset
-from r3gan.ema import update_ema
-from r3gan.schedules import ema_beta
 from r3gan.training.checkpoint import tensors_of
 from r3gan.training.run import Run
-from r3gan.training.state import State, build_state
-from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from r3gan.training.state import build_state
+from r3gan.training.steps import iterate
 
 
 def check_determinism(
@@ -28,14 +26,5 @@ def check_determinism(
             return f"{run.id}: after {when} {len(differing)} tensors differ, first {name} by up to {largest:.3g}"
         if step < steps:
             for state in (first, second):
-                advance(run, state)
+                iterate(run, state)
     return None
-
-
-def advance(run: Run, state: State) -> None:
-    """One iteration without logging."""
-    hyper = Hyper.at(run.recipe, state.images_seen)
-    discriminator_step(run, state, hyper)
-    generator_step(run, state, hyper)
-    update_ema(state.ema, state.generator, ema_beta(run.recipe.batch, hyper.ema_half_life_kimg * 1000))
-    state.step += 1

@@ -15,14 +15,12 @@ from torch import Tensor
 from r3gan.configs import SIZES
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
-from r3gan.ema import update_ema
 from r3gan.errors import UserError
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import Training, Values
 from r3gan.records.store import made, write
-from r3gan.schedules import ema_beta
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import KeepBest, Snapshot
 from r3gan.training.curve import Diverged, LoggingInterval, write_curve
@@ -30,7 +28,7 @@ from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
 from r3gan.training.signals import Stopped, StopRequests
 from r3gan.training.state import State, build_state
-from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from r3gan.training.steps import iterate
 from r3gan.weights import save_network
 
 LOGGING_INTERVALS = 50  # of a run; each gives one row of the loss curve
@@ -155,7 +153,7 @@ def check(run: Run, dataset: Dataset) -> None:
 def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:
     """Alternate D and G until `total_images` reals; write curve, sample grids, snapshots and checkpoints when due."""
     logging_images, grid_images = total_images / LOGGING_INTERVALS, total_images / SAMPLE_GRIDS
-    batch, world = run.recipe.batch, state.world
+    world = state.world
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
     interval, saved, since = LoggingInterval(run, state), time.monotonic(), time.monotonic()
@@ -173,11 +171,8 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
     with StopRequests() as requests, shown as progress:
         progress.advance(state.images_seen)
         while state.images_seen < total_images:
-            hyper = Hyper.at(run.recipe, state.images_seen)
-            measured = discriminator_step(run, state, hyper)
-            measured |= generator_step(run, state, hyper)
-            update_ema(state.ema, state.generator, ema_beta(batch, hyper.ema_half_life_kimg * 1000))
-            before, state.step = state.images_seen, state.step + 1
+            before = state.images_seen
+            hyper, measured = iterate(run, state)
             interval.add(measured, state.step)
             note = None
             if crossed(before, state.images_seen, logging_images) or state.images_seen >= total_images:
@@ -191,7 +186,7 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
             if snapshot_due(options, before, state.images_seen, total_images):
                 pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
                 since, interval.started = since + pause, interval.started + pause
-            progress.advance(batch, note)
+            progress.advance(run.recipe.batch, note)
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.is_rank0 and time.monotonic() - saved >= options.checkpoint_seconds
                 stop, due = world.any([requests.stop, due])

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from r3gan import augment, diffaug
 from r3gan.configs import Recipe
+from r3gan.ema import update_ema
 from r3gan.interfaces import StyleBased
 from r3gan.penalties import path_length_penalty, path_lengths
-from r3gan.schedules import cosine_burn_in
+from r3gan.schedules import cosine_burn_in, ema_beta
 from r3gan.training.draws import random_seed, random_source
 from r3gan.training.engine import Engine
 from r3gan.training.losses import Batch, Measured
@@ -104,6 +105,15 @@ def descend(
     ratio = lazy_interval / (lazy_interval + 1) if lazy_interval else 1.0
     engine.step(hyper.lr * ratio, hyper.beta2**ratio)
     return {name: torch.stack(values).mean() for name, values in measured.items()}
+
+
+def iterate(run: Run, state: State) -> tuple[Hyper, Measured]:
+    """One iteration: a D step, a G step, the moving average; returns the scheduled values and the measurements."""
+    hyper = Hyper.at(run.recipe, state.images_seen)
+    measured = discriminator_step(run, state, hyper) | generator_step(run, state, hyper)
+    update_ema(state.ema, state.generator, ema_beta(run.recipe.batch, hyper.ema_half_life_kimg * 1000))
+    state.step += 1
+    return hyper, measured
 
 
 def discriminator_step(run: Run, state: State, hyper: Hyper) -> Measured:

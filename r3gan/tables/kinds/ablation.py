@@ -97,6 +97,10 @@ class AblationTable(Kind):
         ]
         return convergence_records(self.rows, self.trained_on, study) + ends
 
+    def band_key(self, cell: Cell) -> tuple[str, str]:
+        printed = self.published_of(cell.config or "")
+        return printed[0] if printed else cell.quantity, "table4"
+
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         networks = [cell for cell in cells if cell.section == NETWORKS]
         found = [by_row(f"{NETWORKS} ({self.counted_at}), and what is published", "Row", networks)]
@@ -202,10 +206,11 @@ class AblationTable(Kind):
         found = []
         for config in self.rows:
             cell = Cell(table=name, section=NETWORKS, row=name_of(config), config=config, quantity="")
-            counts = zip(("D trained", "D frozen"), count_discriminator(CONFIGS[config], self.counted_at), strict=True)
-            found += [replace(cell, quantity=q, reproduced=count, n=1, outcome="counted") for q, count in counts]
-            for column in self.published:
-                found.append(replace(cell, quantity=column.title).with_published(column.of(config)))
+            trained, frozen = count_discriminator(CONFIGS[config].networks, self.counted_at)
+            counts = {"D trained": trained, "D frozen": frozen}
+            found += [replace(cell, quantity=q, reproduced=n, n=1, outcome="counted") for q, n in counts.items()]
+            printed = [(column.title, column.of(config)) for column in self.published]
+            found += [replace(cell, quantity=title).with_published(known) for title, known in printed if known]
         return found
 
     def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
