@@ -123,6 +123,13 @@ class Study:
         run_id, _, file = record.rpartition("/")
         return (self.converging if file == "convergence.json" else self.measured)[RunId.parse(run_id)]
 
+    def stage_of(self, record: str) -> str:
+        """The stage of dvc.yaml that writes a record below results/, and the run's key: "evaluate/E"."""
+        run_id, _, file = record.rpartition("/")
+        run = RunId.parse(run_id)
+        stage = "converge" if file == "convergence.json" else "evaluate" if run in self.evaluated else "evaluate_at_end"
+        return f"{stage}/{self.run_of_record(record).key}"
+
     def snapshot_option(self, run_id: RunId) -> str:
         """How often `r3gan train` keeps G of this run, if it does."""
         kept = self.convergence is not None and run_id in self.converging
@@ -188,8 +195,9 @@ def _check_names(study: Study) -> None:
         find_source(dataset)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
-    if unkept := [run.key for run_id, run in study.at_end.items() if run_id not in study.converging]:
-        raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs")
+    keys = {run_id: run.key for run_id, run in study.converging.items()}
+    if unkept := [run.key for run_id, run in study.at_end.items() if keys.get(run_id) != run.key]:
+        raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs under this key")
     runs = [*study.runs, *(study.convergence.runs if study.convergence else ())]
     for run in (*runs, *study.at_end.values()):
         find_config(run.config).recipe(run.dataset)

@@ -30,7 +30,7 @@ convergence:
   evaluation: {classifier: mnist5k-16, metrics: [digit-frechet], samples: 300}
   runs:
     E-converging: &E {config: E-inverted, dataset: stackedmnist5k-16, seed: 1, total_kimg: 0.128, threads: 1}
-  at_end: {evaluation: {metrics: [], samples: 300}, runs: {E-at-end: *E}}
+  at_end: {evaluation: {metrics: [], samples: 300}, runs: {E-converging: *E}}
 """
 
 

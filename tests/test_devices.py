@@ -97,7 +97,7 @@ def arrange_as_on_a_gpu(networks: tuple[Network, Network], name: str, monkeypatc
     for network in networks:
         execution.prepare(network, SMOKE)
         execution.set_layout(network)
-    monkeypatch.setattr(Execution, "arrange", lambda self, network, dataset: None)
+    monkeypatch.setattr(Execution, "prepare", lambda self, network, dataset: None)
     monkeypatch.setattr(Execution, "set_layout", lambda self, network: None)
 
 

@@ -37,10 +37,14 @@ STAGES = """
 import json
 import networkx
 from dvc.repo import Repo
+from r3gan.pipeline.dvc import HASH_COMMAND
 from r3gan.pipeline.engines import is_dvcs_own
 index = Repo(".").index
 def commands(stages):
-    return sorted(stage.cmd for stage in stages if not is_dvcs_own(stage))
+    found = [command for stage in stages if not is_dvcs_own(stage) for command in commands_of(stage)]
+    return sorted(command for command in found if not command.startswith(HASH_COMMAND))
+def commands_of(stage):
+    return [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd
 found = {"": commands(index.stages)}
 for stage in index.stages:
     if stage.addressing.startswith("table@"):
@@ -226,6 +230,12 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
         "A: &run {config: A, dataset: stackedmnist5k-16, seed: 1",
     )
     assert dvc_stages(run_in(tree, *DVC)) == {*DVCS_OWN, "train@A", "evaluate@A", "table@table1"}
+    # DVC keeps what the run with the other seed made: it is not trained a second time.
+    for old, new in ((1, 0), (0, 1)):
+        code_changed(tree / STUDY, f"stackedmnist5k-16, seed: {old}", f"stackedmnist5k-16, seed: {new}")
+        ran = run_in(tree, "dvc", "repro", "train@A")
+        assert dvc_stages(ran) == {"fingerprint"} and "'train@A' is cached - skipping run" in ran.stdout
+    succeed(tree, *DVC)
 
     diff = run_in(tree, "dvc", "metrics", "diff", "--md")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in diff.stdout.strip().splitlines()[2:]]
@@ -394,7 +404,8 @@ def test_the_written_part_of_dvc_yaml_is_current(monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(REPOSITORY)
     assert dvc_file(read_study(Path(STUDY))) == DVC_FILE.read_text()
     stages = yaml.safe_load(DVC_FILE.read_text())["stages"]
-    needed = {Path(path).stem for path in stages["report"]["deps"] if path.startswith("results/")}
+    params = [file for entry in stages["report"]["params"] for file in entry]
+    needed = {Path(file).stem for file in params if file.startswith("runs/hashes/")}
     assert needed == {*TABLES, "costs"}
 
 
@@ -407,26 +418,36 @@ def test_dvc_refuses_a_dvc_yaml_that_is_older_than_the_study(real_tree: Path) ->
     assert (done.returncode, done.stderr) == (2, said)
     assert not (real_tree / "runs").exists()
     succeed(real_tree, "r3gan", "dvc-file")
-    assert "${runs.dcgan-again.seed}" in (real_tree / "dvc.yaml").read_text()
+    assert "runs/hashes/evaluate/dcgan-again.json" in (real_tree / "dvc.yaml").read_text()
     study.write_text(text)
     succeed(real_tree, "r3gan", "dvc-file")
     assert (real_tree / "dvc.yaml").read_text() == (REPOSITORY / "dvc.yaml").read_text()
 
 
-def test_an_experiment_with_another_seed_moves_runs_records_and_tables_along(tmp_path: Path) -> None:
+def test_a_dry_run_of_a_clean_clone_names_every_command(tmp_path: Path) -> None:
     tree = copy_tree(tmp_path)
-    # `--force`: else DVC looks in its cache of runs for the hashes of files that a dry run does not make.
-    plain = succeed(tree, "dvc", "repro", "--dry", "--force").stdout
-    moved = succeed(tree, "dvc", "exp", "run", "--dry", "--force", "-S", f"{STUDY}:runs.E-inverted.seed=3").stdout
-    commands = [set(re.findall(r"^> (r3gan .*)$", text, flags=re.M)) for text in (plain, moved)]
-    assert len(commands[0]) == len(commands[1]) > 20
-    train = "r3gan train --scale smoke --config E-inverted --dataset stackedmnist5k-16 --seed {} --total-kimg 0.128"
-    changed = sorted(command for command in commands[1] - commands[0] if not command.startswith("r3gan evaluate "))
-    assert len(changed) == 1
-    assert changed[0].startswith(train.format(3))
-    assert [
-        c for c in commands[1] - commands[0] if c.startswith("r3gan evaluate smoke/stackedmnist5k-16/E-inverted/seed3 ")
+    plain = succeed(tree, "dvc", "repro", "--dry").stdout
+    moved = succeed(tree, "dvc", "exp", "run", "--dry", "-S", f"{STUDY}:runs.E-inverted.seed=3").stdout
+    stages = json.loads(succeed(tree, "python", "-c", STAGES).stdout)
+    before, after = (
+        {
+            c
+            for c in re.findall(r"^> (r3gan .*)$", text, flags=re.M)
+            if not c.startswith(("r3gan hashes", "r3gan finger"))
+        }
+        for text in (plain, moved)
+    )
+    assert before == set(stages[""])
+    run, options = "E-inverted --dataset stackedmnist5k-16 --seed", " --total-kimg 0.128 --threads 1 --launcher local"
+    evaluation = "r3gan evaluate smoke/stackedmnist5k-16/E-inverted/seed"
+    assert [command for command in sorted(before - after) if not command.startswith(evaluation + "0 ")] == [
+        f"r3gan train --scale smoke --config {run} 0{options} --ranks 1"
     ]
+    assert [command for command in sorted(after - before) if not command.startswith(evaluation + "3 ")] == [
+        f"r3gan train --scale smoke --config {run} 3{options} --ranks 1"
+    ]
+    assert (len(before - after), len(after - before)) == (2, 2)
+    assert not (tree / "runs").exists()
 
 
 def test_both_engines_train_the_same_weights(

@@ -173,15 +173,14 @@ def test_a_new_kind_has_a_stage_of_dvc(tree: Path) -> None:
     run(tree, "r3gan", "dvc-file")
     stages = yaml.safe_load((tree / "dvc.yaml").read_text())["stages"]
     assert stages["table"]["foreach"][-1] == "modes-of-runs"
-    records = stages["inputs_modes-of-runs"]["deps"]
-    assert "results/${scale}/${runs.E.dataset}/${runs.E.config}/seed${runs.E.seed}/metrics.json" in records
+    assert {"runs/hashes/evaluate/E.json": None} in stages["inputs_modes-of-runs"]["params"]
     run(tree, "r3gan", "fingerprint", "pipelines/study/smoke.yaml", "--out", "runs/fingerprints")
-    first = (tree / "runs/fingerprints/table.modes-of-runs").read_text()
+    first = (tree / "runs/fingerprints/table.modes-of-runs.json").read_text()
     kind = tree / "r3gan/tables/kinds/modes_of_runs.py"
     kind.write_text(MODES_KIND.replace("self.published / 2", "self.published / 3"))
     run(tree, "r3gan", "fingerprint", "pipelines/study/smoke.yaml", "--out", "runs/fingerprints")
     kind.write_text(MODES_KIND)
-    assert (tree / "runs/fingerprints/table.modes-of-runs").read_text() != first
+    assert (tree / "runs/fingerprints/table.modes-of-runs.json").read_text() != first
 
 
 # The contract of every entry of TABLES.

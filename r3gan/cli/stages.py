@@ -49,10 +49,9 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("study", metavar="STUDY", type=Path, help="a study file, such as pipelines/study/smoke.yaml")
     sub.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write, one file per fingerprint")
 
-    sub = command("inputs", run_inputs, "write which files a table is made of, with their sha256 (for DVC)")
-    sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
-    sub.add_argument("--scale", type=scale_name, default="smoke", help="a file of pipelines/study (default: smoke)")
-    sub.add_argument("--out", type=Path, metavar="FILE", required=True, help="JSON file to write")
+    sub = command("hashes", run_hashes, "write the sha256 of files and folders (for DVC)")
+    sub.add_argument("out", metavar="OUT", type=Path, help="JSON file to write")
+    sub.add_argument("paths", metavar="PATH", type=Path, nargs="+", help="files, or folders of them")
 
     sub = command(
         "dvc-file", run_dvc_file, "write the tables' stages of dvc.yaml, after an edit of TABLES or the study"
@@ -119,7 +118,7 @@ def run_table(arguments: argparse.Namespace) -> None:
 
 
 def run_fingerprint(arguments: argparse.Namespace) -> None:
-    from r3gan.files import write_text
+    from r3gan.files import write_json
     from r3gan.pipeline.dvc import check_dvc_file
     from r3gan.pipeline.fingerprint import of_study
     from r3gan.study import read_study
@@ -127,13 +126,13 @@ def run_fingerprint(arguments: argparse.Namespace) -> None:
     study = read_study(arguments.study)
     check_dvc_file(study)
     for name, digest in of_study(study).items():
-        write_text(arguments.out / name, digest + "\n")
+        write_json(arguments.out / f"{name}.json", {name: digest})
 
 
-def run_inputs(arguments: argparse.Namespace) -> None:
-    from r3gan.pipeline.dvc import write_inputs
+def run_hashes(arguments: argparse.Namespace) -> None:
+    from r3gan.pipeline.dvc import write_hashes
 
-    write_inputs(arguments.table, arguments.scale, arguments.out)
+    write_hashes(arguments.out, arguments.paths)
 
 
 def run_dvc_file(arguments: argparse.Namespace) -> None:

@@ -1,27 +1,26 @@
-"""dvc.yaml's tables: written by `r3gan dvc-file` from TABLES and the study, below a line that says so.
+"""What DVC needs besides the stages: the tables' part of dvc.yaml, and files of hashes that its stages depend on.
 
-DVC gives every item of a `foreach` the same dependencies, so each table has a stage of its own that lists its records
-one by one. The parts of a record's path are variables of the study file: `dvc exp run -S runs.E.seed=3` moves them.
+DVC gives every item of a `foreach` the same dependencies, so each table has a stage of its own that lists what it is
+made of, one by one, and hashes it into one file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from r3gan.errors import UserError
 from r3gan.files import sha256, write_json, write_text
-from r3gan.pipeline.selection import table_inputs
-from r3gan.records.run_id import RunId
-from r3gan.study import STUDY_FOLDER, Study, StudyRun
-from r3gan.tables.registry import TABLES, find_table
+from r3gan.study import Study
+from r3gan.tables.registry import TABLES
 
 DVC_FILE = Path("dvc.yaml")
 MARK = "  # Below this line: written by `r3gan dvc-file` from TABLES and the study file; do not edit.\n"
-FINGERPRINTS = "runs/fingerprints"
-INPUTS = "inputs_"  # the stages that list what a table is made of
+HASHES, FINGERPRINTS = "runs/hashes", "runs/fingerprints"
+INPUTS = "inputs_"  # the stages that hash what a table is made of
+HASH_COMMAND = "r3gan hashes "
 REPORT_FILES = ("report.md", "report.html", "report.json", "report.xml", "badge.json", "cells.csv", "records.csv")
 Stage = dict[str, object]
 
@@ -33,7 +32,7 @@ def dvc_file(study: Study) -> str:
         raise UserError(f"{DVC_FILE} lacks the line {MARK.strip()!r}")
     stages = {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
     text = yaml.safe_dump(stages | {"table": table_stage(), "report": report_stage()}, sort_keys=False, width=1000)
-    return written + mark + "".join(f"  {line}\n" if line else "\n" for line in text.splitlines())
+    return written + mark + "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def write_dvc_file(study: Study) -> None:
@@ -47,55 +46,40 @@ def check_dvc_file(study: Study) -> None:
 
 
 def inputs_stage(name: str, study: Study) -> Stage:
-    """Records and other files of a table, hashed into one small file."""
-    places = record_paths(study)
-    deps = [places[record] for record in TABLES[name].records(study)]
-    deps += [fixed_part(pattern) for pattern in TABLES[name].sources()]
-    out = f"runs/inputs/{name}.json"
-    command = f"r3gan inputs {name} --scale ${{scale}} --out {out}"
-    return {"cmd": command, "deps": deps or [f"{FINGERPRINTS}/table.{name}"], "outs": [out]}
+    """The hashes of a table's records and its other files as one file."""
+    records = [f"{HASHES}/{study.stage_of(record)}.json" for record in TABLES[name].records(study)]
+    params = records or [f"{FINGERPRINTS}/table.{name}.json"]
+    sources = [fixed_part(pattern) for pattern in TABLES[name].sources()]
+    out = f"{HASHES}/inputs/{name}.json"
+    stage: Stage = {"cmd": f"{HASH_COMMAND}{' '.join([out, *params, *sources])}"}
+    return stage | ({"deps": sources} if sources else {}) | {"params": whole(params), "outs": [out]}
 
 
 def table_stage() -> Stage:
+    hashes, files = f"{HASHES}/table/${{item}}.json", [f"results/${{item}}{ending}" for ending in (".md", ".csv", "")]
     return {
         "foreach": list(TABLES),
         "do": {
-            "cmd": "r3gan table ${item}",
-            "deps": ["runs/inputs/${item}.json", f"{FINGERPRINTS}/table.${{item}}"],
-            "outs": [{f"results/${{item}}{ending}": {"cache": False}} for ending in (".md", ".csv", "")],
+            "cmd": ["r3gan table ${item}", f"{HASH_COMMAND}{' '.join([hashes, 'results/${item}.json', *files])}"],
+            "params": whole([f"{HASHES}/inputs/${{item}}.json", f"{FINGERPRINTS}/table.${{item}}.json"]),
+            "outs": [hashes, *({file: {"cache": False}} for file in files)],
             "metrics": [{"results/${item}.json": {"cache": False}}],
         },
     }
 
 
 def report_stage() -> Stage:
-    tables = [f"results/{name}{ending}" for name in TABLES for ending in (".json", "")]
-    deps = [*tables, "results/costs.json", f"{FINGERPRINTS}/code.report"]
+    made_of = [f"{HASHES}/{name}.json" for name in (*(f"table/{table}" for table in TABLES), "costs")]
     return {
         "cmd": "r3gan report",
-        "deps": deps,
+        "params": whole([*made_of, f"{FINGERPRINTS}/code.report.json"]),
         "outs": [{f"results/{name}": {"cache": False}} for name in REPORT_FILES],
     }
 
 
-def record_paths(study: Study) -> Mapping[str, str]:
-    """The path of every record of a study in DVC's variables, by its file below results/."""
-
-    def path(part: str, run: StudyRun, file: str) -> str:
-        variables = "/".join(f"{before}${{{part}.{run.key}.{name}}}" for before, name in PARTS)
-        return f"results/${{scale}}/{variables}/{file}"
-
-    found = {RunId.of(study.scale, run).metrics: path("runs", run, "metrics.json") for run in study.runs}
-    if study.convergence is not None:
-        for run in study.convergence.runs:
-            run_id = RunId.of(study.scale, run)
-            found[run_id.convergence] = path("convergence.runs", run, "convergence.json")
-        for run in study.convergence.at_end:
-            found[RunId.of(study.scale, run).metrics] = path("convergence.at_end.runs", run, "metrics.json")
-    return found
-
-
-PARTS = (("", "dataset"), ("", "config"), ("seed", "seed"))
+def whole(files: Sequence[str]) -> list[dict[str, None]]:
+    """Files of parameters of which every one counts."""
+    return [{file: None} for file in files]
 
 
 def fixed_part(pattern: str) -> str:
@@ -105,12 +89,9 @@ def fixed_part(pattern: str) -> str:
     return str(Path(*fixed))
 
 
-def write_inputs(name: str, scale: str, out: Path) -> None:
-    """The files that a table of a scale is made of, each with its sha256; UserError where one is missing."""
-    find_table(name)
-    from r3gan.study import read_study
-
-    files = table_inputs(name, read_study(STUDY_FOLDER / f"{scale}.yaml"))
-    if missing := [file for file in files if not Path(file).exists()]:
-        raise UserError(f"{missing[0]} is missing: {name} at {scale} scale is made of it")
-    write_json(out, {file: sha256(Path(file)) for file in files})
+def write_hashes(out: Path, paths: Sequence[Path]) -> None:
+    """The sha256 of files, and of all files in folders that are not hidden; UserError where one is missing."""
+    if missing := [path for path in paths if not path.exists()]:
+        raise UserError(f"{missing[0]} is missing; make it first, for instance with `dvc repro`")
+    files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("[!.]*")))]
+    write_json(out, {str(file): sha256(file) for file in files if file.is_file()})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.errors import UserError, unknown
-from r3gan.pipeline.dvc import INPUTS
+from r3gan.pipeline.dvc import HASH_COMMAND, HASHES, INPUTS, write_hashes
 
 DVC_FOLDER = Path(".dvc")
 # The stages that Snakemake has no rule for: it looks at code and registries itself, and at each table's inputs.
@@ -28,6 +29,19 @@ FINGERPRINT = "fingerprint"
 
 def is_dvcs_own(stage: Any) -> bool:
     return stage.name == FINGERPRINT or str(stage.name).startswith(INPUTS)
+
+
+def results_of(stage: Any) -> list[str]:
+    """What a stage makes, without the hashes of it, which only DVC needs."""
+    return [str(out) for out in stage.outs if not str(out).startswith(HASHES)]
+
+
+def write_hashes_of(stage: Any) -> None:
+    """Run what a stage's commands hash."""
+    for command in [stage.cmd] if isinstance(stage.cmd, str) else stage.cmd:
+        if command.startswith(HASH_COMMAND):
+            out, *paths = map(Path, shlex.split(command.removeprefix(HASH_COMMAND)))
+            write_hashes(out, paths)
 
 
 @contextmanager
@@ -96,33 +110,29 @@ def hand_over(engine: str) -> tuple[list[str], list[str]]:
 def _to_dvc(repo: Any) -> tuple[list[str], list[str]]:
     """Commit the stages whose outputs Snakemake made and would not make again."""
     plan = _snakemake_plan(repo)
-    made_here = {str(out) for stage in repo.index.stages if is_dvcs_own(stage) for out in stage.outs}
 
     def is_current(stage: Any) -> bool:
-        deps = {str(dep) for dep in stage.deps} - made_here
-        if is_dvcs_own(stage):
-            return all(Path(dep).exists() for dep in deps)
-        outs = [str(out) for out in stage.outs]
+        outs = results_of(stage)
         known = [plan[out] for out in outs if out in plan]  # it has no rule for whole folders
-        return bool(known) and all(known) and all(Path(file).exists() for file in (*outs, *deps))
+        deps = [str(dep) for dep in stage.deps if not str(dep).startswith(HASHES)]
+        made = is_dvcs_own(stage) or (bool(known) and all(known))
+        return made and all(Path(file).exists() for file in (*outs, *deps))
 
     current, others = _with_what_they_need(repo, is_current)
     if not names_of(current):
         raise UserError("Snakemake has made nothing here that is up to date; start it with `snakemake --cores all`")
     for stage in current:
-        if is_dvcs_own(stage):
-            repo.reproduce(stage.addressing, single_item=True)
-        else:
-            # A relinked file is a new file to Snakemake.
-            repo.commit(stage.addressing, force=True, relink=False)
+        write_hashes_of(stage)
+        # A relinked file is a new file to Snakemake.
+        repo.commit(stage.addressing, force=True, relink=False)
     return names_of(current), others
 
 
 def _snakemake_plan(repo: Any) -> Mapping[str, bool]:
     """The outputs of all stages, and whether Snakemake made the file and would leave it as it is."""
-    outs = [Path(str(out)) for stage in repo.index.stages if not is_dvcs_own(stage) for out in stage.outs]
+    outs = [out for stage in repo.index.stages if not is_dvcs_own(stage) for out in results_of(stage)]
     # By name, since a study may hold runs that no table shows; it has no rule for whole folders.
-    done = _snakemake("--summary", "all", "--", *(str(out) for out in outs if out.suffix))
+    done = _snakemake("--summary", "all", "--", *(out for out in outs if Path(out).suffix))
     lines = [line.split("\t") for line in done.splitlines()]
     head = lines.index(["output_file", "date", "rule", "log-file(s)", "status", "plan"])
     # A file that it did not make itself, such as a table that git brought, has no log.
@@ -138,7 +148,7 @@ def _to_snakemake(repo: Any) -> tuple[list[str], list[str]]:
     if not names_of(current):
         raise UserError("DVC has made nothing here that is up to date; start it with `dvc repro`")
     made = [stage for stage in current if not is_dvcs_own(stage)]
-    files = [str(out) for stage in made for out in stage.outs if Path(str(out)).is_file()]
+    files = [out for stage in made for out in results_of(stage) if Path(out).is_file()]
     # All of them anew, else what lies there with a fitting date by chance has no record of code and parameters. The
     # tree is held here already, and what a killed Snakemake left unfinished DVC has found whole.
     _snakemake("--touch", "--forceall", "--no-hooks", "--ignore-incomplete", "--quiet", "all", "--", *files)
