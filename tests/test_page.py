@@ -186,10 +186,8 @@ def test_every_number_of_the_tables_is_there_and_can_be_opened(here: Any) -> Non
     benchmarks = {path for cell in cells for path in cell.records if path.startswith("benchmarks/")}
     own = [cell for cell in cells if not benchmarks & set(cell.records)]
     assert here.locator("section.table [popover]").count() == len(own) > 300
-    shown = here.evaluate(
-        "new Set([...document.querySelectorAll('section.table td [popovertarget]')].map(e => e.popoverTargetElement.id))"
-        ".size"
-    )
+    targets = "[...document.querySelectorAll('section.table td [popovertarget]')].map(e => e.popoverTargetElement.id)"
+    shown = here.evaluate(f"new Set({targets}).size")
     assert shown == len(own) + len(benchmarks)
     numbers = here.evaluate("document.querySelectorAll('#table7 td [popovertarget]').length")
     assert numbers == sum(cell.table == "table7" for cell in cells)
