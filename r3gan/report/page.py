@@ -56,13 +56,17 @@ class TableView:
 
     content: TableContent
     panels: list[Panel]
-    numbers: dict[Cell, Number]
+    panels_of: dict[Cell, Number | Origin]  # what opens at a click on a number
     figures: list[Figure]
     pictures: list[Picture]
 
     @property
     def scales(self) -> list[str]:
         return list(dict.fromkeys(cell.scale for cell in self.content.cells if cell.scale))
+
+    @property
+    def numbers(self) -> list[Number]:
+        return [each for each in self.panels_of.values() if isinstance(each, Number)]
 
     @property
     def tally(self) -> Mapping[str, int]:
@@ -161,11 +165,11 @@ def bands() -> list[tuple[str, str]]:
 def view_of(table: TableContent, content: Content, origins: Mapping[str, Origin]) -> TableView:
     """A table or figure, its numbers named in the order of the page."""
     said = [cell for cell in table.cells if cell.published is not None or cell.outcome]
-    numbers = {cell: number_of(f"{table.name}-{i}", cell, content, origins) for i, cell in enumerate(said, 1)}
+    opened = {cell: number_of(f"{table.name}-{i}", cell, content, origins) for i, cell in enumerate(said, 1)}
     return TableView(
         content=table,
         panels=TABLES[table.name].panels(table.cells) if table.cells else [],
-        numbers=numbers,
+        panels_of=opened,
         figures=[figure_of(path) for path in table.charts],
         pictures=pictures_of(table, content),
     )

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from r3gan.records.schema import Benchmark
 from r3gan.report.content import AnyRecord, Content
-from r3gan.report.facts import Fact, published_facts, quantity_of, reproduced_facts, run_facts
+from r3gan.report.facts import MADE, Fact, fact, published_facts, quantity_of, reproduced_facts, run_facts
 from r3gan.tables.cell import Cell
 from r3gan.tables.markdown import number
 
-# What a number's panel says of a run or benchmark; the rest is in the panel of that, which many numbers share.
+# What a number's panel says of a run; the rest is in the panel of the run, which many numbers share.
 IN_BRIEF = ("Outcome", "Failed", "Trained by", "Images seen", "Protocol", "Feature network", "Code", "Device")
 
 
@@ -65,20 +65,26 @@ def origins_of(content: Content) -> dict[str, Origin]:
     """Every run and benchmark behind a number, by its name."""
     found: dict[str, Origin] = {}
     for i, (path, record) in enumerate(content.records.items(), 1):
-        name = name_of(path, record)
-        facts = run_facts(record)
+        name, facts = name_of(path, record), run_facts(record)
+        if isinstance(record, Benchmark):
+            rounds = sorted({int(str(entry["rounds"])) for entry in record.measured if "rounds" in entry})
+            n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1])))) if rounds else ""
+            facts += [*fact("n", n and f"{n} rounds"), *fact("How", MADE["measured"])]
         found.setdefault(name, Origin(ident=f"origin-{i}", name=name, path=path, record=record, facts=facts))
     return found
 
 
-def number_of(ident: str, cell: Cell, content: Content, origins: Mapping[str, Origin]) -> Number:
-    named = (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale")
+def number_of(ident: str, cell: Cell, content: Content, origins: Mapping[str, Origin]) -> Number | Origin:
+    """What opens at a click on a cell: the hundreds of numbers of a benchmark share one panel."""
     sources = []
     for path in cell.records:
         record = content.records[path]
-        facts = [] if isinstance(record, Benchmark) else run_facts(record, cell.metric)
-        brief = [fact for fact in facts if fact.name in IN_BRIEF]
-        sources.append(Source(path=path, facts=brief, origin=origins[name_of(path, record)]))
+        origin = origins[name_of(path, record)]
+        if isinstance(record, Benchmark):
+            return origin
+        facts = [each for each in run_facts(record, cell.metric) if each.name in IN_BRIEF]
+        sources.append(Source(path=path, facts=facts, origin=origin))
+    named = (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale")
     return Number(
         ident=ident,
         cell=cell,
