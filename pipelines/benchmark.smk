@@ -1,11 +1,11 @@
-# Speed and memory on this machine; asked for by name, since a number from a busy machine is worse than none. It writes
-# results/benchmarks/<hardware>/, from which the speed tables are rendered.
+# Speed and memory on this machine; runs only when asked for by name, since a number from a busy machine is worse than
+# none. It writes results/benchmarks/<hardware>/, from which the speed tables are rendered.
 rule benchmark:
     output:
         touch("work/benchmarks/{module}"),
     log:
         "work/logs/benchmark/{module}.log",
-    # Nothing else runs beside it.
+    # Nothing else runs at the same time.
     threads: lambda wildcards: workflow.cores
     params:
         code=code_of_stage("train"),

@@ -29,12 +29,12 @@ study_of = lambda wildcards: STUDIES[wildcards.scale]
 run_of = lambda wildcards: study_of(wildcards).trained[run_id(wildcards)]
 measured = lambda wildcards: study_of(wildcards).measured[run_id(wildcards)]
 converging = lambda wildcards: study_of(wildcards).converging[run_id(wildcards)]
-# Of the machine that plans; on a cluster the profile sets threads, and jobs ask for GPUs by the resource `gpu`.
+# Of the machine that plans. On a cluster the profile sets threads, and jobs request GPUs by the resource `gpu`.
 HAS_GPU = has_gpu()
-# Data sets of the authors' snapshots that are to be measured as well.
+# Data sets of the authors' snapshots that are evaluated as well.
 RELEASED = [name for name in str(config.get("released", "")).split(",") if name]
 
-# Inside a Slurm job, training that was stopped and has saved requeues the job.
+# Inside a Slurm job, training that has been stopped and has saved a checkpoint requeues the job.
 if "SLURM_JOB_ID" in os.environ:
     shell.prefix(
         "set -euo pipefail; . {workflow.basedir:q}/pipelines/profiles/slurm/requeue.sh; "

@@ -1,8 +1,8 @@
-# Tables are rendered from records alone; what each is made of is asked of its entry in TABLES.
+# Tables are rendered from records alone; an entry of TABLES says what its table is made of.
 # Every table has the same files: <name>.md, .csv, .json, and a folder <name>/ of its pictures.
 FIRST_USE = mark_first_use(STUDY.scale)
 SELECTED = mark_selection(Path("work/selected-scale"), STUDY.scale)
-# Tables that show runs; another selected scale, or the first use of one, renders them anew.
+# Tables that show runs; they are rendered anew when another scale is selected, or a scale is used for the first time.
 OF_RUNS = {
     name
     for name, table in TABLES.items()
@@ -10,7 +10,7 @@ OF_RUNS = {
 }
 
 
-# With the records of every scale that has any; the DAG asks for those of the selected one.
+# With the records of every scale that has any; the DAG asks for those of the selected scale.
 rule table:
     input:
         lambda wildcards: table_inputs(wildcards.table, STUDY, RELEASED),

@@ -1,4 +1,4 @@
-# One job a run. Logs mirror outputs; state to resume from lives under work/, which Snakemake does not delete.
+# One job per run. Logs mirror outputs; checkpoints are under work/, which Snakemake does not delete.
 rule train:
     input:
         "data/{dataset}/images.npy",
@@ -13,7 +13,7 @@ rule train:
     priority: lambda wildcards: study_of(wildcards).priorities[run_id(wildcards)]
     # A GPU run takes the whole machine; on a CPU several runs share it.
     threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
-    # What a cluster is asked for; on one machine it limits nothing.
+    # Requested from a cluster; on one machine it limits nothing.
     resources:
         gpu=lambda wildcards: study_of(wildcards).launch["ranks"],
     params:

@@ -1,4 +1,4 @@
-"""Fingerprints of code by content: the same on every Python from 3.11 on, wherever a module lies.
+"""Fingerprints of code by content: the same on every Python from 3.11 on, whatever a module is called.
 
 Of a module's syntax tree only what can change a result counts, so no comments, docstrings or layout; a name of a module
 of this package stands for that module's content. Registries are left out, since fingerprint.py counts them entry by
@@ -126,7 +126,7 @@ def read(module: str) -> Source:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = frozenset(imports_of(tree))
     bound = {i.local: i.module for i in imports if isinstance(i.module, Reference) and not i.name}
-    # What a page is written with lies next to its module: page.html.j2, page.css.
+    # The templates and styles of a page are next to its module: page.html.j2, page.css.
     companions = sorted(file for file in path.parent.glob(f"{path.stem}.*") if file.suffix != ".py")
     words: list[str | Reference] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in companions]
     add_words(tree, bound, words)

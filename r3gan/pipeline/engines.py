@@ -1,8 +1,8 @@
-"""Snakemake and DVC on one tree: never both at once, and what one has made handed over to the other.
+"""Snakemake and DVC on one tree: they never run at the same time, and one takes over what the other has made.
 
 DVC keeps two locks: one on the repository between stages, and a list of the paths that running stages read and write,
-with the process that does. Whoever takes part in both excludes DVC, and is named by it; entries of processes that are
-dead do not count. Both tell processes of one machine apart, not of several on a shared disk.
+each with its process. A process that holds both excludes DVC, whose message names it; entries of dead processes do not
+count. Both locks distinguish processes of one machine, not of several machines that share a disk.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def write_hashes_of(stage: Any) -> None:
 
 @contextmanager
 def tree_held(*, alone: bool) -> Iterator[None]:
-    """Keep DVC from writing here, and if `alone` Snakemake too; UserError that names who is at work already."""
+    """Keep DVC from writing here, and if `alone` Snakemake too; UserError that names the process that is running."""
     from dvc.config import Config
     from dvc.fs import localfs
     from dvc.lock import LockError, make_lock
@@ -55,7 +55,7 @@ def tree_held(*, alone: bool) -> Iterator[None]:
     root, locks = Path.cwd(), (DVC_FOLDER / "tmp").resolve()
     locks.mkdir(parents=True, exist_ok=True)
     hardlink = Config(str(DVC_FOLDER.resolve()))["core"].get("hardlink_lock", False)
-    # DVC's own spelling: what this process does through DVC is not kept out by what it holds itself.
+    # Spelled as DVC does, so that the locks held here do not block what this process does through DVC.
     command = " ".join(sys.argv)
     paths = ([], [str(root)]) if alone else ([str(root)], [])
     with ExitStack() as held:
@@ -69,13 +69,13 @@ def tree_held(*, alone: bool) -> Iterator[None]:
 
 
 def _who(error: Exception) -> str:
-    """The process that DVC says is in the way."""
+    """The process that DVC's message names."""
     found = re.search(r"\(PID (\d+)\): (\S+)(.*)", str(error))
     return f"`{Path(found[2]).name}{found[3]}` (process {found[1]})" if found else "DVC"
 
 
 def hold_tree() -> None:
-    """Keep DVC from writing here until this process ends; ends Snakemake with exit code 2 where DVC is at work."""
+    """Keep DVC from writing here until this process ends; ends Snakemake with exit code 2 where DVC is running."""
     held = ExitStack()
     try:
         held.enter_context(tree_held(alone=False))
@@ -101,7 +101,7 @@ def hand_over(engine: str) -> tuple[list[str], list[str]]:
         try:
             repo = Repo()
             logging.getLogger("dvc").setLevel(logging.WARNING)  # not a line for each stage
-            repo.reproduce(FINGERPRINT)  # both engines look at the code as it is now
+            repo.reproduce(FINGERPRINT)  # both engines compare with the present code
             return HANDOVERS[engine](repo)
         except DvcException as error:
             raise UserError(f"DVC: {error}") from None
@@ -149,14 +149,14 @@ def _to_snakemake(repo: Any) -> tuple[list[str], list[str]]:
         raise UserError("DVC has made nothing here that is up to date; start it with `dvc repro`")
     made = [stage for stage in current if not is_dvcs_own(stage)]
     files = [out for stage in made for out in results_of(stage) if Path(out).is_file()]
-    # All of them anew, else what lies there with a fitting date by chance has no record of code and parameters. The
-    # tree is held here already, and what a killed Snakemake left unfinished DVC has found whole.
+    # All of them: a file whose date fits by chance has no record of code and parameters yet. The tree is locked here
+    # already, and DVC has found whole what a killed Snakemake may have left incomplete.
     _snakemake("--touch", "--forceall", "--no-hooks", "--ignore-incomplete", "--quiet", "all", "--", *files)
     return names_of(current), others
 
 
 def _snakemake(*arguments: str) -> str:
-    """What Snakemake prints; UserError with its last words if it fails."""
+    """What Snakemake prints; UserError with the last line of its message if it fails."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -30,8 +30,8 @@ def table_inputs(name: str, study: Study, released: Sequence[str] = ()) -> list[
 def mark_first_use(scale: str) -> str:
     """Create a scale's marker under work/ unless it exists, and return its path.
 
-    A clone brings published records along, but not the runs they came from; the marker is newer than they are and an
-    input of what writes them, so that the first invocation of a scale in a working tree measures everything here.
+    A clone contains published records, but not the runs that they came from. The marker is newer than the records and
+    an input of the rules that write them, so the first use of a scale in a working tree measures everything here.
     """
     marker = Path(f"work/first-use-{scale}")
     if not marker.exists():
@@ -43,8 +43,8 @@ def mark_first_use(scale: str) -> str:
 def mark_selection(marker: Path, scale: str) -> str:
     """Write the selected scale into `marker` unless it says so already, and return its path.
 
-    An input of the tables: with another scale it is newer than they are, so that they ask for that scale's records.
-    Missing records alone would not make Snakemake render a table that is there.
+    It is an input of the tables: when another scale is selected it is newer than they are, so that they are rendered
+    with that scale's records. Snakemake would not render an existing table because of missing records alone.
     """
     if not marker.exists() or marker.read_text(encoding="utf-8") != scale:
         marker.parent.mkdir(parents=True, exist_ok=True)
@@ -53,5 +53,5 @@ def mark_selection(marker: Path, scale: str) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether this machine has an NVIDIA GPU, told without importing torch."""
+    """Whether this machine has an NVIDIA GPU, found out without importing torch."""
     return any(Path("/dev").glob("nvidia[0-9]*"))
