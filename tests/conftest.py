@@ -54,6 +54,12 @@ def environment(folder: Path) -> dict[str, str]:
     return clean | {"PATH": path, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
 
 
+def paused(folder: Path, moment: str, file: str) -> dict[str, str]:
+    """Of a process with the code in `folder` that waits "before" or "after" a file gets its name (tests/pause)."""
+    path = f"{folder / 'tests/pause'}{os.pathsep}{folder}"
+    return environment(folder) | {"PYTHONPATH": path, "R3GAN_PAUSE": moment, "R3GAN_PAUSE_AT": file}
+
+
 def run_in(
     folder: Path, *command: str, timeout: float = PATIENCE_S, code: Path | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ from r3gan.data.kinds import Pictures
 from r3gan.data.source import Remote
 from r3gan.errors import UserError
 
+READ_S = 1.0  # how long a client waits for the next piece of a download
 DATA = np.random.default_rng(0).bytes(300_000)
 MD5 = hashlib.md5(DATA).hexdigest()
 Handler = Callable[["Mirror"], None]
@@ -69,7 +70,7 @@ def stall(mirror: Mirror) -> None:
     """100,000 bytes, and then nothing for longer than anyone waits."""
     cut(mirror)
     mirror.wfile.flush()
-    time.sleep(0.6)
+    time.sleep(2 * READ_S)
 
 
 def ignores_ranges(mirror: Mirror) -> None:
@@ -128,7 +129,7 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(fetching, "BACKOFF_S", 0.01)
-    monkeypatch.setattr(fetching, "TIMEOUT_S", (1.0, 0.2))
+    monkeypatch.setattr(fetching, "TIMEOUT_S", (10.0, READ_S))
     monkeypatch.setattr(fetching, "CHUNK_BYTES", 16_384)
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)

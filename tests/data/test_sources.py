@@ -30,7 +30,7 @@ from r3gan.data.readers import workers
 from r3gan.data.source import Source
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
-from tests.conftest import REPOSITORY, environment
+from tests.conftest import REPOSITORY, paused
 from tests.deadly import Deadly
 from tests.helpers import MAKERS, cifar_archive, folder_of, idx, lmdb_of, picture, unchecked, zip_of
 
@@ -286,7 +286,7 @@ def test_a_killed_prepare_is_finished_by_the_same_command(tmp_path: Path) -> Non
     source = folder_of(tmp_path / "in", {f"{i}.png": data.getvalue() for i in range(300)})
     out = tmp_path / "out"
     command = ["prepare", "own", "--source", str(source), "--resolution", "128", "--out", str(out)]
-    environ = environment(REPOSITORY)
+    environ = paused(REPOSITORY, "before", "images.npy")
     with subprocess.Popen([sys.executable, "-m", "r3gan", *command], env=environ, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not list(out.glob(".images*.npy")):
             time.sleep(0.01)

@@ -14,9 +14,9 @@ replace = Path.replace
 
 
 def wait() -> None:
-    requests = signal.getsignal(signal.SIGTERM).__self__  # the training loop's StopRequests
+    requests = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)  # StopRequests, in training
     deadline = time.monotonic() + 1200  # nobody waits for it any longer
-    while not requests.stop and time.monotonic() < deadline:
+    while not getattr(requests, "stop", False) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 

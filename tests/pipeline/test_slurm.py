@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
-from tests.conftest import PATIENCE_S, copy_tree, environment, need
+from tests.conftest import PATIENCE_S, copy_tree, environment, need, paused
 from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
@@ -164,10 +164,7 @@ def start(folder: Path, code: Path, *command: str, pause: bool = False) -> "subp
 
     With `pause`, training waits at its first sample grid until it is stopped.
     """
-    known = environment(code)
-    if pause:
-        known["PYTHONPATH"] = f"{code / 'tests/pause'}{os.pathsep}{code}"
-        known |= {"R3GAN_PAUSE": "after", "R3GAN_PAUSE_AT": GRID}
+    known = paused(code, "after", GRID) if pause else environment(code)
     with (folder / "said.txt").open("w") as said:
         return subprocess.Popen(command, cwd=folder, env=known, stdout=said, stderr=said)
 

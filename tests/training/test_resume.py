@@ -1,6 +1,5 @@
 """Killed, stopped, starved of disk: the same command finishes the run with the weights of an uninterrupted one."""
 
-import os
 import random
 import resource
 import signal
@@ -23,7 +22,7 @@ from r3gan.schedules import Ramp
 from r3gan.training import checkpoint, curve, loop
 from r3gan.training.determinism import check_determinism
 from r3gan.training.signals import StopRequests
-from tests.conftest import PATIENCE_S, REPOSITORY, environment
+from tests.conftest import PATIENCE_S, REPOSITORY, environment, paused
 from tests.helpers import CPU, SMOKE, make_run, same
 
 KIMG = "0.32"
@@ -46,11 +45,8 @@ def start(
     """
     command = [sys.executable, "-m", "r3gan", "train", "--config", "E-inverted", "--dataset", SMOKE, "--threads", "1"]
     command += ["--total-kimg", KIMG, "--checkpoint-seconds", "0.0001", "--data", str(prepared / "data" / SMOKE), *more]
-    known = environment(REPOSITORY)
-    if pause:
-        moment, step = pause.split()
-        known["PYTHONPATH"] = f"{REPOSITORY / 'tests/pause'}{os.pathsep}{REPOSITORY}"
-        known |= {"R3GAN_PAUSE": moment, "R3GAN_PAUSE_AT": f"checkpoint-{int(step):09d}.safetensors"}
+    moment, _, step = pause.partition(" ")
+    known = paused(REPOSITORY, moment, f"checkpoint-{int(step):09d}.safetensors") if pause else environment(REPOSITORY)
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         command,
