@@ -59,7 +59,7 @@ lint: setup  ## format, types, import directions, workflow style
 	snakefmt --check Snakefile pipelines
 	snakemake --lint
 
-bench: setup  ## training steps, data and FID beside plain ones; writes results/benchmarks/ and its tables
+bench: setup  ## training steps, data and FID against plain implementations; writes results/benchmarks/ and its tables
 	snakemake --cores all --forcerun benchmark -- \
 		work/benchmarks/steps work/benchmarks/projected work/benchmarks/data work/benchmarks/evaluation
 	snakemake --cores all results/table7.md results/table7-projected.md

@@ -1,4 +1,4 @@
-"""Writes what was measured as one small JSON a hardware, beside the table made from it."""
+"""Writes what was measured as one small JSON file per machine, from which the speed tables are made."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Preparing beside the plain loop, reading beside a zip of PNG files, and memory against the number of images.
+"""Preparing against a plain loop, reading against a zip of PNG files, and memory against the number of images.
 
 Both sides take turns and give the same pixels, which is asserted. It writes results/benchmarks/<hardware>/data.json.
 """
@@ -111,7 +111,7 @@ def test_prepare(benchmark: BenchmarkFixture, tmp_path: Path, case: Case) -> Non
 
 @pytest.mark.parametrize("resolution", [32, 256])
 def test_read(benchmark: BenchmarkFixture, tmp_path: Path, resolution: int) -> None:
-    """Shuffled batches as floats in [-1, 1], beside the same ones out of the zip that other loaders read."""
+    """Shuffled batches as floats in [-1, 1], and the same ones out of the zip that other loaders read."""
     count, batches = 1000, 15
     source = make_folder(tmp_path / "in", count, resolution, resolution, "png")
     prepare("own", source, tmp_path / "set", resolution)

@@ -1,4 +1,4 @@
-"""FID from memory beside clean-fid's path through a folder of PNG files: the same network, images and cores."""
+"""FID from memory against clean-fid's path through a folder of PNG files: the same network, images and cores."""
 
 import copy
 import time

@@ -1,4 +1,4 @@
-"""Steps of Projected GAN and FastGAN, mostly a frozen feature network: ways to compute it beside the plain one.
+"""Steps of Projected GAN and FastGAN, mostly a frozen feature network: variants of computing it against the plain one.
 
 Each way and the plain one take turns on the same weights and batch: features of reals and of fakes alone, the way back
 through them to the images, and whole D and G steps. Results go to results/benchmarks/<hardware>/projected.json.

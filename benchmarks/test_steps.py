@@ -1,4 +1,4 @@
-"""D step, G step and whole iteration of every case, each beside the textbook's in the same run, round by round.
+"""D step, G step and whole iteration of every case, each against the textbook's in the same run, round by round.
 
 Both sides take turns, so that a machine that slows down slows both. Results go to results/benchmarks/<hardware>/.
 """

@@ -1,3 +1,3 @@
-"""Reproducibility benchmark for R3GAN and Projected GAN: published numbers beside reproduced ones."""
+"""Reproducibility benchmark for R3GAN and Projected GAN: published and reproduced numbers."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The one exception for what a user can mend."""
+"""The one exception for errors that the user can fix."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

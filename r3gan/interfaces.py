@@ -53,7 +53,7 @@ class Affine(NamedTuple):
         return (self.gradient * y).flatten(1).sum(dim=1) + self.constant
 
     def before_bias(self, bias: Tensor) -> "Affine":
-        """The same as a function of y - bias, one bias a channel."""
+        """The same as a function of y - bias, one bias per channel."""
         channels = self.gradient.flatten(2).sum(dim=2) if self.gradient.ndim > 2 else self.gradient
         return Affine(self.gradient, self.constant + channels.to(self.constant.dtype) @ bias)
 

@@ -1,4 +1,4 @@
-"""CONFIGS: one entry a configuration of the papers, gathered from one module a table.
+"""CONFIGS: one entry per configuration of the papers, gathered from one module per table.
 
 A configuration says what is trained (recipe.py), a size how wide its networks are (sizes.py). Only data and look-ups
 are here: torch is imported when a network is built.

@@ -1,4 +1,4 @@
-"""SIZES: how large every configuration's networks are at a data set, one entry a data set."""
+"""SIZES: how large every configuration's networks are at a data set, one entry per data set."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def check_of(file: Remote) -> str:
 
 
 def on_disk(source: Source) -> str:
-    """Of images.npy: one byte a channel and pixel."""
+    """Of images.npy: one byte per channel and pixel."""
     if source.count is None:
         return "as found"
     size = source.count * source.image_channels * source.resolution**2

@@ -1,4 +1,4 @@
-"""SOURCES: one entry a data set; where it comes from, what it holds, and how its arrays are made.
+"""SOURCES: one entry per data set; where it comes from, what it holds, and how its arrays are made.
 
 Counts, checksums and sizes are published ones; None means that none is published, and what was found is recorded
 instead. `unpublished` names the choices made here because neither paper nor official code states them.

@@ -191,7 +191,7 @@ class Generator(GeneratorNetwork):
         self.synthesis = Synthesis(widths, w_dim, image_channels)
 
     def latents(self, z: Tensor, truncation_psi: float = 1.0) -> Tensor:
-        """Ws [N, num_ws, w_dim], one w a layer; in training mode, with the mixing probability, of two different z."""
+        """Ws [N, num_ws, w_dim], one w per layer; in training mode, with the mixing probability, of two different z."""
         ws = self.mapping(z, truncation_psi, update_average=self.training)
         ws = ws[:, None].repeat(1, self.synthesis.num_ws, 1)
         if self.training and torch.rand(()) < self.style_mixing_prob:

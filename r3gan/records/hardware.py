@@ -1,4 +1,4 @@
-"""HARDWARE: one entry a device whose peak is known, and how a device's name becomes the name of its folder."""
+"""HARDWARE: one entry per device whose peak is known, and how a device's name becomes the name of its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FORMATS: one entry a file of the report."""
+"""FORMATS: one entry per file of the report."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def counted(cell: Cell, config: str, dataset: str) -> Cell:
 
 
 def measured(cell: Cell, metric: str, found: Sequence[Observation], against: Against) -> Cell:
-    """The cell with a metric's mean over the runs of one row at one scale, one observation a training seed."""
+    """The cell with a metric's mean over the runs of one row at one scale, one observation per training seed."""
     if not found:
         return replace(cell, outcome=NOT_RUN).judged(Verdict(word=NOT_RUN))
     known = [each for each in found if each.value is not None]

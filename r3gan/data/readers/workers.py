@@ -1,4 +1,4 @@
-"""Decoding on all cores: a process a core takes every so-many-th picture and writes it into its row itself.
+"""Decoding on all cores: one process per core takes every so-many-th picture and writes it into its row.
 
 Threads would wait for each other at the interpreter's lock; and a decoder that crashes on a damaged picture ends its
 own process only.
