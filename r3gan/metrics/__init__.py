@@ -1,4 +1,4 @@
-"""METRICS: one entry per metric; features of reals and fakes in, a number out. torch is imported when one is computed."""
+"""METRICS: one entry per metric; features of reals and fakes in, a number out. torch is imported when needed."""
 
 from __future__ import annotations
 
