@@ -49,7 +49,7 @@ test: setup  ## the whole test suite
 	pytest $(TESTS)
 
 oldest: setup  ## the tests that use torch, with the lowest torch and torchvision that pyproject.toml allows
-	$(MAKE) test VENV=work/oldest LOCK=work/oldest.lock TESTS="$$(grep -l torch tests/test_*.py | tr '\n' ' ')"
+	$(MAKE) test VENV=work/oldest LOCK=work/oldest.lock TESTS="$$(grep -rl --include='test_*.py' torch tests | tr '\n' ' ')"
 
 lint: setup  ## format, types, import directions, workflow style
 	ruff format --check .

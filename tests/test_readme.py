@@ -11,7 +11,7 @@ from r3gan.study import read_all_studies
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, run_in
 
 PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in sorted((REPOSITORY / "docs").glob("*.md"))))
 TEXT = {page: (REPOSITORY / page).read_text() for page in PAGES}
@@ -105,3 +105,20 @@ def test_every_stage_of_the_pipeline_is_in_the_table_of_stages_and_a_command() -
     assert used <= commands
     assert stages <= rules
     assert stages - {"benchmark"} == used - {"estimate", "import-released"}  # benchmark is pytest's
+
+
+def test_the_picture_of_the_pipeline_is_what_snakemake_draws() -> None:
+    done = run_in(REPOSITORY, "snakemake", "--rulegraph", "mermaid-js", "--forceall", "--cores", "1")
+    assert done.returncode == 0, done.stderr
+
+    def edges(text: str) -> set[tuple[str, str]]:
+        names = dict(re.findall(r"^\t(id\d+)\[(\w+)\]", text, flags=re.M))
+        return {(names[a], names[b]) for a, b in re.findall(r"^\t(id\d+) --> (id\d+)", text, flags=re.M)}
+
+    assert edges(TEXT["docs/pipeline.md"]) == edges(done.stdout), done.stdout
+    assert ("train", "evaluate") in edges(done.stdout)
+    drawn = {name for edge in edges(done.stdout) for name in edge}
+    rules = set(
+        re.findall(r"^rule (\w+):", "".join(p.read_text() for p in REPOSITORY.glob("pipelines/*.smk")), flags=re.M)
+    )
+    assert all(f"`{rule}`" in TEXT["docs/pipeline.md"] for rule in rules - drawn)

@@ -101,6 +101,7 @@ def add_execution(sub: Parser) -> None:
 def run_train(arguments: argparse.Namespace) -> int:
     from r3gan.configs import find_config
     from r3gan.training import launch
+    from r3gan.training.batching import share_of
     from r3gan.training.run import Run
 
     config = find_config(arguments.config)
@@ -122,7 +123,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     ranks = launch.Launch(launcher=arguments.launcher, ranks=arguments.ranks, hostfile=arguments.hostfile)
     launch.check(ranks)
     dataset = open_data(arguments.data, arguments.dataset)
-    check_share(arguments, recipe.batch)
+    share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here, before any rank is started
     if arguments.launcher != "local" and not arguments.rank_of:
         refuse_missing_gpus(arguments)
         open_best(arguments)
@@ -150,13 +151,6 @@ def check_choices(arguments: argparse.Namespace) -> None:
         if not arguments.snapshot_kimg:
             raise UserError("--keep-best needs --snapshot-kimg KIMG, how often G is measured")
         check_classifier("--keep-best", [arguments.keep_best], arguments.classifier)
-
-
-def check_share(arguments: argparse.Namespace, batch: int) -> None:
-    """UserError where the batch does not divide among ranks and micro-batches; before any rank is started."""
-    from r3gan.training.batching import share_of
-
-    share_of(batch, arguments.ranks, micro=arguments.micro_batch)
 
 
 def refuse_missing_gpus(arguments: argparse.Namespace) -> None:

@@ -80,12 +80,13 @@ let library;
 async function draw(plot) {
   const embed = await (library ??= unpacked());
   const chart = document.createElement("div");
-  chart.role = "img";
-  chart.ariaLabel = plot.firstElementChild.alt;
   const spec = fitted(JSON.parse(plot.nextElementSibling.textContent), plot.clientWidth - 24);
   const options = {ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true}};
   await embed(chart, spec, options);
-  chart.querySelector("svg").ariaHidden = "true";  // the label says what it shows, and its thousand parts have none
+  // One picture with one description; its thousand parts would be read out one by one.
+  chart.role = "img";
+  chart.ariaLabel = plot.firstElementChild.alt;
+  chart.querySelector("svg").ariaHidden = "true";
   plot.replaceChildren(chart);
 }
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from r3gan.report.content import Content, TableContent
 from r3gan.report.pictures import Figure, Picture, figure_of, pictures_of
-from r3gan.report.sources import Number, Run, number_of, runs_of
+from r3gan.report.sources import Number, Origin, number_of, origins_of
 from r3gan.report.text import band_text, changes_line
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
@@ -56,13 +56,17 @@ class TableView:
 
     content: TableContent
     panels: list[Panel]
-    numbers: dict[Cell, Number]
+    panels_of: dict[Cell, Number | Origin]  # what opens at a click on a number
     figures: list[Figure]
     pictures: list[Picture]
 
     @property
     def scales(self) -> list[str]:
         return list(dict.fromkeys(cell.scale for cell in self.content.cells if cell.scale))
+
+    @property
+    def numbers(self) -> list[Number]:
+        return [each for each in self.panels_of.values() if isinstance(each, Number)]
 
     @property
     def tally(self) -> Mapping[str, int]:
@@ -76,8 +80,8 @@ class TableView:
 
 def page(content: Content) -> str:
     """The page; the same results give the same bytes."""
-    runs = runs_of(content)
-    views = [view_of(table, content, runs) for table in content.tables]
+    origins = origins_of(content)
+    views = [view_of(table, content, origins) for table in content.tables]
     library = javascript() if any(view.figures for view in views) else ""
     cells = [cell for view in views for cell in view.content.cells]
     return template().render(
@@ -91,7 +95,7 @@ def page(content: Content) -> str:
         headline=headline(content),
         trust=trust(cells),
         missing=missing(views),
-        runs=list(runs.values()),
+        origins=list(origins.values()),
         other_benchmarks=other_benchmarks(content),
         changes_line=changes_line(content.comparison.changes),
     )
@@ -158,13 +162,14 @@ def bands() -> list[tuple[str, str]]:
     ]
 
 
-def view_of(table: TableContent, content: Content, runs: Mapping[str, Run]) -> TableView:
+def view_of(table: TableContent, content: Content, origins: Mapping[str, Origin]) -> TableView:
     """A table or figure, its numbers named in the order of the page."""
-    numbers = {cell: number_of(f"{table.name}-{i}", cell, content, runs) for i, cell in enumerate(table.cells, 1)}
+    said = [cell for cell in table.cells if cell.published is not None or cell.outcome]
+    opened = {cell: number_of(f"{table.name}-{i}", cell, content, origins) for i, cell in enumerate(said, 1)}
     return TableView(
         content=table,
         panels=TABLES[table.name].panels(table.cells) if table.cells else [],
-        numbers=numbers,
+        panels_of=opened,
         figures=[figure_of(path) for path in table.charts],
         pictures=pictures_of(table, content),
     )
@@ -225,7 +230,7 @@ def other_benchmarks(content: Content) -> list[tuple[str, list[str], list[list[s
     for path, record in content.benchmarks.items():
         if path not in content.records:
             headers = list(dict.fromkeys(key for entry in record.measured for key in entry))
-            rows = [[shown(entry[key]) if key in entry else "" for key in headers] for entry in record.measured]
+            rows = [[shown(entry.get(key)) for key in headers] for entry in record.measured]
             found.append((path, [header.replace("_", " ") for header in headers], rows))
     return found
 

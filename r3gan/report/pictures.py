@@ -15,7 +15,7 @@ from r3gan.report.content import Content, TableContent
 from r3gan.tables.cell import HINT, Cell
 from r3gan.tables.sheets import DESCRIPTION
 
-WIDEST_PX = 1100  # of the page's text at its widest
+WIDEST_PX = 880  # of the page's text at its widest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ def figure_of(path: Path) -> Figure:
 
 
 def pictures_of(table: TableContent, content: Content) -> list[Picture]:
-    """The table's sheets, or the sample grids of the runs behind its cells where it has none."""
-    if table.sheets:
+    """The table's sheets, or the sample grids of the runs behind its cells where it draws nothing itself."""
+    if table.sheets or table.charts:
         return [picture(path, "", f"{table.title}: {path.stem}") for path in table.sheets]
     runs: dict[str, Cell] = {}
     for cell in table.cells:

@@ -5,38 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from r3gan.records.schema import Benchmark, Convergence, Evaluation
+from r3gan.records.schema import Benchmark
 from r3gan.report.content import AnyRecord, Content
-from r3gan.report.facts import Fact, published_facts, quantity_of, reproduced_facts, run_facts
+from r3gan.report.facts import MADE, Fact, fact, published_facts, quantity_of, reproduced_facts, run_facts
 from r3gan.tables.cell import Cell
 from r3gan.tables.markdown import number
 
-# What a number's panel says of a run; the rest is in the run's own panel.
+# What a number's panel says of a run; the rest is in the panel of the run, which many numbers share.
 IN_BRIEF = ("Outcome", "Failed", "Trained by", "Images seen", "Protocol", "Feature network", "Code", "Device")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """A line of the list of runs."""
+class Origin:
+    """A run or a benchmark, which has a panel of its own."""
 
     ident: str
+    name: str
     path: str  # its first record below results/
-    record: Evaluation | Convergence
+    record: AnyRecord
     facts: list[Fact]
 
     @property
+    def is_run(self) -> bool:
+        return not isinstance(self.record, Benchmark)
+
+    @property
     def images_per_second(self) -> str:
+        assert not isinstance(self.record, Benchmark)
         training = self.record.training
         return number(training.images_seen / training.seconds, 3) if training.seconds else "-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A record behind a number; `run` where the page tells more of it."""
+    """A record behind a number."""
 
     path: str  # below results/
     facts: list[Fact]
-    run: Run | None
+    origin: Origin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +57,33 @@ class Number:
     sources: list[Source]
 
 
-def runs_of(content: Content) -> dict[str, Run]:
-    """Every run behind a number, by its name, with its first record."""
-    found: dict[str, Run] = {}
+def name_of(path: str, record: AnyRecord) -> str:
+    return path if isinstance(record, Benchmark) else record.run
+
+
+def origins_of(content: Content) -> dict[str, Origin]:
+    """Every run and benchmark behind a number, by its name."""
+    found: dict[str, Origin] = {}
     for i, (path, record) in enumerate(content.records.items(), 1):
-        if not isinstance(record, Benchmark):
-            found.setdefault(record.run, Run(ident=f"run-{i}", path=path, record=record, facts=run_facts(record)))
+        name, facts = name_of(path, record), run_facts(record)
+        if isinstance(record, Benchmark):
+            rounds = sorted({int(str(entry["rounds"])) for entry in record.measured if "rounds" in entry})
+            n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1])))) if rounds else ""
+            facts += [*fact("n", n and f"{n} rounds"), *fact("How", MADE["measured"])]
+        found.setdefault(name, Origin(ident=f"origin-{i}", name=name, path=path, record=record, facts=facts))
     return found
 
 
-def number_of(ident: str, cell: Cell, content: Content, runs: Mapping[str, Run]) -> Number:
+def number_of(ident: str, cell: Cell, content: Content, origins: Mapping[str, Origin]) -> Number | Origin:
+    """What opens at a click on a cell: the hundreds of numbers of a benchmark share one panel."""
+    sources = []
+    for path in cell.records:
+        record = content.records[path]
+        origin = origins[name_of(path, record)]
+        if isinstance(record, Benchmark):
+            return origin
+        facts = [each for each in run_facts(record, cell.metric) if each.name in IN_BRIEF]
+        sources.append(Source(path=path, facts=facts, origin=origin))
     named = (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale")
     return Number(
         ident=ident,
@@ -68,13 +91,5 @@ def number_of(ident: str, cell: Cell, content: Content, runs: Mapping[str, Run])
         title=", ".join(filter(None, named)),
         published=published_facts(cell),
         reproduced=reproduced_facts(cell),
-        sources=[source_of(path, content.records[path], cell.metric, runs) for path in cell.records],
+        sources=sources,
     )
-
-
-def source_of(path: str, record: AnyRecord, metric: str, runs: Mapping[str, Run]) -> Source:
-    """A record behind a number: in brief where the page shows its run as a whole, as many numbers share a run."""
-    facts = run_facts(record, metric)
-    if isinstance(record, Benchmark):
-        return Source(path=path, facts=facts, run=None)
-    return Source(path=path, facts=[fact for fact in facts if fact.name in IN_BRIEF], run=runs[record.run])

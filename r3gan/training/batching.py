@@ -2,18 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
-from torch import nn
 
 from r3gan.errors import UserError
-from r3gan.interfaces import DiscriminatorNetwork
-
-# Activations of D in memory during a step, as a multiple of the outputs of one forward pass of D at one image: reals
-# and fakes, each forward and transposed, and temporary gradients.
-KEPT_PER_FORWARD = 8
-USABLE_MEMORY = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,37 +50,3 @@ def share_of(batch: int, ranks: int, rank: int = 0, micro: int | None = None, fi
 
 def as_list(numbers: list[int]) -> str:
     return ", ".join(str(number) for number in numbers)
-
-
-def images_that_fit(
-    discriminator: DiscriminatorNetwork, image_shape: tuple[int, ...], classes: int, device: torch.device
-) -> int:
-    """Images of a micro-batch that fit into the device's free memory, estimated from D's activations at one image."""
-    elements = 0
-
-    def count(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
-        nonlocal elements
-        elements += output.numel()
-
-    networks = (discriminator, *discriminator.frozen)
-    leaves = [module for network in networks for module in network.modules() if not list(module.children())]
-    discriminator.eval()  # so that the state of spectral norms does not change
-    hooks = [leaf.register_forward_hook(count) for leaf in leaves]
-    with torch.no_grad():
-        labels = torch.zeros(1, dtype=torch.long, device=device) if classes else None
-        discriminator(torch.zeros(1, *image_shape, device=device), labels)
-    for hook in hooks:
-        hook.remove()
-    discriminator.train()
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
-    return max(1, int(free * USABLE_MEMORY / (elements * 4 * KEPT_PER_FORWARD)))
-
-
-def available_memory() -> int:
-    """Free memory of the system in bytes; unlimited where it is not known."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        lines = []
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else 1 << 62

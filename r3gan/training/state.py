@@ -11,11 +11,12 @@ from r3gan.configs import SIZES, Config
 from r3gan.data.loader import Dataset, Stream
 from r3gan.distributed import ALONE, World
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
-from r3gan.training.batching import Share, images_that_fit, share_of
+from r3gan.training.batching import Share, share_of
 from r3gan.training.best import Snapshot
 from r3gan.training.engine import Engine, build_engine
 from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.losses import Losses
+from r3gan.training.memory import images_that_fit
 from r3gan.training.run import Run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_slot
 
 from msgspec.structs import replace
 
@@ -18,7 +19,7 @@ from r3gan.tables.crossing import values_of
 from r3gan.tables.kind import Content, Context, Kind, Sheet
 from r3gan.tables.kinds.convergence import convergence_records, name_of, read_scales
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
-from r3gan.tables.panel import Panel, by_row
+from r3gan.tables.panel import PUBLISHED, Panel, Slot, by_row, panel, slots_of, title_of
 from r3gan.tables.published import Published, read_published
 from r3gan.tables.verdict import NOT_COMPARABLE, Verdict
 
@@ -106,7 +107,8 @@ class AblationTable(Kind):
         found = [by_row(f"{NETWORKS} ({self.counted_at}), and what is published", "Row", networks)]
         for scale in dict.fromkeys(cell.scale for cell in cells if cell.section == REPRODUCED):
             here = [cell for cell in cells if cell.section == REPRODUCED and cell.scale == scale]
-            found.append(by_row(f"Reproduced, {scale} scale" if scale else "Not run", "Row", here, scale))
+            slots = [(cell.row, slot) for cell in here for slot in ablation_slots(cell)]
+            found.append(panel(f"Reproduced, {scale} scale" if scale else "Not run", "Row", slots))
         return found
 
     def build(self, context: Context) -> Content:
@@ -228,6 +230,12 @@ class AblationTable(Kind):
             relative_distances(relative, name=name, title=title, caption=caption),
             Sheet(name=f"{scale.name}-samples", caption=f"Samples of every row's last G, {caption}", grids=grids),
         ]
+
+
+def ablation_slots(cell: Cell) -> list[Slot]:
+    """The places of a cell; what is published of a row is its FID, also where it is compared with another metric."""
+    slots = slots_of(cell, title_of(cell.quantity), cell.scale)
+    return [replace_slot(slot, group="FID") if slot.side == PUBLISHED else slot for slot in slots]
 
 
 def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, Observation]]:

@@ -43,7 +43,7 @@ class LossFigure(Kind):
                     points += [{"scale": scale, "row": row, "failed": failed, **point} for point in curve]
                     cells += cells_of(context.name, row, runs[0], [point["loss_g"] for point in curve])
                     shown.setdefault(scale, []).append(runs[0])
-        caption = "one panel per scale, the first seed of each objective"
+        caption = "one panel per scale, the first seed of each objective (n = 1)"
         chart = generator_losses(points, name="losses", title=self.title, caption=caption)
         notes = [] if cells else ["No run has been recorded yet."]
         return Content(cells=cells, pictures=[chart], notes=notes, records=shown)

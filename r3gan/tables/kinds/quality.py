@@ -126,7 +126,7 @@ class QualityTable(Kind):
 
     def pictures(self, context: Context, scale: str, records: Records) -> list[Chart | Sheet]:
         """Samples and loss curves of every row's first seed."""
-        results, caption = context.store.results, f"{scale} scale, the first seed of every row"
+        results, caption = context.store.results, f"{scale} scale, the first seed of every row (n = 1)"
         curves: list[Row] = [
             {"row": CONFIGS[config].title, "failed": found[0].outcome == "Fail", **point}
             for config, found in records.items()

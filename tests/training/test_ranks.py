@@ -14,7 +14,8 @@ from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.training import checkpoint, launch
-from r3gan.training.batching import images_that_fit, share_of
+from r3gan.training.batching import share_of
+from r3gan.training.memory import images_that_fit
 from r3gan.training.state import build_networks, build_state
 from r3gan.training.steps import iterate
 from tests.conftest import REPOSITORY, Command, environment
@@ -44,8 +45,8 @@ def test_what_does_not_divide_is_refused_with_the_values_that_would() -> None:
 def test_the_micro_batch_follows_from_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     _, discriminator = build_networks(CONFIGS["E-inverted"], SMOKE, 0)
     fits = []
-    for memory in (1 << 28, 1 << 29):
-        monkeypatch.setattr("r3gan.training.batching.available_memory", lambda memory=memory: memory)
+    for free in (1 << 28, 1 << 29):
+        monkeypatch.setattr("r3gan.training.memory.available_memory", lambda free=free: free)
         fits.append(images_that_fit(discriminator, (3, 16, 16), 0, CPU))
     assert fits[0] > 8
     assert fits[1] == pytest.approx(2 * fits[0], abs=1)

@@ -26,7 +26,7 @@ DIGITS = ["--classifier", "mnist5k-16"]
 ROUNDED = 1e-5
 
 
-def judge(metric: str = "fid") -> KeepBest:
+def keep_best(metric: str = "fid") -> KeepBest:
     """Measures nothing: values are the tests'."""
     key = find_metric(metric).sort_key
     return KeepBest(metric="fid", sort_key=key, samples=10, score=lambda generator: math.nan)
@@ -57,7 +57,7 @@ def test_the_first_of_the_best_is_kept_alone(
     values: list[float], metric: str, best: int | None, tmp_path: Path
 ) -> None:
     snapshots = kept(tmp_path, values)
-    found = judge(metric)
+    found = keep_best(metric)
     found.prune(snapshots, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ([] if best is None else [f"{best}.safetensors"])
     said = found.describe(snapshots, tmp_path)
@@ -69,17 +69,17 @@ def test_the_first_of_the_best_is_kept_alone(
 def test_a_snapshot_that_is_gone_is_not_the_best(tmp_path: Path) -> None:
     snapshots = kept(tmp_path, [3.0, 1.0, 2.0])
     (tmp_path / "1.safetensors").unlink()
-    best = judge().best(snapshots, tmp_path)
+    best = keep_best().best(snapshots, tmp_path)
     assert best is not None
     assert best["value"] == 2.0
 
 
-def test_what_was_not_judged_by_this_metric_is_left_alone(tmp_path: Path) -> None:
-    """A run may have been started without a judge, or with another, and gone on with this one."""
+def test_what_was_not_measured_by_this_metric_is_left_alone(tmp_path: Path) -> None:
+    """A run may have been started without --keep-best, or with another metric, and continued with this one."""
     snapshots = kept(tmp_path, [3.0, 1.0, 2.0, 4.0])
     del snapshots[0]["metric"], snapshots[0]["value"]
     snapshots[1]["metric"] = "kid"
-    found = judge()
+    found = keep_best()
     found.prune(snapshots, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{i}.safetensors" for i in (0, 1, 2)]
     said = found.describe(snapshots, tmp_path)

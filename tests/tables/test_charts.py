@@ -14,7 +14,7 @@ from r3gan.errors import UserError
 from r3gan.tables import charts
 from r3gan.tables.axes import Rows, ticks
 from r3gan.tables.charts import Chart, write_chart
-from r3gan.tables.sheets import write_sheet
+from r3gan.tables.sheets import DESCRIPTION, write_sheet
 from tests.conftest import REPOSITORY, environment
 
 ABOUT = {"name": "chart", "title": "A title", "caption": "n = 1, smoke scale"}
@@ -187,26 +187,31 @@ def grid(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (784,
     return path
 
 
-def test_a_sheet_shows_every_grid_pixel_by_pixel_and_real_images_last(tmp_path: Path) -> None:
-    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
-    grids = {f"row {i}": grid(tmp_path / f"{i}.png", colour) for i, colour in enumerate(colours)}
-    reals = grid(tmp_path / "reals.png", (90, 90, 90), (4112, 1285))
+def test_a_sheet_shows_every_grid_pixel_by_pixel_and_says_what_it_shows(tmp_path: Path) -> None:
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)]
+    sizes = [(784, 245)] * 3 + [(4112, 1285)]  # the last one of large images, which are made smaller
+    grids = {
+        f"row {i}": grid(tmp_path / f"{i}.png", colour, size)
+        for i, (colour, size) in enumerate(zip(colours, sizes, strict=True))
+    }
     for target in ("sheet.png", "again.png"):
-        write_sheet(tmp_path / target, grids, reals)
+        write_sheet(tmp_path / target, grids, "Samples, smoke scale")
     assert (tmp_path / "sheet.png").read_bytes() == (tmp_path / "again.png").read_bytes()
     with Image.open(tmp_path / "sheet.png") as sheet:
         counts = {colour: count for count, colour in sheet.getcolors(1 << 24)}
         last = sheet.crop((sheet.width // 2, sheet.height // 2, sheet.width, sheet.height))
-    assert all(counts[colour] == 784 * 245 for colour in [*colours, (90, 90, 90)])
-    assert max(last.getcolors(1 << 24))[1] == (90, 90, 90)
+        assert sheet.info[DESCRIPTION].startswith("Samples, smoke scale. In each grid: 32 images in colour")
+    assert all(counts[colour] == 784 * 245 for colour in colours)
+    assert max(last.getcolors(1 << 24))[1] == colours[-1]
 
 
 def test_a_sheet_without_grids_says_so_and_a_damaged_grid_is_named(tmp_path: Path) -> None:
-    write_sheet(tmp_path / "sheet.png", {})
+    write_sheet(tmp_path / "sheet.png", {}, "Samples")
     with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.info[DESCRIPTION] == "Samples. No run has been recorded yet."
         assert len(sheet.getcolors(1 << 16)) > 10  # letters
     (tmp_path / "bad.png").write_bytes(b"not a picture")
     for name in ("bad.png", "missing.png"):
         with pytest.raises(UserError, match=name):
-            write_sheet(tmp_path / "other.png", {"row": tmp_path / name})
+            write_sheet(tmp_path / "other.png", {"row": tmp_path / name}, "Samples")
     assert not (tmp_path / "other.png").exists()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from r3gan import diffaug
 from r3gan.data.loader import Dataset, open_dataset
 from r3gan.losses import OBJECTIVES
-from r3gan.training import batching, checkpoint, loop
+from r3gan.training import checkpoint, loop, memory
 from r3gan.training.draws import random_source
 from r3gan.training.state import build_networks, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step, micro_batches
@@ -108,9 +108,9 @@ def test_augmentation_does_not_depend_on_the_micro_batch(stacks: Dataset) -> Non
 
 def test_the_micro_batch_leaves_room_for_the_frozen_network(monkeypatch: pytest.MonkeyPatch) -> None:
     _, discriminator = build_networks(make_run("projected-fastgan").config, SMOKE, 0)
-    monkeypatch.setattr(batching, "available_memory", lambda: 10**9)
-    fitting = batching.images_that_fit(discriminator, (3, 16, 16), 0, CPU)
-    assert fitting < 10**9 / (4 * batching.KEPT_PER_FORWARD * 32 * 32 * 32)  # the first convolution alone
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**9)
+    fitting = memory.images_that_fit(discriminator, (3, 16, 16), 0, CPU)
+    assert fitting < 10**9 / (4 * memory.KEPT_PER_FORWARD * 32 * 32 * 32)  # the first convolution alone
     assert all(module.training for module in discriminator.modules())
 
 
