@@ -234,7 +234,8 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
     for old, new in ((1, 0), (0, 1)):
         code_changed(tree / STUDY, f"stackedmnist5k-16, seed: {old}", f"stackedmnist5k-16, seed: {new}")
         ran = run_in(tree, "dvc", "repro", "train@A")
-        assert dvc_stages(ran) == {"fingerprint"} and "'train@A' is cached - skipping run" in ran.stdout
+        assert dvc_stages(ran) <= {"fingerprint"}
+        assert "'train@A' is cached - skipping run" in ran.stdout
     succeed(tree, *DVC)
 
     diff = run_in(tree, "dvc", "metrics", "diff", "--md")
