@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from r3gan.cli.arguments import AddCommand
@@ -23,28 +23,53 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
+Entries = list[dict[str, Any]]
+
+
+def configs() -> Entries:
+    from r3gan.configs import CONFIGS
+
+    return [
+        {"name": name, "title": c.title, "summary": c.summary, "datasets": list(c.recipes)}
+        for name, c in CONFIGS.items()
+    ]
+
+
+def datasets() -> Entries:
+    from r3gan.data.sources import SOURCES
+
+    return [
+        {"name": name, "title": s.title, "images": s.count, "px": s.resolution, "supply": s.supply}
+        for name, s in SOURCES.items()
+    ]
+
+
+def metrics() -> Entries:
+    from r3gan.metrics import METRICS, describe
+
+    return [{"name": name} | describe(name) for name in METRICS]
+
+
+def tables() -> Entries:
+    from r3gan.tables.registry import TABLES
+
+    return [{"name": name, "title": t.title, "made of": t.made_of} for name, t in TABLES.items()]
+
+
+# One function per registry, so that listing one imports no other.
+LISTED: Mapping[str, Callable[[], Entries]] = {
+    "configs": configs,
+    "datasets": datasets,
+    "metrics": metrics,
+    "tables": tables,
+}
+
+
 def run_list(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from r3gan import metrics
-    from r3gan.configs import CONFIGS
-    from r3gan.data import sources
-    from r3gan.tables.registry import TABLES
-
-    kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "configs": lambda: [
-            {"name": name, "title": c.title, "summary": c.summary, "datasets": list(c.recipes)}
-            for name, c in CONFIGS.items()
-        ],
-        "datasets": lambda: [
-            {"name": name, "title": s.title, "images": s.count, "px": s.resolution, "supply": s.supply}
-            for name, s in sources.SOURCES.items()
-        ],
-        "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
-        "tables": lambda: [{"name": name, "title": t.title, "made of": t.made_of} for name, t in TABLES.items()],
-    }
-    if arguments.what not in kinds:
-        raise unknown("kind", arguments.what, kinds)
+    if arguments.what not in LISTED:
+        raise unknown("kind", arguments.what, LISTED)
     if arguments.markdown:
         if arguments.what != "datasets":
             raise UserError(f"--markdown is not allowed for {arguments.what}; allowed: datasets")
@@ -52,7 +77,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
         print(markdown(), end="")
         return
-    entries = kinds[arguments.what]()
+    entries = LISTED[arguments.what]()
     if arguments.json:
         print(json.dumps(entries, indent=1))
         return
