@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from r3gan.configs import find_config
 from r3gan.data.sources import find_source
 from r3gan.errors import UserError, unknown
@@ -137,6 +135,8 @@ class Study:
 
 
 def _load_yaml(path: Path) -> Any:
+    import yaml  # here, since `r3gan list` reads no study
+
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from r3gan.cli.arguments import AddCommand
@@ -23,27 +23,53 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
+Entries = list[dict[str, Any]]
+
+
+def configs() -> Entries:
+    from r3gan.configs import CONFIGS
+
+    return [
+        {"name": name, "title": c.title, "summary": c.summary, "datasets": list(c.recipes)}
+        for name, c in CONFIGS.items()
+    ]
+
+
+def datasets() -> Entries:
+    from r3gan.data.sources import SOURCES
+
+    return [
+        {"name": name, "title": s.title, "images": s.count, "px": s.resolution, "supply": s.supply}
+        for name, s in SOURCES.items()
+    ]
+
+
+def metrics() -> Entries:
+    from r3gan.metrics import METRICS, describe
+
+    return [{"name": name} | describe(name) for name in METRICS]
+
+
+def tables() -> Entries:
+    from r3gan.tables.registry import TABLES
+
+    return [{"name": name, "title": t.title, "made of": t.made_of} for name, t in TABLES.items()]
+
+
+# One function per registry, so that listing one imports no other.
+LISTED: Mapping[str, Callable[[], Entries]] = {
+    "configs": configs,
+    "datasets": datasets,
+    "metrics": metrics,
+    "tables": tables,
+}
+
+
 def run_list(arguments: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    from r3gan import metrics
-    from r3gan.configs import CONFIGS
-    from r3gan.data import sources
-
-    kinds: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "configs": lambda: [
-            {"name": name, "title": c.title, "summary": c.summary, "datasets": list(c.recipes)}
-            for name, c in CONFIGS.items()
-        ],
-        "datasets": lambda: [
-            {"name": name, "title": s.title, "images": s.count, "px": s.resolution, "supply": s.supply}
-            for name, s in sources.SOURCES.items()
-        ],
-        "metrics": lambda: [{"name": name} | metrics.describe(name) for name in metrics.METRICS],
-        "tables": list_tables,
-    }
-    if arguments.what not in kinds:
-        raise unknown("kind", arguments.what, kinds)
+    if arguments.what not in LISTED:
+        raise unknown("kind", arguments.what, LISTED)
     if arguments.markdown:
         if arguments.what != "datasets":
             raise UserError(f"--markdown is not allowed for {arguments.what}; allowed: datasets")
@@ -51,7 +77,7 @@ def run_list(arguments: argparse.Namespace) -> None:
 
         print(markdown(), end="")
         return
-    entries = kinds[arguments.what]()
+    entries = LISTED[arguments.what]()
     if arguments.json:
         print(json.dumps(entries, indent=1))
         return
@@ -61,12 +87,6 @@ def run_list(arguments: argparse.Namespace) -> None:
     ]
     widths = [None, 60, 60, 60, None][: len(rows[0])]
     print(tabulate(rows, headers="keys", tablefmt="simple", maxcolwidths=widths, missingval="as found"))
-
-
-def list_tables() -> list[dict[str, Any]]:
-    from r3gan.tables.registry import TABLES  # a third of a command that lists something else
-
-    return [{"name": name, "title": table.title, "made of": table.made_of} for name, table in TABLES.items()]
 
 
 def run_params(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from r3gan.errors import unknown
-from r3gan.models.backbones import BACKBONES
+from r3gan.models.backbones import BACKBONES, INCEPTION_PX
 
 if TYPE_CHECKING:
     import torch
@@ -82,7 +82,6 @@ def _lite1(px: int) -> Extractor:
     )
 
 
-INCEPTION_PX = 299
 _TF = "Inception of 2015-12-05, TorchScript, pool3 (2048)"
 EXTRACTORS: Mapping[str, Extractor] = {
     "inception-tensorflow": Extractor(

@@ -17,9 +17,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from r3gan.metrics.extractors import INCEPTION_PX
 from r3gan.metrics.features import as_rgb, ignore_torchscript_deprecation
 from r3gan.metrics.weights import find_weights
+from r3gan.models.backbones import INCEPTION_PX
 
 BATCH = 64
 TORCHSCRIPT, PYTORCH = "inception-2015-12-05.pt", "pt_inception-2015-12-05-6726825d.pth"

@@ -44,6 +44,7 @@ def _transformer(timm_name: str) -> Backbone:
     return Backbone(timm_name=timm_name, resolution=224, taps=(2, 5, 8, 11), options={"dynamic_img_size": True})
 
 
+INCEPTION_PX = 299  # what the network of FID takes
 BACKBONES: Mapping[str, Backbone] = {
     "efficientnet-lite0": _lite(0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
     "efficientnet-lite1": _lite(1, 240, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
