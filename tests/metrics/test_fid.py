@@ -374,8 +374,9 @@ def test_two_ranks_measure_what_one_does(fitted: Path, r3gan: Callable[..., Any]
     torch.manual_seed(0)
     save_network(folder / "generator.safetensors", CONFIGS["E-inverted"].networks.generator(SIZES["stackedmnist5k-16"]))
     sha256 = open_dataset(fitted / "data/stackedmnist5k-16").manifest["sha256"]
-    record = {"scale": "smoke", "dataset": "stackedmnist5k-16", "config": "E-inverted", "seed": 0, "outcome": "trained"}
-    (folder / "train.json").write_text(json.dumps(record | {"data": {"sha256": sha256}}))
+    record = training_of("smoke/stackedmnist5k-16/E-inverted/seed0")
+    data = schema.TrainingData(dataset="stackedmnist5k-16", sha256=sha256, count=50_000)
+    store.write(folder / "train.json", msgspec.structs.replace(record, data=data))
     arguments = ["evaluate", "smoke/stackedmnist5k-16/E-inverted/seed0", "--classifier", "mnist5k-16", "--metrics"]
     arguments += ["digit-frechet", "modes", "kl", "--samples", "1100", "--threads", "1", "--device", "cpu"]
     alone = r3gan(*arguments, cwd=fitted)

@@ -108,7 +108,9 @@ class AblationTable(Kind):
         for scale in dict.fromkeys(cell.scale for cell in cells if cell.section == REPRODUCED):
             here = [cell for cell in cells if cell.section == REPRODUCED and cell.scale == scale]
             slots = [(cell.row, slot) for cell in here for slot in ablation_slots(cell)]
-            found.append(panel(f"Reproduced, {scale} scale" if scale else "Not run", "Row", slots))
+            slots.sort(key=lambda placed: placed[1].side != PUBLISHED)
+            title = f"Reproduced, {scale} scale" if scale else "Not run"
+            found.append(panel(title, "Row", slots, rows=[cell.row for cell in here]))
         return found
 
     def build(self, context: Context) -> Content:
