@@ -263,7 +263,8 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
     assert [step["as"] for step in losses["transform"]] == ["D", "G", ["network", "loss"]]
     assert {"kimg", "loss_d", "loss_g", "rev"} <= losses["data"]["values"][0].keys()
     curve = plots[f"{folder}/E-inverted/seed1/convergence.csv"][0]["content"]
-    assert {point["kimg"] for point in curve["data"]["values"]} == {"0.064", "0.128"}
+    lines = (tree / folder / "E-inverted/seed1/convergence.csv").read_text().splitlines()
+    assert {point["kimg"] for point in curve["data"]["values"]} == {line.split(",")[0] for line in lines[1:]}
 
 
 def test_what_was_pushed_is_pulled_and_dvc_does_nothing(
