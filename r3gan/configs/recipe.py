@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from r3gan.configs.sizes import SIZES
 from r3gan.errors import unknown
-from r3gan.models.families import Networks
+from r3gan.models.families import Networks, Size
 from r3gan.schedules import Ramp
 
 constant = Ramp.constant
@@ -40,6 +40,7 @@ class Recipe:
     augment_p: Ramp = OFF
     xflip: bool = False
     unpublished: tuple[str, ...] = ()  # fields that the paper does not state, chosen here
+    overridden: tuple[str, ...] = ()  # options of the command that replaced a value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ class Config:
     path_length: PathLength | None = None
     unpublished: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=lambda: SIZES)
 
     def paper_sizes(self) -> tuple[str, ...]:
         """The data sets of the paper this configuration is used at, in the order of SIZES."""
@@ -70,10 +72,13 @@ class Config:
 
     def describe(self, dataset: str) -> dict[str, Any]:
         """Everything that defines a training run but its seed, as plain JSON values."""
-        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
-        plain["networks"] = described(self.networks)
-        del plain["recipes"]
-        return plain
+        plain = asdict(replace(self, recipes={}, sizes={}))
+        del plain["recipes"], plain["sizes"]
+        return plain | {
+            "networks": described(self.networks),
+            "recipe": asdict(self.recipe(dataset)),
+            "size": asdict(self.sizes[dataset]),
+        }
 
 
 def described(networks: Any) -> dict[str, Any]:
