@@ -1,14 +1,14 @@
 """A configuration at a data set that has no preset: one rule, which interpolates the presets (docs/own.md).
 
-Sizes and recipes of the papers' data sets are never derived. What is derived is named in the recipe's `unpublished`,
-what an option of the command replaced in `overridden`.
+Sizes and recipes of the papers' data sets are never derived. What is derived is named in the recipe's `unpublished`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from r3gan.configs.recipe import Config, Recipe
 from r3gan.configs.sizes import SIZES
@@ -18,7 +18,7 @@ from r3gan.schedules import Ramp
 
 # Which presets stand for a resolution in px: of each line the first that the configuration has.
 ANCHORS: Mapping[int, tuple[str, ...]] = {
-    32: ("cifar10", "cifar10-unlabelled", "stackedmnist"), 64: ("ffhq-64",), 256: ("ffhq-256",)
+    32: ("cifar10", "stackedmnist"), 64: ("ffhq-64",), 256: ("ffhq-256",)
 }  # fmt: skip
 MANY_CLASSES = 1000  # from here on as at ImageNet
 IMAGENET: Mapping[int, tuple[str, ...]] = {32: ("imagenet-32",), 64: ("imagenet-64",)}
@@ -28,6 +28,7 @@ BF16_FROM_32_PX = 64  # above this resolution bfloat16 starts at 32 px, as at FF
 FULL_COUNT = 50_000  # images (CIFAR-10) from which on a run is as long as the preset's
 FEW_COUNT, FEW_AUGMENT_P = 1000, 0.6  # images at and below which augmentation is strongest
 LEAST_KIMG = 1000.0
+LEAST_COUNT = 8  # images
 RELEASED_EMA = 10 / 32  # kimg of half-life per image of the batch (StyleGAN2, Projected GAN)
 WIDTHS = (1 / 16, 4.0)  # allowed for --width
 
@@ -43,50 +44,31 @@ class PreparedSet:
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Overrides:
-    """Values that options of `r3gan train` replace; None: the preset's or the derived one.
+def resized(config: Config, dataset: str, *, width: float | None, unconditional: bool) -> Config:
+    """The configuration with all widths at a data set times `width`, and without its classes; UserError out of range."""
+    size = config.sizes[dataset]
+    if unconditional and size.classes:
+        size = replace(size, classes=0, published=False)
+    if width is not None:
+        size = scaled_size(size, width)
+    return replace(config, sizes={**config.sizes, dataset: size})
+
+
+def settings_of(config: Config, dataset: str, options: Mapping[str, Any]) -> dict[str, object]:
+    """Options of `r3gan train` as settings of `Config.changed`; options that are None change nothing.
 
     A schedule keeps its shape: `gamma` and `lr` are its first value, `augment_p` its last.
     """
-
-    width: float | None = None  # times all widths
-    batch: int | None = None
-    gamma: float | None = None
-    lr: float | None = None
-    total_kimg: float | None = None
-    burn_in_kimg: float | None = None
-    augment_p: float | None = None
-    xflip: bool | None = None
-    unconditional: bool | None = None
-
-    def given(self) -> tuple[str, ...]:
-        """The names of those that are not None."""
-        return tuple(item.name for item in fields(self) if getattr(self, item.name) is not None)
-
-
-def with_overrides(config: Config, dataset: str, overrides: Overrides) -> Config:
-    """The configuration with `overrides` at a data set that it has a size and a recipe for; UserError if impossible."""
-    recipe, size = config.recipe(dataset), config.sizes[dataset]
-    if overrides.unconditional and size.classes:
-        size = replace(size, classes=0, published=False)
-    if overrides.width is not None:
-        size = scaled_size(size, overrides.width)
-    if overrides.gamma is not None and not config.penalties:
+    recipe = config.recipe(dataset)
+    found = {name: value for name, value in options.items() if value is not None}
+    if "gamma" in found and not config.penalties:
         raise UserError(f"--gamma: {config.title} has no gradient penalty")
-    changes: dict[str, object] = {
-        name: getattr(overrides, name)
-        for name in ("batch", "total_kimg", "burn_in_kimg", "xflip")
-        if getattr(overrides, name) is not None
-    }
-    for name in ("gamma", "lr"):
-        if (first := getattr(overrides, name)) is not None:
-            ramp = getattr(recipe, name)
-            changes[name] = Ramp(first, first * ramp.final / ramp.base)
-    if (p := overrides.augment_p) is not None:
-        changes["augment_p"] = Ramp(recipe.augment_p.base and p, p)
-    recipe = replace(recipe, **changes, overridden=overrides.given())  # type: ignore[arg-type]
-    return replace(config, recipes={**config.recipes, dataset: recipe}, sizes={**config.sizes, dataset: size})
+    for name in {"gamma", "lr"} & found.keys():
+        first, last = getattr(recipe, name)
+        found[name] = [found[name], found[name] * last / first]
+    if (p := found.get("augment_p")) is not None:
+        found["augment_p"] = [p if recipe.augment_p.base else 0.0, p]
+    return found
 
 
 def derived(config: Config, data: PreparedSet, width: float = 1.0) -> Config:
@@ -204,9 +186,9 @@ def three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def explain(config: Config, data: PreparedSet) -> str:
+def explain(config: Config, recipe: Recipe, data: PreparedSet) -> str:
     """Every derived value with its name, for the command's output."""
-    recipe, size = config.recipe(data.name), config.sizes[data.name]
+    size = config.sizes[data.name]
     classes = f"{data.classes} classes" if data.classes else "no classes"
     ignored = " (ignored)" if data.classes and not size.classes else ""
     lines = [

@@ -78,7 +78,6 @@ class Recipe(Record, frozen=True, kw_only=True):
     xflip: bool
     beta1: float = 0.0
     unpublished: tuple[str, ...] = ()
-    overridden: tuple[str, ...] = ()
 
 
 class Snapshot(Record, frozen=True, kw_only=True):

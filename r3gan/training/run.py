@@ -33,5 +33,5 @@ class Run:
         decides = self.describe()
         words = ("run", "title", "summary", "unpublished")
         decides = {key: value for key, value in decides.items() if key not in words}
-        decides["recipe"] = {k: v for k, v in decides["recipe"].items() if k not in ("total_kimg", "unpublished", "overridden")}
+        decides["recipe"] = {k: v for k, v in decides["recipe"].items() if k not in ("total_kimg", "unpublished")}
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
