@@ -45,7 +45,7 @@ class PreparedSet:
 
 
 def resized(config: Config, dataset: str, *, width: float | None, unconditional: bool) -> Config:
-    """The configuration with all widths at a data set times `width`, and without its classes; UserError out of range."""
+    """The configuration with all widths at a data set times `width`, or without classes; UserError out of range."""
     size = config.sizes[dataset]
     if unconditional and size.classes:
         size = replace(size, classes=0, published=False)
@@ -71,10 +71,10 @@ def settings_of(config: Config, dataset: str, options: Mapping[str, Any]) -> dic
     return found
 
 
-def derived(config: Config, data: PreparedSet, width: float = 1.0) -> Config:
-    """The configuration with the derived size and recipe of `data`, at base widths times `width`."""
+def derived(config: Config, data: PreparedSet, width: float = 1.0, unconditional: bool = False) -> Config:
+    """The configuration with the derived size and recipe of `data`; the recipe is one for base widths times `width`."""
     size = SIZES.get(data.name) or derived_size(data)
-    size = replace(size, classes=size.classes if config.networks.conditional else 0)
+    size = replace(size, classes=size.classes if config.networks.conditional and not unconditional else 0)
     recipe = derived_recipe(config, data, scaled_size(size, width) if width != 1 else size)
     return replace(config, recipes={**config.recipes, data.name: recipe}, sizes={**config.sizes, data.name: size})
 
@@ -166,7 +166,9 @@ def at_resolution(presets: Mapping[int, Recipe], px: int) -> Recipe:
         name: between(getattr(one, name), getattr(two, name), t)
         for name in ("lr", "gamma", "beta2", "ema_half_life_kimg", "augment_p")
     }
-    lengths = {name: value_between(getattr(one, name), getattr(two, name), t) for name in ("total_kimg", "burn_in_kimg")}
+    lengths = {
+        name: value_between(getattr(one, name), getattr(two, name), t) for name in ("total_kimg", "burn_in_kimg")
+    }
     batch = 2 ** round(math.log2(value_between(one.batch, two.batch, t)))
     return replace(one, **blended, **lengths, batch=batch)  # type: ignore[arg-type]
 

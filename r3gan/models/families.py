@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 8  # channels of a narrow DCGAN's layers, and FastGAN's ngf and ndf
 
+
 @dataclass(frozen=True, kw_only=True)
 class Size:
     """The size of all configurations' networks at a data set; `base_widths` are Config A's channels at 4x4, 8x8, ..."""
