@@ -187,6 +187,7 @@ class Generator(GeneratorNetwork):
     ) -> None:
         super().__init__()
         self.z_dim, self.classes, self.style_mixing_prob = z_dim, 0, style_mixing_prob
+        self.noise: NoiseMode = "random"
         self.mapping = MappingNetwork(z_dim, w_dim, mapping_layers, mapping_lr_multiplier)
         self.synthesis = Synthesis(widths, w_dim, image_channels)
 
@@ -201,10 +202,13 @@ class Generator(GeneratorNetwork):
         return ws
 
     def forward(
-        self, z: Tensor, labels: Tensor | None = None, truncation_psi: float = 1.0, noise: NoiseMode = "random"
+        self, z: Tensor, labels: Tensor | None = None, truncation_psi: float = 1.0, noise: NoiseMode | None = None
     ) -> Tensor:
-        image: Tensor = self.synthesis(self.latents(z, truncation_psi), noise)
+        image: Tensor = self.synthesis(self.latents(z, truncation_psi), noise or self.noise)
         return image
+
+    def fix_noise(self) -> None:
+        self.noise = "const"
 
 
 class DownBlock(nn.Module):
