@@ -153,15 +153,15 @@ class Sampler:
         ]
 
 
-def load(run: str | Path, device: str = "cpu", snapshot: str = GENERATOR) -> Sampler:
+def load(run: str | Path, device: str = "cpu") -> Sampler:
     """The generator of a run below runs/, of a run's folder, or of a .safetensors file, on a torch device.
 
     UserError where there is none, or it does not fit its record.
     """
     path = RUNS / str(run) if FORM.fullmatch(str(run)) else Path(run)
-    file = path / snapshot if path.suffix != ".safetensors" else path
-    if path.is_dir() is (path.suffix == ".safetensors") and not file.is_file():
-        raise UserError(f"{run} does not exist; {HINT}")
+    file = path if path.suffix == ".safetensors" else path / GENERATOR
+    if not file.is_file():
+        raise UserError(f"{file if path.is_dir() else run} does not exist; {HINT}")
     training = record_of(file)
     generator = initial_generator(training, torch.device(device))
     load_network(file, generator, HINT)
