@@ -48,6 +48,11 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--total-kimg", type=positive(float), help="thousands of reals to train on (default: the recipe's)"
     )
+    sub.add_argument(
+        "--set", nargs="+", type=setting, default=[], dest="settings", metavar="NAME=VALUE",
+        help="change fields of the recipe or of the networks: --set gamma=10 lr=0.004,0.0003 penalty_interval=8; "
+        "what follows a dot in --config names such a variant",
+    )  # fmt: skip
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
@@ -64,6 +69,25 @@ def add_commands(command: AddCommand) -> None:
     )
     add_device(sub)
     add_execution(sub)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE, or NAME=FIRST,LAST of a schedule; each value as JSON or else as a word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError
+    values = [json_or_word(word) for word in value.split(",")]
+    return name, values if len(values) > 1 else values[0]
+
+
+def json_or_word(word: str) -> object:
+    try:
+        return json.loads(word)
+    except json.JSONDecodeError:
+        return word
+
+
+setting.__name__ = "setting (NAME=VALUE)"
 
 
 def add_best(sub: Parser) -> None:
@@ -104,8 +128,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     from r3gan.training.batching import share_of
     from r3gan.training.run import Run
 
-    config = find_config(arguments.config)
-    recipe = config.recipe(arguments.dataset)
+    config, recipe = find_config(arguments.config).changed(arguments.dataset, dict(arguments.settings))
     if arguments.total_kimg:
         recipe = replace(recipe, total_kimg=arguments.total_kimg)
     run = Run(
