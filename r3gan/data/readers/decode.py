@@ -37,6 +37,7 @@ FIRST_FRAME = "read as the first of several frames"
 SCALED = "brought from 16 bits per channel to 8"
 WHITE = "transparent, laid over white"
 ENLARGED = "enlarged"
+MADE_SQUARE = {"centre": "cropped to a square", "whole": "squeezed into a square", "pad": "padded to a square"}
 
 Box = tuple[int, int, int, int]
 
@@ -53,7 +54,14 @@ def whole(width: int, height: int) -> Box:
     return 0, 0, width, height
 
 
-CROPS: Mapping[str, Callable[[int, int], Box]] = {"centre": centre, "whole": whole}
+def padded(width: int, height: int) -> Box:
+    """The smallest square around it, which reaches over the picture: there Pillow crops black."""
+    side = max(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+CROPS: Mapping[str, Callable[[int, int], Box]] = {"centre": centre, "whole": whole, "pad": padded}
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -129,14 +137,16 @@ def to_square(image: Image.Image, data: bytes, entry: Pictures, done: list[str])
     pixels = pixels_of(image, data, done)
     pixels = pixels.transpose(turn) if turn is not None else pixels
     width, height = pixels.size
-    if min(width, height) < entry.resolution:
+    left, top, right, bottom = box = CROPS[entry.crop](width, height)
+    if min(right - left, bottom - top) < entry.resolution:
         if not entry.enlarge:
             raise BadPictureError(f"has {width} x {height} pixels, too few for {entry.resolution}")
         done.append(ENLARGED)
-    if entry.square and width != height:
-        raise BadPictureError(f"has {width} x {height} pixels and should be square")
+    if width != height:
+        if entry.square:
+            raise BadPictureError(f"has {width} x {height} pixels and should be square")
+        done.append(MADE_SQUARE[entry.crop])
     # Cropped first: with resize's own box the filter would also see what lies outside of it.
-    box = CROPS[entry.crop](width, height)
     square = pixels if box == whole(width, height) else pixels.crop(box)
     return np.asarray(square.resize((entry.resolution, entry.resolution), FILTERS[entry.filter])).transpose(2, 0, 1)
 
