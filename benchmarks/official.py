@@ -93,7 +93,9 @@ class Official:
         logits = state.discriminator(reals, labels), self.d(reals, self.one_hot(labels))
         torch.testing.assert_close(*logits, **tolerance)
 
-    def step(self, network: nn.Module, adam: torch.optim.Adam, accumulate: Callable[..., object], *after: float) -> None:
+    def step(
+        self, network: nn.Module, adam: torch.optim.Adam, accumulate: Callable[..., object], *after: float
+    ) -> None:
         reals, z, labels = self.inputs()
         adam.zero_grad(set_to_none=True)
         network.requires_grad_(True)
