@@ -35,6 +35,7 @@ def add_commands(command: AddCommand) -> None:
     )
     sub.add_argument("file", metavar="FILE", type=Path, help="network-snapshot-....pkl")
     sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
+    sub.add_argument("--overwrite", action="store_true", help="replace a run that was imported before")
 
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
@@ -127,8 +128,7 @@ def run_fit(arguments: argparse.Namespace) -> None:
 def run_import_released(arguments: argparse.Namespace) -> None:
     from r3gan.released import import_released
 
-    out = import_released(arguments.file, arguments.dataset, Path("runs"))
-    print(f"wrote {out}")
+    import_released(arguments.file, arguments.dataset, Path("runs"), arguments.overwrite)
 
 
 def run_table(arguments: argparse.Namespace) -> None:

@@ -193,9 +193,9 @@ def evaluate(
     check_data(dataset, training, run_folder)
     if training.outcome == "Fail":
         plan = replace(plan, metrics=())
-    weights, which = chosen_snapshot(plan, training, run_folder)
+    weights, recorded, which = chosen_snapshot(plan, training, run_folder)
     untrained, generator = initial_generator(training, device), initial_generator(training, device)
-    load_network(weights, generator, TRAIN_FIRST)
+    load_network(weights, generator, TRAIN_FIRST, recorded)
     measurement = Measurement.prepare(plan, dataset, device, world)
     before = measurement.score(untrained, 0, "untrained") if training.outcome != "imported" else {}
     draws = [measurement.score(generator, seed, f"draw {seed}") for seed in range(plan.draws)]
@@ -231,17 +231,17 @@ def what_of(training: Training) -> Values:
     return {key: getattr(training, key) for key in ("scale", "dataset", "config", "seed", "outcome")}
 
 
-def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, Values]:
-    """The file of the generator that the plan names, and its description in a metric's record."""
+def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, str | None, Values]:
+    """The file of the generator that the plan names, its recorded sha256, and its description in a metric's record."""
     if plan.snapshot == "last":
         which = "as released" if training.outcome == "imported" else "last"
-        return run_folder / "generator.safetensors", {"snapshot": which}
+        return run_folder / "generator.safetensors", training.generator_sha256, {"snapshot": which}
     if (best := training.best) is None:
         raise UserError(
             f"--snapshot best: {run_folder} has none; train it with --keep-best METRIC --snapshot-kimg KIMG"
         )
     chosen_by = {key: getattr(best, key) for key in ("metric", "value", "samples", "of", "kimg")}
-    return run_folder / best.file, {"snapshot": "best", "chosen_by": chosen_by}
+    return run_folder / best.file, best.sha256, {"snapshot": "best", "chosen_by": chosen_by}
 
 
 @torch.no_grad()

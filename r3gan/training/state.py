@@ -1,8 +1,11 @@
 """The state of a training run: networks, optimisers, counters, and how this process computes its share."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +21,9 @@ from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.losses import Losses
 from r3gan.training.memory import images_that_fit
 from r3gan.training.run import Run
+
+if TYPE_CHECKING:
+    from r3gan.training.start import StartingWeights
 
 
 @dataclass(kw_only=True)
@@ -64,12 +70,16 @@ def build_state(
     micro: int | None = None,
     world: World = ALONE,
     zero_stage: int | None = None,
+    start: StartingWeights | None = None,
 ) -> State:
     """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch.
 
-    `zero_stage` None trains by plain torch, else by DeepSpeed.
+    `zero_stage` None trains by plain torch, else by DeepSpeed. `start` replaces random weights.
     """
     generator, discriminator = build_networks(run.config, run.dataset, run.seed)
+    if start:
+        start.load("generator", generator, run.seed)
+        start.load("discriminator", discriminator, run.seed)
     execution = choose_execution(run.config, generator, device, wanted or {}, zero_stage)
     for network in (generator, discriminator):
         network.to(device)
@@ -77,6 +87,8 @@ def build_state(
     fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
     share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    if start:
+        start.load("ema", ema, run.seed)
     betas = run.recipe.beta1, run.recipe.beta2.base
     generator_engine, discriminator_engine = (
         build_engine(network, execution.adam, betas, share, zero_stage) for network in (generator, discriminator)
