@@ -51,6 +51,8 @@ wildcard_constraints:
     dataset="|".join(name for study in STUDIES.values() for name in study.datasets),
     released="|".join(find_config("E").paper_sizes()),
     scale="|".join(STUDIES),
-    config="|".join({re.escape(run.config) for s in STUDIES.values() for run in s.trained}),
+    config="|".join(
+        {re.escape(run.config) for s in STUDIES.values() for run in s.trained}
+    ),
     seed=r"\d+",
     table="|".join(TABLES),
