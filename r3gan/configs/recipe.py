@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from r3gan.configs.sizes import SIZES
 from r3gan.errors import UserError, unknown
-from r3gan.models.families import Networks
+from r3gan.models.families import Networks, Size
 from r3gan.schedules import Ramp
 
 constant = Ramp.constant
@@ -57,6 +57,7 @@ class Config:
     path_length: PathLength | None = None
     unpublished: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=lambda: SIZES)
 
     def paper_sizes(self) -> tuple[str, ...]:
         """The data sets of the paper this configuration is used at, in the order of SIZES."""
@@ -101,10 +102,13 @@ class Config:
 
     def describe(self, dataset: str) -> dict[str, Any]:
         """Everything that defines a training run but its seed, as plain JSON values."""
-        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
-        plain["networks"] = described(self.networks)
-        del plain["recipes"]
-        return plain
+        plain = asdict(replace(self, recipes={}, sizes={}))
+        del plain["recipes"], plain["sizes"]
+        return plain | {
+            "networks": described(self.networks),
+            "recipe": asdict(self.recipe(dataset)),
+            "size": asdict(self.sizes[dataset]),
+        }
 
 
 def described(networks: Any) -> dict[str, Any]:

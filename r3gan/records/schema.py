@@ -86,6 +86,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     kimg: float
     seconds: float
     file: str
+    sha256: str | None = None
     metric: str | None = None
     value: float | None = None
 
@@ -129,6 +130,28 @@ class Released(Record, frozen=True, kw_only=True):
     training_set_kwargs: Values
 
 
+class Identity(Record, frozen=True, kw_only=True):
+    """Hashes of all that decides a run's weights at a given step: recipe, data, code, the networks it starts from."""
+
+    recipe: str
+    data: str
+    code: str
+    start: str | None = None
+
+
+class Start(Record, frozen=True, kw_only=True):
+    """What --init-from started a run from: which of G, D and G's moving average, and how far they were trained."""
+
+    source: str
+    sha256: str
+    networks: tuple[str, ...]
+    images_seen: int | None = None
+
+    def __str__(self) -> str:
+        seen = "" if self.images_seen is None else f" after {self.images_seen / 1000:g} kimg"
+        return f"{' and '.join(self.networks)} of {self.source}{seen}"
+
+
 class Training(Record, frozen=True, kw_only=True):
     """train.json: what was trained, how far, and with what outcome."""
 
@@ -161,6 +184,9 @@ class Training(Record, frozen=True, kw_only=True):
     best: Best | None = None
     execution: Execution | None = None
     released: Released | None = None
+    start: Start | None = None
+    identity: Identity | None = None
+    generator_sha256: str | None = None
     data: TrainingData
     provenance: Provenance
 

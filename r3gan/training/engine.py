@@ -12,9 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from r3gan.adam import Adam
 from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.training.batching import Share
+from r3gan.training.launch import free_port
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's state of each parameter, in addition to the number of steps
 
@@ -154,7 +156,7 @@ def build_engine(
     network: nn.Module, adam: str, betas: tuple[float, float], share: Share, zero_stage: int | None
 ) -> Engine:
     """Adam by plain torch, or by DeepSpeed where a ZeRO stage is given."""
-    optimiser = torch.optim.Adam(
+    optimiser = Adam(
         network.parameters(), lr=0.0, betas=betas, eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
     )
     if zero_stage is None:
@@ -184,14 +186,6 @@ def join_deepspeed(device: torch.device) -> World:
 
     deepspeed.init_distributed(dist_backend="nccl" if device.type == "cuda" else "gloo", auto_mpi_discovery=False)
     return World.of_launcher()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def quieten() -> None:
