@@ -49,7 +49,7 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
     check_hardware(hardware, store)
     listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
     listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
-    needed = {record: listed[record] for record in find_table(table).records(study)}
+    needed = {record: listed[record] for record in find_table(table).records(study) if record in listed}
     runs = tuple(run_costs(study, needed, hardware, store))
     measured = [run for _, run in needed.values()]
     snapshots = {run_id: snapshots_of(study, run_id) for run_id, _ in needed.values()}
