@@ -30,7 +30,8 @@ def dvc_file(study: Study) -> str:
     written, mark, _ = DVC_FILE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
         raise UserError(f"{DVC_FILE} lacks the line {MARK.strip()!r}")
-    stages = toys_stage(study) | {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
+    stages = toys_stage(study) | ({"prepare_own": own_stage(study)} if study.sources else {})
+    stages |= {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
     text = yaml.safe_dump(stages | {"table": table_stage(), "report": report_stage()}, sort_keys=False, width=1000)
     return written + mark + "".join(f"  {line}\n" for line in text.splitlines())
 
@@ -55,6 +56,20 @@ def toys_stage(study: Study) -> dict[str, Stage]:
             "outs": [hashes, {f"results/{record}": {"cache": False}}],
         }
         for record in study.toy_records
+    }
+
+
+def own_stage(study: Study) -> Stage:
+    """The study's own pictures as data sets."""
+    arrays = [f"data/${{key}}/{file}" for file in ("images.npy", "labels.npy", "manifest.json")]
+    out = f"{HASHES}/prepare/${{key}}.json"
+    return {
+        "foreach": {name: {"arguments": source.arguments} for name, source in study.sources.items()},
+        "do": {
+            "cmd": ["r3gan prepare ${item.arguments}", f"{HASH_COMMAND}{out} {arrays[-1]}"],
+            "params": whole([f"{FINGERPRINTS}/code.prepare.json", f"{FINGERPRINTS}/source.${{key}}.json"]),
+            "outs": [*arrays, out],
+        },
     }
 
 

@@ -25,7 +25,7 @@ def write_table(name: str, results: Path, scale: str | None = None) -> Path:
     """
     table = find_table(name)
     studies = list(read_all_studies()) if scale is None else [read_study(STUDY_FOLDER / f"{scale}.yaml")]
-    content = table.build(Context(name=name, store=Store(results), studies=studies))
+    content = table.build(Context(name=name, store=Store(results), studies=studies, scale=scale))
     return write_content(name, table, content, results if scale is None else results / scale)
 
 
