@@ -1,5 +1,6 @@
 # The selected study, and what its stages depend on besides files. Nothing here imports torch.
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -50,6 +51,6 @@ wildcard_constraints:
     dataset="|".join(name for study in STUDIES.values() for name in study.datasets),
     released="|".join(find_config("E").paper_sizes()),
     scale="|".join(STUDIES),
-    config="|".join({run.config for s in STUDIES.values() for run in s.trained}),
+    config="|".join({re.escape(run.config) for s in STUDIES.values() for run in s.trained}),
     seed=r"\d+",
     table="|".join(TABLES),

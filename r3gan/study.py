@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ SCHEMA = Path("pipelines/study.schema.yaml")
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRun:
-    """One line of a study file; `key` names it in both engines."""
+    """One run of a study file's line, which may have several seeds; `key` names it in both engines."""
 
     key: str
     config: str
@@ -30,6 +30,15 @@ class StudyRun:
     total_kimg: float
     threads: int
     evaluation: Mapping[str, Any]
+    set: Mapping[str, Any] = field(default_factory=dict)  # what it changes of its configuration's recipe and networks
+    precision: str = ""
+
+    @property
+    def train_options(self) -> str:
+        """The options of `r3gan train` that not every run has, with a blank before them."""
+        words = [f"{name}={','.join(map(str, ends_of(value)))}" for name, value in self.set.items()]
+        changed = f" --set {' '.join(words)}" if words else ""
+        return changed + (f" --precision {self.precision}" if self.precision else "")
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -49,6 +58,11 @@ class StudyRun:
     def evaluation_options(self) -> str:
         """The options of `r3gan evaluate`, as DVC writes them from the same mapping."""
         return options_of({name: value for name, value in self.evaluation.items() if value != []})
+
+
+def ends_of(value: Any) -> list[Any]:
+    """The two ends of a schedule, or the one value of anything else."""
+    return value if isinstance(value, list) else [value]
 
 
 def options_of(mapping: Mapping[str, Any]) -> str:
@@ -165,7 +179,7 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         datasets=tuple(content["datasets"]),
         classifiers=tuple(content["classifiers"]),
         launch=content["launch"],
-        runs=tuple(StudyRun(key=key, **run) for key, run in content["runs"].items()),
+        runs=runs_of(content),
         convergence=_convergence(content.get("convergence")),
     )
     try:
@@ -175,13 +189,20 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
     return study
 
 
+def runs_of(part: Mapping[str, Any]) -> tuple[StudyRun, ...]:
+    """The runs of a part's lines: one under the line's key where it has a `seed`, else one for each of its `seeds`."""
+    shared = {"evaluation": part["evaluation"]} if "evaluation" in part else {}
+    found = []
+    for key, line in part["runs"].items():
+        rest = shared | {name: value for name, value in line.items() if name not in ("seed", "seeds")}
+        seeds = {f"{key}-seed{seed}": seed for seed in line["seeds"]} if "seeds" in line else {key: line["seed"]}
+        found += [StudyRun(key=name, seed=seed, **rest) for name, seed in seeds.items()]
+    return tuple(found)
+
+
 def _convergence(content: dict[str, Any] | None) -> Convergence | None:
     if content is None:
         return None
-
-    def runs_of(part: dict[str, Any]) -> tuple[StudyRun, ...]:
-        return tuple(StudyRun(key=key, **run, evaluation=part["evaluation"]) for key, run in part["runs"].items())
-
     return Convergence(
         snapshot_kimg=content["snapshot_kimg"],
         evaluation=content["evaluation"],
@@ -200,7 +221,7 @@ def _check_names(study: Study) -> None:
         raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs under this key")
     runs = [*study.runs, *(study.convergence.runs if study.convergence else ())]
     for run in (*runs, *study.at_end.values()):
-        find_config(run.config).recipe(run.dataset)
+        find_config(run.config).changed(run.dataset, run.set)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
         if (digits := needs_classifier(run.metrics)) and run.classifier is None:

@@ -1,19 +1,20 @@
 """The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`; `hand-over`."""
 
 import argparse
+import re
 from pathlib import Path
 
 from r3gan.cli.arguments import AddCommand, positive, scale_name
-from r3gan.errors import unknown
+from r3gan.errors import UserError, unknown
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("prepare", run_prepare, "download or read a data set and write its arrays and manifest")
     sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
     sub.add_argument("--source", type=Path, metavar="PATH", help="your copy: a folder, zip, tar or lmdb")
-    sub.add_argument(
-        "--resolution", type=positive(int), metavar="R", help="in px, where the published one is not wanted"
-    )
+    sub.add_argument("--resolution", type=pixels, metavar="R", help="in px, where the published one is not wanted")
+    sub.add_argument("--name", metavar="NAME", help="of your pictures (`prepare own`), for --dataset of `r3gan train`")
+    sub.add_argument("--fit", metavar="HOW", help="crop, pad or squeeze your pictures into squares (default: crop)")
     sub.add_argument("--bad", default="stop", metavar="POLICY", help="broken pictures: stop or skip (default: stop)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
     sub.add_argument("--overwrite", action="store_true", help="replace a finished data set")
@@ -63,20 +64,40 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("engine", metavar="ENGINE", help="who takes over: dvc or snakemake")
 
 
+def pixels(text: str) -> int:
+    """A resolution; a rectangle is refused with what fits."""
+    if sides := re.fullmatch(r"(\d+)x(\d+)", text):
+        from r3gan.data.sources import nearest
+
+        near = nearest(min(int(sides[1]), int(sides[2])))
+        raise argparse.ArgumentTypeError(
+            f"{text} is not allowed, networks are square; nearest: {near}, and --fit crop or --fit pad makes "
+            "rectangular pictures square"
+        )
+    return int(positive(int)(text))
+
+
+pixels.__name__ = "resolution"
+
+
 def run_prepare(arguments: argparse.Namespace) -> None:
     if arguments.bad not in ("stop", "skip"):
         raise unknown("--bad", arguments.bad, ("stop", "skip"))
     from r3gan.data.build import prepare
-    from r3gan.data.sources import at_resolution
+    from r3gan.data.sources import OWN, at_resolution
 
     name, _ = at_resolution(arguments.dataset, arguments.resolution)
+    if (arguments.name or arguments.fit) and arguments.dataset != OWN:
+        raise UserError(f"--name and --fit are for `r3gan prepare own`, not for {arguments.dataset}")
     prepare(
         arguments.dataset,
         arguments.source,
-        arguments.out or Path("data") / name,
+        arguments.out or Path("data") / (arguments.name or name),
         arguments.resolution,
         skip_bad=arguments.bad == "skip",
         overwrite=arguments.overwrite,
+        own_name=arguments.name,
+        fit=arguments.fit,
     )
 
 

@@ -30,6 +30,8 @@ from r3gan.training import KEPT_CHECKPOINTS
 if TYPE_CHECKING:
     import torch
 
+    from r3gan.configs import Config, Recipe
+    from r3gan.configs.derive import PreparedSet
     from r3gan.data.loader import Dataset
     from r3gan.distributed import World
     from r3gan.metrics.evaluate import Plan
@@ -44,12 +46,18 @@ OUTCOME = "outcome.json"  # file in the work folder, by the ranks for the proces
 def add_commands(command: AddCommand) -> None:
     sub = command("train", run_train, "train one configuration on one data set with one seed")
     sub.add_argument("--config", required=True, help="a name from `r3gan list configs`")
-    sub.add_argument("--dataset", required=True, help="a data set the configuration has a recipe for")
+    sub.add_argument("--dataset", required=True, help="a prepared data set; without a preset a recipe is derived")
     sub.add_argument("--seed", type=seed_number, default=0, help="of weights, z and data order (default: 0)")
     sub.add_argument("--scale", type=scale_name, default="own", help="folder the run is filed under (default: own)")
     sub.add_argument(
         "--total-kimg", type=positive(float), help="thousands of reals to train on (default: the recipe's)"
     )
+    sub.add_argument(
+        "--set", nargs="+", type=setting, default=[], dest="settings", metavar="NAME=VALUE",
+        help="change fields of the recipe or of the networks: --set gamma=10 lr=0.004,0.0003 penalty_interval=8; "
+        "what follows a dot in --config names such a variant",
+    )  # fmt: skip
+    add_recipe(sub)
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
@@ -75,6 +83,48 @@ def add_commands(command: AddCommand) -> None:
     )
     add_device(sub)
     add_execution(sub)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE, or NAME=FIRST,LAST of a schedule; each value as JSON or else as a word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError
+    values = [json_or_word(word) for word in value.split(",")]
+    return name, values if len(values) > 1 else values[0]
+
+
+def json_or_word(word: str) -> object:
+    try:
+        return json.loads(word)
+    except json.JSONDecodeError:
+        return word
+
+
+setting.__name__ = "setting (NAME=VALUE)"
+
+
+def add_recipe(sub: Parser) -> None:
+    """Options that replace values of the preset, or of what is derived from the presets (r3gan/configs/derive.py)."""
+    recipe = sub.add_argument_group("values in place of the preset's or the derived ones (docs/own.md)")
+    recipe.add_argument("--width", type=positive(float), metavar="W", help="all widths times W, such as 0.125")
+    recipe.add_argument("--batch", type=positive(int), metavar="N", help="images of a step, over all ranks")
+    recipe.add_argument("--gamma", type=positive(float), metavar="G", help="first weight of the gradient penalties")
+    recipe.add_argument("--lr", type=positive(float), help="first learning rate")
+    recipe.add_argument("--burn-in-kimg", type=positive(float), metavar="KIMG", help="length of the schedules")
+    recipe.add_argument("--augment-p", type=probability, metavar="P", help="last probability of an augmentation")
+    recipe.add_argument("--xflip", action=argparse.BooleanOptionalAction, help="mirrored pictures too")
+    recipe.add_argument("--unconditional", action="store_true", help="ignore the labels")
+
+
+OPTIONS_OF_RECIPE = ("batch", "gamma", "lr", "burn_in_kimg", "augment_p", "xflip")
+
+
+def probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
 
 
 def add_best(sub: Parser) -> None:
@@ -110,15 +160,11 @@ def add_execution(sub: Parser) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> int:
-    from r3gan.configs import find_config
     from r3gan.training import launch
     from r3gan.training.batching import share_of
     from r3gan.training.run import Run
 
-    config = find_config(arguments.config)
-    recipe = config.recipe(arguments.dataset)
-    if arguments.total_kimg:
-        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    config, recipe = resolve(arguments)
     run = Run(
         scale=arguments.scale,
         config_name=arguments.config,
@@ -148,6 +194,40 @@ def run_train(arguments: argparse.Namespace) -> int:
     open_best(arguments)
     outcome.parent.mkdir(parents=True, exist_ok=True)
     return launch.run_ranks(ranks, sys.argv[1:], outcome)
+
+
+def resolve(arguments: argparse.Namespace) -> tuple[Config, Recipe]:
+    """The configuration and the recipe that the arguments ask for; what is derived for a data set is printed."""
+    from r3gan.configs import derive, find_config
+
+    config, name = find_config(arguments.config), arguments.dataset
+    data = None
+    if name not in config.recipes:
+        data = prepared_set(open_data(arguments.data, name))
+        config = derive.derived(config, data, arguments.width or 1.0, arguments.unconditional)
+    config = derive.resized(config, name, width=arguments.width, unconditional=arguments.unconditional)
+    options = {option: getattr(arguments, option) for option in OPTIONS_OF_RECIPE}
+    settings = derive.settings_of(config, name, options) | dict(arguments.settings)
+    config, recipe = config.changed(name, settings)
+    if arguments.total_kimg:
+        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    if data and not arguments.dry_run and not arguments.rank_of:
+        print(derive.explain(config, recipe, data), flush=True)
+    return config, recipe
+
+
+def prepared_set(dataset: Dataset) -> PreparedSet:
+    """What the manifest says of a data set, for derive.py; UserError where there are too few images to train on."""
+    from r3gan.configs.derive import LEAST_COUNT, PreparedSet
+
+    manifest = dataset.manifest
+    if manifest["count"] < LEAST_COUNT:
+        raise UserError(f"data set {dataset.name} has {manifest['count']} images, and training needs {LEAST_COUNT}")
+    channels, resolution, _ = manifest["shape"]
+    classes = manifest["classes"] if manifest["classes"] > 1 else 0
+    return PreparedSet(
+        name=dataset.name, resolution=resolution, channels=channels, classes=classes, count=manifest["count"]
+    )
 
 
 def work_folder(run: Run) -> Path:

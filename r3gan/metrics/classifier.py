@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, relu
 
+from r3gan.adam import Adam
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
 from r3gan.files import read_json, sha256, write_json
@@ -58,7 +59,7 @@ def fit(dataset: Dataset, out: Path) -> dict[str, Any]:
     order = torch.randperm(len(images))
     test, training = order.tensor_split([round(TEST_SHARE * len(order))])
     classifier = DigitClassifier(images.shape[-1])
-    optimiser = torch.optim.Adam(classifier.parameters(), lr=LR)
+    optimiser = Adam(classifier.parameters(), lr=LR)
     steps = EPOCHS * -(-len(training) // BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, total_iters=steps)
     with Progress("fit", EPOCHS * len(training), "img") as progress:

@@ -11,11 +11,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES, find_config
+from r3gan.configs import find_config
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
@@ -25,6 +26,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extractor
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, extract_features
+from r3gan.models.families import Size
 from r3gan.pictures import quantise, save_grid
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import SCHEMAS, Evaluation, Training, Values
@@ -164,10 +166,18 @@ def check_data(dataset: Dataset, training: Training, run_folder: Path) -> None:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
 
 
+def size_of(training: Training) -> Size:
+    """The size of a run's networks; UserError where its record does not hold one."""
+    try:
+        return msgspec.convert(training.size, Size)
+    except msgspec.ValidationError as error:
+        raise UserError(f"runs/{training.run}/train.json: `size` is not one of networks ({error})") from None
+
+
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
     """A run's generator with its initial weights, in eval mode."""
     torch.manual_seed(training.seed)
-    return find_config(training.config).networks.generator(SIZES[training.dataset]).to(device).eval()
+    return find_config(training.config).networks.generator(size_of(training)).to(device).eval()
 
 
 def evaluate(

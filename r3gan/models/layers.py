@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -105,6 +105,42 @@ def downsampling_conv2d_transpose(g: Tensor, weight: Tensor) -> Tensor:
     return apply_both_axes(h, w, g)
 
 
+class GroupedConvTranspose2d(torch.autograd.Function):
+    """conv_transpose2d at stride 1 as the gradient of the convolution, which oneDNN computes 1.1 to 2.6 times as fast."""
+
+    @staticmethod
+    def forward(g: Tensor, weight: Tensor, padding: int, groups: int) -> Tensor:
+        (n, _, h, w), c_in = g.shape, weight.shape[1] * groups
+        # Of the convolution's input only the shape matters, and at stride 1 and odd kernels it is the output's.
+        shape = g.new_empty(()).expand(n, c_in, h, w)
+        return conv_gradients(g, shape, weight, padding, groups, (True, False))[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, int], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.padding, ctx.groups = inputs[2:]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        g, weight = ctx.saved_tensors
+        before = functional.conv2d(gradient, weight, padding=ctx.padding, groups=ctx.groups)
+        wanted = ctx.needs_input_grad[1]
+        of_weight = conv_gradients(g, gradient, weight, ctx.padding, ctx.groups, (False, True))[1] if wanted else None
+        return before, of_weight, None, None
+
+
+def conv_gradients(
+    g: Tensor, x: Tensor, weight: Tensor, padding: int, groups: int, wanted: tuple[bool, bool]
+) -> tuple[Tensor, Tensor]:
+    """The gradients of conv2d(x, weight) at stride 1 with respect to x and weight, those `wanted`, from its output's."""
+    one, pad = (1, 1), (padding, padding)
+    backward = torch.ops.aten.convolution_backward
+    return backward(g, x, weight, None, one, pad, one, False, (0, 0), groups, (*wanted, False))[:2]
+
+
+grouped_conv_transpose2d = GroupedConvTranspose2d.apply
+
+
 def normal_parameter(*shape: int, gain: float | None = None) -> nn.Parameter:
     """A parameter drawn from N(0, 1), or with a gain from N(0, (gain / sqrt(fan_in))^2), fan_in counted per group."""
     std = 1.0 if gain is None else gain / math.sqrt(math.prod(shape[1:]))
@@ -184,7 +220,10 @@ class Conv2d(Layer):
 
     def transpose(self, g: Tensor) -> Tensor:
         """[N, C_out, H, W] -> [N, C_in, H, W]."""
-        return functional.conv_transpose2d(g, self.weight.to(g.dtype), padding=self.padding, groups=self.groups)
+        weight = self.weight.to(g.dtype)
+        if self.groups > 1:
+            return grouped_conv_transpose2d(g, weight, self.padding, self.groups)
+        return functional.conv_transpose2d(g, weight, padding=self.padding)
 
 
 class Linear(Layer):

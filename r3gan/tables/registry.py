@@ -15,6 +15,7 @@ from r3gan.tables.kinds.presets import PresetTable
 from r3gan.tables.kinds.propositions import PropositionTable
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.kinds.speed import SpeedTable
+from r3gan.tables.kinds.variants import VariantTable
 
 
 def _fids(title: str, published: str, dataset: str) -> Comparison:
@@ -86,6 +87,17 @@ TABLES: Mapping[str, Kind] = {
         notes=(
             "The curve of a run that diverged ends in a cross.",
             "Values of different objectives are not comparable; only the course of each curve is.",
+        ),
+    ),
+    "table2-gamma": VariantTable(
+        title="Table 2: the objective at constant gamma",
+        scale="desk",
+        variants="gamma",
+        families=(tuple(_LOSSES.trained.values()),),
+        metrics=("modes", "kl", "digit-frechet"),
+        notes=(
+            "Constant gamma and a constant step of 1e-3, whereas Table 2's runs have schedules of both; networks and "
+            "data are those of Table 2 at this scale.",
         ),
     ),
     "table3": ComparisonTable(
@@ -225,6 +237,20 @@ TABLES: Mapping[str, Kind] = {
             "Features of reals are not cached: every image is augmented anew before the projector, so no two steps use "
             "the same pixels.",
             "MiB: the most tensor memory that a step takes, above what is held between steps.",
+        ),
+    ),
+    "search": VariantTable(
+        title="The search for the desk scale's recipes",
+        scale="search",
+        variants="",
+        families=(("A",), ("B", "C-rpgan", "C-r2"), ("D-resnet", "D-noskip"), ("E-resnext", "E-inverted")),
+        metrics=("digit-frechet", "modes", "kl"),
+        chosen_by="digit-frechet",
+        notes=(
+            "Every network family has had the same search: the same settings at the same number of images, on a seed "
+            "that no table shows. What each setting is: pipelines/study/search.yaml.",
+            "A family takes the setting with the least mean log of the digit Frechet distance over its rows, which is "
+            "then fixed in pipelines/study/desk.yaml. No row has a recipe of its own.",
         ),
     ),
     "propositions": PropositionTable(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from r3gan.adam import Adam
 from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.training.batching import Share
@@ -155,7 +156,7 @@ def build_engine(
     network: nn.Module, adam: str, betas: tuple[float, float], share: Share, zero_stage: int | None
 ) -> Engine:
     """Adam by plain torch, or by DeepSpeed where a ZeRO stage is given."""
-    optimiser = torch.optim.Adam(
+    optimiser = Adam(
         network.parameters(), lr=0.0, betas=betas, eps=1e-8, fused=adam == "fused", foreach=adam == "foreach"
     )
     if zero_stage is None:

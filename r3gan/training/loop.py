@@ -12,7 +12,6 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
@@ -212,10 +211,16 @@ def checkpoint_to_continue(run: Run, options: Options, identity: Identity) -> ch
 
 def check(run: Run, dataset: Dataset) -> None:
     """UserError where the data set is not the run's."""
-    size = SIZES[run.dataset]
+    size, classes = run.config.sizes[run.dataset], int(dataset.labels.max()) + 1
     if dataset.name != run.dataset:
         raise UserError(f"--data holds {dataset.name}, but --dataset is {run.dataset}")
     assert dataset.images.shape[1:] == (size.image_channels, size.resolution, size.resolution)
+    if size.classes and classes != size.classes:
+        held = f"{classes} classes" if classes > 1 else "no labels"
+        raise UserError(
+            f"--data holds {dataset.name} with {held}, but {run.config_name} is trained there with {size.classes} "
+            "classes; prepare it with its labels, or give --unconditional"
+        )
 
 
 def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:

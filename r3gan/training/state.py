@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES, Config
+from r3gan.configs import Config
 from r3gan.data.loader import Dataset, Stream
 from r3gan.distributed import ALONE, World
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
@@ -57,7 +57,8 @@ class State:
 def build_networks(config: Config, dataset: str, seed: int) -> tuple[GeneratorNetwork, DiscriminatorNetwork]:
     """Generator and discriminator with their seeded initial weights, on the CPU: the same for every device."""
     torch.manual_seed(seed)
-    return config.networks.generator(SIZES[dataset]), config.networks.discriminator(SIZES[dataset])
+    size = config.sizes[dataset]
+    return config.networks.generator(size), config.networks.discriminator(size)
 
 
 def build_state(
@@ -82,7 +83,7 @@ def build_state(
     execution = choose_execution(run.config, generator, device, wanted or {}, zero_stage)
     for network in (generator, discriminator):
         network.to(device)
-        execution.prepare(network, run.dataset)
+        execution.prepare(network, run.config.sizes[run.dataset])
     fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
     share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
