@@ -118,7 +118,18 @@ class Study:
     launch: Mapping[str, str | int]
     runs: tuple[StudyRun, ...]
     convergence: Convergence | None = None
+    toys: Mapping[str, Any] | None = None  # the options of `r3gan toys`
     sources: Mapping[str, OwnSource] = field(default_factory=dict)  # those of the data sets that are own pictures
+
+    @property
+    def toy_options(self) -> str:
+        """The options of `r3gan toys`, as DVC writes them from the same mapping."""
+        return options_of(self.toys or {})
+
+    @property
+    def toy_records(self) -> list[str]:
+        """The record of the 2-D toys below results/, if the study has them."""
+        return [f"{self.scale}/toys.json"] if self.toys else []
 
     @property
     def launch_options(self) -> str:
@@ -162,6 +173,8 @@ class Study:
 
     def stage_of(self, record: str) -> str:
         """The stage of dvc.yaml that writes a record below results/, and the run's key: "evaluate/E"."""
+        if record in self.toy_records:
+            return "toys"
         run_id, _, file = record.rpartition("/")
         run = RunId.parse(run_id)
         stage = "converge" if file == "convergence.json" else "evaluate" if run in self.evaluated else "evaluate_at_end"
@@ -208,6 +221,7 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         launch=content["launch"],
         runs=runs_of(content),
         convergence=_convergence(content.get("convergence")),
+        toys=content.get("toys"),
     )
     try:
         _check_names(study)

@@ -50,7 +50,7 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
     check_hardware(hardware, store)
     listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
     listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
-    needed = {record: listed[record] for record in find_table(table).records(study)}
+    needed = {record: listed[record] for record in find_table(table).records(study) if record in listed}
     # Of what is derived only after a data set is prepared, nothing can be counted.
     needed = {record: line for record, line in needed.items() if has_preset(line[1])}
     runs = tuple(run_costs(study, needed, hardware, store))

@@ -30,7 +30,7 @@ def dvc_file(study: Study) -> str:
     written, mark, _ = DVC_FILE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
         raise UserError(f"{DVC_FILE} lacks the line {MARK.strip()!r}")
-    stages = {"prepare_own": own_stage(study)} if study.sources else {}
+    stages = toys_stage(study) | ({"prepare_own": own_stage(study)} if study.sources else {})
     stages |= {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
     text = yaml.safe_dump(stages | {"table": table_stage(), "report": report_stage()}, sort_keys=False, width=1000)
     return written + mark + "".join(f"  {line}\n" for line in text.splitlines())
@@ -46,6 +46,19 @@ def check_dvc_file(study: Study) -> None:
         raise UserError(f"runs.{changed[0]} changes options of `r3gan train`, which dvc.yaml cannot do; use Snakemake")
     if DVC_FILE.exists() and DVC_FILE.read_text(encoding="utf-8") != dvc_file(study):
         raise UserError(f"{DVC_FILE} is older than the study file or the tables: run `r3gan dvc-file`")
+
+
+def toys_stage(study: Study) -> dict[str, Stage]:
+    """The stage of the 2-D toys, in a study that has them."""
+    hashes = f"{HASHES}/toys.json"
+    return {
+        "toys": {
+            "cmd": [f"r3gan toys {study.scale} {study.toy_options}", f"{HASH_COMMAND}{hashes} results/{record}"],
+            "params": whole([f"{FINGERPRINTS}/code.toys.json"]),
+            "outs": [hashes, {f"results/{record}": {"cache": False}}],
+        }
+        for record in study.toy_records
+    }
 
 
 def own_stage(study: Study) -> Stage:

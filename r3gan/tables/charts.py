@@ -191,7 +191,7 @@ def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "variant", "shown")],
     )
     # Light enough for black words on every field.
-    shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog")
+    shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog", interpolate="rgb")
     fields = base.mark_rect(stroke="#b9b9b0").encode(alt.Color("value:Q", scale=shade, legend=None))
     drawn = alt.layer(fields, base.mark_text().encode(text="shown:N")).properties(data=alt.Data(values=[*rows]))
     said = "; ".join(f"{row['row']}, {row['variant']}: {row['shown']}" for row in rows)

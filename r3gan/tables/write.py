@@ -33,6 +33,8 @@ def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
     """Write a finished table's files into `out`; returns the Markdown's path."""
     text = as_markdown(name, table, content)
     with replaced(out / name) as folder:
+        if not content.pictures:
+            (folder / ".gitkeep").touch()  # git, unlike the engines, knows no empty folder
         for picture in content.pictures:
             if isinstance(picture, Chart):
                 write_chart(picture, folder)

@@ -65,10 +65,10 @@ def test_both_engines_run_the_same_commands_for_every_table(real_tree: Path) -> 
     stages = json.loads(succeed(real_tree, "python", "-c", STAGES).stdout)
     study = read_study(REPOSITORY / STUDY, REPOSITORY / "pipelines/study.schema.yaml")
     runs = 2 * len(study.trained) + len(study.at_end)
-    assert len(stages[""]) == len(set(stages[""])) == 2 + 1 + runs + len(TABLES) + 2
+    assert len(stages[""]) == len(set(stages[""])) == 2 + 1 + runs + 1 + len(TABLES) + 2
     assert sorted(stages) == ["", *sorted(TABLES)]
     of_runs = [name for name in TABLES if TABLES[name].records(study)]
-    assert of_runs == ["table1", "table2", "figure1", "table4", "table4-ablation"]
+    assert of_runs == ["table1", "table2", "figure1", "table4", "table4-ablation", "toys"]
     others = [name for name in TABLES if name not in of_runs]
     assert [stages[name] for name in others] == [[f"r3gan table {name}"] for name in others]
     for tables in ([], *([name] for name in of_runs), others):
@@ -120,7 +120,10 @@ def test_a_dry_run_of_a_clean_clone_names_every_command(tmp_path: Path) -> None:
         for text in (plain, moved)
     )
     assert before == set(stages[""])
-    run, options = "E-inverted --dataset stackedmnist5k-16 --seed", " --total-kimg 0.128 --threads 1 --launcher local"
+    run, options = (
+        "E-inverted --dataset stackedmnist5k-16 --seed",
+        " --total-kimg 0.128 --overwrite --threads 1 --launcher local",
+    )
     evaluation = "r3gan evaluate smoke/stackedmnist5k-16/E-inverted/seed"
     assert [command for command in sorted(before - after) if not command.startswith(evaluation + "0 ")] == [
         f"r3gan train --scale smoke --config {run} 0{options} --ranks 1"
