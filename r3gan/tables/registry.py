@@ -260,8 +260,9 @@ TABLES: Mapping[str, Kind] = {
             "The paper says that penalties at every 8th step, 8 times as strong, fail on these (appendix E); it states "
             "neither networks nor optimiser. Here: r3gan/toys.py, with the losses and penalties of training.",
             "Coverage: the share of 64 equal parts of the line or circle, or of 25 Gaussians, that at least a tenth of "
-            "their fair share of 4,096 samples lie near. Distance: of a sample to the nearest point of the line or "
-            "circle, or to the nearest centre, whose own mean distance is 0.063.",
+            "their fair share of 4,096 samples lie near. On data: the share of samples that lie near (within 0.1 of a "
+            "line or circle of half-width 2, within 4 standard deviations of a Gaussian). Distance: of a sample to the "
+            "nearest point of the line or circle, or to the nearest centre, from which data are 0.063 away on average.",
             "grad norm fake: the mean norm of D's gradient at samples after the last step.",
         ),
     ),
