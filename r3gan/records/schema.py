@@ -388,6 +388,7 @@ class ToyArm(Record, frozen=True, kw_only=True):
     interval: int
     seeds: tuple[int, ...]
     coverage: tuple[float | None, ...]
+    on_data: tuple[float | None, ...]
     distance: tuple[float | None, ...]
     grad_norm_real: tuple[float | None, ...]
     grad_norm_fake: tuple[float | None, ...]
