@@ -164,7 +164,8 @@ def load(run: str | Path, device: str = "cpu") -> Sampler:
         raise UserError(f"{file if path.is_dir() else run} does not exist; {HINT}")
     training = record_of(file)
     generator = initial_generator(training, torch.device(device))
-    load_network(file, generator, HINT)
+    recorded = training.generator_sha256 if file.parent.name == f"seed{training.seed}" else None
+    load_network(file, generator, HINT, recorded)
     generator.fix_noise()
     return Sampler(generator=generator.eval(), training=training)
 

@@ -34,13 +34,17 @@ class StudyRun:
     evaluation: Mapping[str, Any]
     set: Mapping[str, Any] = field(default_factory=dict)  # what it changes of its configuration's recipe and networks
     precision: str = ""
+    width: float | None = None
+    unconditional: bool = False
 
     @property
     def train_options(self) -> str:
         """The options of `r3gan train` that not every run has, with a blank before them."""
         words = [f"{name}={','.join(map(str, ends_of(value)))}" for name, value in self.set.items()]
         changed = f" --set {' '.join(words)}" if words else ""
-        return changed + (f" --precision {self.precision}" if self.precision else "")
+        width = f" --width {self.width}" if self.width else ""
+        labels = " --unconditional" if self.unconditional else ""
+        return changed + width + labels + (f" --precision {self.precision}" if self.precision else "")
 
     @property
     def metrics(self) -> tuple[str, ...]:

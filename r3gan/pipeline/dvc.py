@@ -41,7 +41,9 @@ def write_dvc_file(study: Study) -> None:
 
 
 def check_dvc_file(study: Study) -> None:
-    """UserError where dvc.yaml does not list what the study file and TABLES say."""
+    """UserError where dvc.yaml does not list what the study file and TABLES say, or cannot."""
+    if changed := [run.key for run in study.trained.values() if run.train_options]:
+        raise UserError(f"runs.{changed[0]} changes options of `r3gan train`, which dvc.yaml cannot do; use Snakemake")
     if DVC_FILE.exists() and DVC_FILE.read_text(encoding="utf-8") != dvc_file(study):
         raise UserError(f"{DVC_FILE} is older than the study file or the tables: run `r3gan dvc-file`")
 
