@@ -165,9 +165,10 @@ def check_data(dataset: Dataset, training: Training, run_folder: Path) -> None:
 
 
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
-    """A run's generator with its initial weights, in eval mode."""
+    """A run's generator with its initial weights, in eval mode, channels last as in training."""
     torch.manual_seed(training.seed)
-    return find_config(training.config).networks.generator(SIZES[training.dataset]).to(device).eval()
+    generator = find_config(training.config).networks.generator(SIZES[training.dataset])
+    return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 
 def evaluate(
