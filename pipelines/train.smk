@@ -22,9 +22,10 @@ rule train:
         total_kimg=lambda wildcards: run_of(wildcards).total_kimg,
         threads=lambda wildcards: run_of(wildcards).threads,
         launch=lambda wildcards: study_of(wildcards).launch_options,
+        options=lambda wildcards: run_of(wildcards).train_options,
         snapshots=lambda wildcards: study_of(wildcards).snapshot_option(
             run_id(wildcards)
         ),
     shell:
         "r3gan train --scale {wildcards.scale} --config {wildcards.config} --dataset {wildcards.dataset}"
-        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch}{params.snapshots} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --overwrite --threads {params.threads} {params.launch}{params.options}{params.snapshots} 2>&1 | tee {log}"

@@ -34,6 +34,9 @@ class GeneratorNetwork(Network):
 
     z_dim: int
 
+    def fix_noise(self) -> None:
+        """From now on an image depends on z and its label alone; only families with noise have something to do."""
+
 
 class DiscriminatorNetwork(Network):
     """Images [N, C, R, R] and labels int64 [N] (None without classes) to logits [N].

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -21,7 +22,11 @@ def quantise(images: Tensor) -> Tensor:
 
 def save_grid(path: Path, images: Tensor, columns: int = COLUMNS) -> None:
     """Write [N, C, R, R] in [-1, 1] as a PNG with `columns` per row; small images are enlarged by whole pixels."""
-    tiles = quantise(images).cpu().numpy()
+    save_tiles(path, quantise(images).cpu().numpy(), columns)
+
+
+def save_tiles(path: Path, tiles: NDArray[np.uint8], columns: int) -> None:
+    """Likewise of uint8 [N, C, R, R]."""
     n, c, r, _ = tiles.shape
     zoom = max(1, MIN_TILE_PX // r)
     tiles = tiles.repeat(zoom, axis=2).repeat(zoom, axis=3)
@@ -33,3 +38,14 @@ def save_grid(path: Path, images: Tensor, columns: int = COLUMNS) -> None:
         sheet[top : top + side, left : left + side] = tile.transpose(1, 2, 0)
     with atomic(path) as temporary:
         Image.fromarray(sheet.squeeze(2) if c == 1 else sheet).save(temporary)
+
+
+def as_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Pixels uint8 [C, H, W] of one or three channels as Pillow's image."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+
+
+def save_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write one image uint8 [C, H, W] as it is."""
+    with atomic(path) as temporary:
+        as_image(pixels).save(temporary)

@@ -22,8 +22,9 @@ from r3gan.configs import CONFIGS, SIZES
 from r3gan.errors import UserError, unknown
 from r3gan.files import sha256
 from r3gan.records.provenance import stamp
+from r3gan.records.run_folder import is_finished, remove_run
 from r3gan.records.schema import Training
-from r3gan.records.store import made, write
+from r3gan.records.store import made, read_training, write
 from r3gan.weights import save_network
 
 LARGEST_FILE = 16 << 30
@@ -237,10 +238,11 @@ def official_shapes(network: nn.Module, stages: int) -> dict[str, tuple[int, ...
     return {theirs: tuple(parameters[ours].shape) for ours, theirs in official_names(network, stages).items()}
 
 
-def import_released(path: Path, dataset: str, runs: Path) -> Path:
+def import_released(path: Path, dataset: str, runs: Path, overwrite: bool = False) -> Path:
     """Convert a snapshot into a run, runs/released/<dataset>/E/seed0, for `r3gan evaluate`; returns its folder.
 
-    G_ema becomes generator.safetensors; G and D are written next to it. The record has the file's metadata.
+    G_ema becomes generator.safetensors; G and D are written next to it. The record has the file's metadata. The same
+    file is not imported twice; UserError where another run lies there, unless `overwrite`.
     """
     if dataset not in CONFIGS["E"].paper_sizes():
         raise unknown("--dataset", dataset, CONFIGS["E"].paper_sizes())
@@ -252,7 +254,14 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
     if found != dataset and not same_shape:
         raise UserError(f"{path} holds the networks of {found}; say --dataset {found}")
     run = f"released/{dataset}/E/seed0"
-    out = runs / run
+    out, file_sha256 = runs / run, sha256(path)
+    if is_finished(out) and not overwrite:
+        there = read_training(out, "--overwrite replaces it").released
+        if there is None or there.sha256 != file_sha256:
+            raise UserError(f"{out} holds {there.file if there else 'a trained run'}; --overwrite replaces it")
+        print(f"{out} has been imported from this file before; --overwrite imports it again")
+        return out
+    remove_run(out)
     config, size = CONFIGS["E"], SIZES[dataset]
     for name, key in (("generator", "G_ema"), ("generator-raw", "G"), ("discriminator", "D")):
         network: nn.Module = config.networks.discriminator(size) if key == "D" else config.networks.generator(size)
@@ -269,9 +278,11 @@ def import_released(path: Path, dataset: str, runs: Path) -> Path:
         **config.describe(dataset),
         "images_seen": snapshot.images_seen,
         "seconds": None,
-        "released": {"file": path.name, "sha256": sha256(path), "training_set_kwargs": dict(snapshot.data)},
+        "released": {"file": path.name, "sha256": file_sha256, "training_set_kwargs": dict(snapshot.data)},
+        "generator_sha256": sha256(out / "generator.safetensors"),
         "data": {"dataset": dataset, "sha256": None, "count": None},
         "provenance": stamp("cpu", torch.get_num_threads()),
     }
     write(out / "train.json", made(Training, content))
+    print(f"wrote {out}")
     return out

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from r3gan.configs import CONFIGS, find_config
+from r3gan.configs.derive import PreparedSet, derived, resized
 from r3gan.data.source import Remote
 from r3gan.metrics import needs_classifier
 from r3gan.records import store
@@ -44,6 +45,7 @@ from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.write import write_content
 from r3gan.training.run import Run
 from r3gan.training.state import State
+from r3gan.weights import save_network
 
 CPU = torch.device("cpu")
 SMOKE = "stackedmnist5k-16"
@@ -136,6 +138,25 @@ def training_of(
         "provenance": msgspec.to_builtins(provenance_on(device)),
     }  # fmt: skip
     return msgspec.json.decode(msgspec.json.encode(content), type=Training)
+
+
+def untrained_run(runs: Path, name: str, *, resolution: int = 16, classes: int = 0, channels: int = 3) -> Path:
+    """runs/own/cats/NAME/seed0 as if trained on pictures of one's own, with a narrow generator as it is initialised."""
+    data = PreparedSet(name="cats", resolution=resolution, channels=channels, classes=classes, count=300)
+    config = resized(derived(CONFIGS[name], data), "cats", width=1 / 16, unconditional=False)
+    run = f"own/cats/{name}/seed0"
+    content = config.describe("cats") | {
+        "outcome": "trained", "run": run, "config": name, "dataset": "cats", "seed": 0, "scale": "own",
+        "images_seen": 2000, "seconds": 10.0, "data": {"dataset": "cats", "sha256": "d" * 64, "count": 300},
+        "provenance": msgspec.to_builtins(provenance_on()),
+    }  # fmt: skip
+    torch.manual_seed(0)
+    generator = config.networks.generator(config.sizes["cats"])
+    for parameter in generator.parameters():  # some start at zero, which hides what they do
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    save_network(runs / run / "generator.safetensors", generator)
+    store.write(runs / run / "train.json", msgspec.json.decode(msgspec.json.encode(content), type=Training))
+    return runs / run
 
 
 def data_of(dataset: str) -> Data:

@@ -116,8 +116,12 @@ def choose_device(arguments: argparse.Namespace) -> torch.device:
 def open_data(folder: Path | None, name: str) -> Dataset:
     """The prepared data set `name` in `folder`, or below data/; UserError where it is missing or another."""
     from r3gan.data.loader import open_dataset
-    from r3gan.data.sources import refuse_variant
+    from r3gan.data.sources import SOURCES, refuse_variant
 
+    if folder is None and name not in SOURCES and not (Path("data") / name).is_dir():
+        prepared = [path.parent.name for path in sorted(Path("data").glob("*/manifest.json"))]
+        hint = f"`r3gan prepare own --name {name} --source FOLDER` makes one of your pictures"
+        raise UserError(f"{unknown('data set', name, dict.fromkeys((*prepared, *SOURCES)))}; {hint}")
     dataset = open_dataset(folder or Path("data") / name)
     refuse_variant(dataset.manifest, name)
     return dataset

@@ -1,19 +1,20 @@
-"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`; `hand-over`."""
+"""The other stages: `prepare`, `export`, `fit`, `import-released`, `toys`, `table`, `fingerprint`; `hand-over`."""
 
 import argparse
+import re
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, positive, scale_name
-from r3gan.errors import unknown
+from r3gan.cli.arguments import AddCommand, positive, scale_name, seed_number
+from r3gan.errors import UserError, unknown
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("prepare", run_prepare, "download or read a data set and write its arrays and manifest")
     sub.add_argument("dataset", metavar="DATASET", help="a name from `r3gan list datasets`")
     sub.add_argument("--source", type=Path, metavar="PATH", help="your copy: a folder, zip, tar or lmdb")
-    sub.add_argument(
-        "--resolution", type=positive(int), metavar="R", help="in px, where the published one is not wanted"
-    )
+    sub.add_argument("--resolution", type=pixels, metavar="R", help="in px, where the published one is not wanted")
+    sub.add_argument("--name", metavar="NAME", help="of your pictures (`prepare own`), for --dataset of `r3gan train`")
+    sub.add_argument("--fit", metavar="HOW", help="crop, pad or squeeze your pictures into squares (default: crop)")
     sub.add_argument("--bad", default="stop", metavar="POLICY", help="broken pictures: stop or skip (default: stop)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: data/DATASET)")
     sub.add_argument("--overwrite", action="store_true", help="replace a finished data set")
@@ -34,6 +35,17 @@ def add_commands(command: AddCommand) -> None:
     )
     sub.add_argument("file", metavar="FILE", type=Path, help="network-snapshot-....pkl")
     sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
+    sub.add_argument("--overwrite", action="store_true", help="replace a run that was imported before")
+
+    sub = command("toys", run_toys, "train small networks on 2-D data with every objective and penalty")
+    sub.add_argument("scale", metavar="SCALE", type=scale_name, help="the record is results/SCALE/toys.json")
+    sub.add_argument("--steps", type=positive(int), default=3000, metavar="N", help="default: 3000")
+    sub.add_argument("--batch", type=positive(int), default=128, metavar="N", help="default: 128")
+    sub.add_argument("--gammas", type=positive(float), nargs="+", default=[1.0], metavar="G", help="default: 1")
+    sub.add_argument("--intervals", type=positive(int), nargs="+", default=[1, 8], metavar="K", help="default: 1 8")
+    sub.add_argument("--seeds", type=seed_number, nargs="+", default=[0], metavar="S", help="default: 0")
+    sub.add_argument("--threads", type=positive(int), default=1, metavar="N", help="CPU threads (default: 1)")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
@@ -62,20 +74,40 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("engine", metavar="ENGINE", help="who takes over: dvc or snakemake")
 
 
+def pixels(text: str) -> int:
+    """A resolution; a rectangle is refused with what fits."""
+    if sides := re.fullmatch(r"(\d+)x(\d+)", text):
+        from r3gan.data.sources import nearest
+
+        near = nearest(min(int(sides[1]), int(sides[2])))
+        raise argparse.ArgumentTypeError(
+            f"{text} is not allowed, networks are square; nearest: {near}, and --fit crop or --fit pad makes "
+            "rectangular pictures square"
+        )
+    return int(positive(int)(text))
+
+
+pixels.__name__ = "resolution"
+
+
 def run_prepare(arguments: argparse.Namespace) -> None:
     if arguments.bad not in ("stop", "skip"):
         raise unknown("--bad", arguments.bad, ("stop", "skip"))
     from r3gan.data.build import prepare
-    from r3gan.data.sources import at_resolution
+    from r3gan.data.sources import OWN, at_resolution
 
     name, _ = at_resolution(arguments.dataset, arguments.resolution)
+    if (arguments.name or arguments.fit) and arguments.dataset != OWN:
+        raise UserError(f"--name and --fit are for `r3gan prepare own`, not for {arguments.dataset}")
     prepare(
         arguments.dataset,
         arguments.source,
-        arguments.out or Path("data") / name,
+        arguments.out or Path("data") / (arguments.name or name),
         arguments.resolution,
         skip_bad=arguments.bad == "skip",
         overwrite=arguments.overwrite,
+        own_name=arguments.name,
+        fit=arguments.fit,
     )
 
 
@@ -106,8 +138,21 @@ def run_fit(arguments: argparse.Namespace) -> None:
 def run_import_released(arguments: argparse.Namespace) -> None:
     from r3gan.released import import_released
 
-    out = import_released(arguments.file, arguments.dataset, Path("runs"))
-    print(f"wrote {out}")
+    import_released(arguments.file, arguments.dataset, Path("runs"), arguments.overwrite)
+
+
+def run_toys(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from r3gan.records.store import write
+    from r3gan.toys import Plan, run
+
+    torch.set_num_threads(arguments.threads)
+    lists = {name: tuple(dict.fromkeys(getattr(arguments, name))) for name in ("gammas", "intervals", "seeds")}
+    plan = Plan(scale=arguments.scale, steps=arguments.steps, batch=arguments.batch, **lists)
+    path = arguments.results / arguments.scale / "toys.json"
+    write(path, run(plan))
+    print(f"wrote {path}")
 
 
 def run_table(arguments: argparse.Namespace) -> None:

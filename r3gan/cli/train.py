@@ -30,29 +30,48 @@ from r3gan.training import KEPT_CHECKPOINTS
 if TYPE_CHECKING:
     import torch
 
+    from r3gan.configs import Config, Recipe
+    from r3gan.configs.derive import PreparedSet
     from r3gan.data.loader import Dataset
     from r3gan.distributed import World
     from r3gan.metrics.evaluate import Plan
     from r3gan.training.best import KeepBest
+    from r3gan.training.loop import Options
     from r3gan.training.run import Run
+    from r3gan.training.signals import StopRequests
 
-EXIT_CODE = "exit-code"  # file in the work folder, by rank 0 for the process that started the ranks
+OUTCOME = "outcome.json"  # file in the work folder, by the ranks for the process that started them
 
 
 def add_commands(command: AddCommand) -> None:
     sub = command("train", run_train, "train one configuration on one data set with one seed")
     sub.add_argument("--config", required=True, help="a name from `r3gan list configs`")
-    sub.add_argument("--dataset", required=True, help="a data set the configuration has a recipe for")
+    sub.add_argument("--dataset", required=True, help="a prepared data set; without a preset a recipe is derived")
     sub.add_argument("--seed", type=seed_number, default=0, help="of weights, z and data order (default: 0)")
     sub.add_argument("--scale", type=scale_name, default="own", help="folder the run is filed under (default: own)")
     sub.add_argument(
         "--total-kimg", type=positive(float), help="thousands of reals to train on (default: the recipe's)"
     )
+    sub.add_argument(
+        "--set", nargs="+", type=setting, default=[], dest="settings", metavar="NAME=VALUE",
+        help="change fields of the recipe or of the networks: --set gamma=10 lr=0.004,0.0003 penalty_interval=8; "
+        "what follows a dot in --config names such a variant",
+    )  # fmt: skip
+    add_recipe(sub)
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
     sub.add_argument(
         "--snapshot-kimg", type=positive(float), metavar="KIMG", help="store G this often, for `r3gan converge`"
+    )
+    sub.add_argument(
+        "--init-from", metavar="WHAT", help="fine-tune: a RUN below runs/, a .safetensors file of G, or `released`"
+    )
+    sub.add_argument(
+        "--overwrite", action="store_true", help="replace a finished run of another recipe, data set, code or length"
+    )
+    sub.add_argument(
+        "--discard-final", action="store_true", help="do not keep the last state, from which a longer run can go on"
     )
     add_best(sub)
     sub.add_argument("--dry-run", action="store_true", help="print the resolved configuration as JSON and stop")
@@ -64,6 +83,48 @@ def add_commands(command: AddCommand) -> None:
     )
     add_device(sub)
     add_execution(sub)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE, or NAME=FIRST,LAST of a schedule; each value as JSON or else as a word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError
+    values = [json_or_word(word) for word in value.split(",")]
+    return name, values if len(values) > 1 else values[0]
+
+
+def json_or_word(word: str) -> object:
+    try:
+        return json.loads(word)
+    except json.JSONDecodeError:
+        return word
+
+
+setting.__name__ = "setting (NAME=VALUE)"
+
+
+def add_recipe(sub: Parser) -> None:
+    """Options that replace values of the preset, or of what is derived from the presets (r3gan/configs/derive.py)."""
+    recipe = sub.add_argument_group("values in place of the preset's or the derived ones (docs/own.md)")
+    recipe.add_argument("--width", type=positive(float), metavar="W", help="all widths times W, such as 0.125")
+    recipe.add_argument("--batch", type=positive(int), metavar="N", help="images of a step, over all ranks")
+    recipe.add_argument("--gamma", type=positive(float), metavar="G", help="first weight of the gradient penalties")
+    recipe.add_argument("--lr", type=positive(float), help="first learning rate")
+    recipe.add_argument("--burn-in-kimg", type=positive(float), metavar="KIMG", help="length of the schedules")
+    recipe.add_argument("--augment-p", type=probability, metavar="P", help="last probability of an augmentation")
+    recipe.add_argument("--xflip", action=argparse.BooleanOptionalAction, help="mirrored pictures too")
+    recipe.add_argument("--unconditional", action="store_true", help="ignore the labels")
+
+
+OPTIONS_OF_RECIPE = ("batch", "gamma", "lr", "burn_in_kimg", "augment_p", "xflip")
+
+
+def probability(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError
+    return value
 
 
 def add_best(sub: Parser) -> None:
@@ -99,15 +160,11 @@ def add_execution(sub: Parser) -> None:
 
 
 def run_train(arguments: argparse.Namespace) -> int:
-    from r3gan.configs import find_config
     from r3gan.training import launch
     from r3gan.training.batching import share_of
     from r3gan.training.run import Run
 
-    config = find_config(arguments.config)
-    recipe = config.recipe(arguments.dataset)
-    if arguments.total_kimg:
-        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    config, recipe = resolve(arguments)
     run = Run(
         scale=arguments.scale,
         config_name=arguments.config,
@@ -124,19 +181,90 @@ def run_train(arguments: argparse.Namespace) -> int:
     launch.check(ranks)
     dataset = open_data(arguments.data, arguments.dataset)
     share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here, before any rank is started
-    if arguments.launcher != "local" and not arguments.rank_of:
-        refuse_missing_gpus(arguments)
-        open_best(arguments)
-        folder = work_folder(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        return launch.run_ranks(ranks, sys.argv[1:], folder / EXIT_CODE)
+    outcome = work_folder(run) / OUTCOME
     if arguments.rank_of == "srun":
         launch.adopt_slurm_rank()
-    return train_rank(arguments, run, dataset)
+    if arguments.rank_of:
+        return launch.as_rank(outcome, lambda: train_rank(arguments, run, dataset))
+    if arguments.launcher == "local":
+        return train_rank(arguments, run, dataset)
+    refuse_missing_gpus(arguments)
+    if is_done(arguments, run, dataset):
+        return 0
+    open_best(arguments)
+    outcome.parent.mkdir(parents=True, exist_ok=True)
+    return launch.run_ranks(ranks, sys.argv[1:], outcome)
+
+
+def resolve(arguments: argparse.Namespace) -> tuple[Config, Recipe]:
+    """The configuration and the recipe that the arguments ask for; what is derived for a data set is printed."""
+    from r3gan.configs import derive, find_config
+
+    config, name = find_config(arguments.config), arguments.dataset
+    data = None
+    if name not in config.recipes:
+        data = prepared_set(open_data(arguments.data, name))
+        config = derive.derived(config, data, arguments.width or 1.0, arguments.unconditional)
+    config = derive.resized(config, name, width=arguments.width, unconditional=arguments.unconditional)
+    options = {option: getattr(arguments, option) for option in OPTIONS_OF_RECIPE}
+    settings = derive.settings_of(config, name, options) | dict(arguments.settings)
+    config, recipe = config.changed(name, settings)
+    if arguments.total_kimg:
+        recipe = replace(recipe, total_kimg=arguments.total_kimg)
+    if data and not arguments.dry_run and not arguments.rank_of:
+        print(derive.explain(config, recipe, data), flush=True)
+    return config, recipe
+
+
+def prepared_set(dataset: Dataset) -> PreparedSet:
+    """What the manifest says of a data set, for derive.py; UserError where there are too few images to train on."""
+    from r3gan.configs.derive import LEAST_COUNT, PreparedSet
+
+    manifest = dataset.manifest
+    if manifest["count"] < LEAST_COUNT:
+        raise UserError(f"data set {dataset.name} has {manifest['count']} images, and training needs {LEAST_COUNT}")
+    channels, resolution, _ = manifest["shape"]
+    classes = manifest["classes"] if manifest["classes"] > 1 else 0
+    return PreparedSet(
+        name=dataset.name, resolution=resolution, channels=channels, classes=classes, count=manifest["count"]
+    )
 
 
 def work_folder(run: Run) -> Path:
     return Path("work") / run.id
+
+
+def is_done(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> bool:
+    """Whether nothing is left to train, which is found out before ranks are started, and before what they need."""
+    from r3gan.training.loop import already_trained
+
+    options = plain_options(arguments, run, choose_device(arguments))
+    return already_trained(run, dataset, options, arguments.keep_best) is not None
+
+
+def plain_options(arguments: argparse.Namespace, run: Run, device: torch.device) -> Options:
+    """How this process trains the run, if alone."""
+    from r3gan.pipeline.code import code_of_stage
+    from r3gan.training.execution import CHOICES
+    from r3gan.training.loop import Options
+    from r3gan.training.start import open_start
+
+    return Options(
+        out=arguments.out or Path("runs") / run.id,
+        work=work_folder(run),
+        device=device,
+        wanted={name: getattr(arguments, name) for name in CHOICES},
+        micro_batch=arguments.micro_batch,
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        keep_checkpoints=arguments.keep_checkpoints,
+        snapshot_kimg=arguments.snapshot_kimg,
+        tensorboard=arguments.tensorboard,
+        start=open_start(arguments.init_from, run) if arguments.init_from else None,
+        overwrite=arguments.overwrite,
+        discard_final=arguments.discard_final,
+        code=code_of_stage("train"),
+        launch=os.environ.get("R3GAN_LAUNCH", ""),
+    )
 
 
 def check_choices(arguments: argparse.Namespace) -> None:
@@ -200,45 +328,41 @@ def best_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.devic
 
 def train_rank(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> int:
     """Train as one rank of a run, or alone."""
+    from r3gan.training.signals import REQUEUE, Stopped, StopRequests
+
+    with StopRequests(follow_parent=bool(arguments.rank_of)) as requests:
+        try:
+            return train_until_asked(arguments, run, dataset, requests)
+        except Stopped as stopped:
+            if arguments.rank_of:
+                raise
+            print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
+            return REQUEUE
+
+
+def train_until_asked(arguments: argparse.Namespace, run: Run, dataset: Dataset, requests: StopRequests) -> int:
     from r3gan.distributed import ALONE
-    from r3gan.pipeline.code import code_of_stage
     from r3gan.training.determinism import check_determinism
     from r3gan.training.engine import choose_zero_stage, join_deepspeed
-    from r3gan.training.execution import CHOICES
-    from r3gan.training.loop import Options, train
-    from r3gan.training.signals import REQUEUE, Stopped
+    from r3gan.training.loop import already_trained, train
+    from r3gan.training.signals import Stopped
 
-    device, work = choose_device(arguments), work_folder(run)
-    wanted = {name: getattr(arguments, name) for name in CHOICES}
+    device = choose_device(arguments)
+    options = plain_options(arguments, run, device)
     if steps := arguments.check_determinism:
-        difference = check_determinism(run, dataset, device, wanted, steps)
+        difference = check_determinism(run, dataset, device, options.wanted, steps)
         print(difference or f"{run.id}: {steps} steps trained twice are bit for bit the same")
         return 1 if difference else 0
+    if not arguments.rank_of and already_trained(run, dataset, options, arguments.keep_best):
+        return 0
     zero_stage = choose_zero_stage(arguments.engine, arguments.zero)
     world = ALONE if zero_stage is None else join_deepspeed(device)
+    best = best_of(arguments, dataset, device, world)
+    options = replace(options, world=world, zero_stage=zero_stage, keep_best=best, requests=requests)
     try:
-        options = Options(
-            out=arguments.out or Path("runs") / run.id,
-            work=work,
-            device=device,
-            world=world,
-            zero_stage=zero_stage,
-            wanted=wanted,
-            micro_batch=arguments.micro_batch,
-            checkpoint_seconds=arguments.checkpoint_seconds,
-            keep_checkpoints=arguments.keep_checkpoints,
-            snapshot_kimg=arguments.snapshot_kimg,
-            keep_best=best_of(arguments, dataset, device, world),
-            tensorboard=arguments.tensorboard,
-            code=code_of_stage("train"),
-            launch=os.environ.get("R3GAN_LAUNCH", ""),
-        )
         train(run, dataset, options)
-    except Stopped as stopped:
-        if world.is_rank0:
-            print(f"r3gan train: {stopped} (exit code {REQUEUE})", file=sys.stderr, flush=True)
-            (work / EXIT_CODE).write_text(str(REQUEUE), encoding="ascii")
-        return REQUEUE
-    finally:
+    except Stopped:
         world.leave()
+        raise
+    world.leave()
     return 0

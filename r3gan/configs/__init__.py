@@ -22,7 +22,11 @@ CONFIGS: Mapping[str, Config] = {**TABLE1, "E": E, **STACKED_MNIST, **PROJECTED}
 
 
 def find_config(name: str) -> Config:
-    """The entry of CONFIGS, or a UserError that lists them."""
-    if name not in CONFIGS:
+    """The entry of CONFIGS, or a UserError that lists them; a dot ends its name: "E.lazy" is a variant of "E".
+
+    What a variant changes is not in its name but in the `set` of its run, and in its record.
+    """
+    entry = name.partition(".")[0]
+    if entry not in CONFIGS:
         raise unknown("configuration", name, CONFIGS)
-    return CONFIGS[name]
+    return CONFIGS[entry]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, get_type_hints
 
 from r3gan.configs.sizes import SIZES
-from r3gan.errors import unknown
-from r3gan.models.families import Networks
+from r3gan.errors import UserError, unknown
+from r3gan.models.families import Networks, Size
 from r3gan.schedules import Ramp
 
 constant = Ramp.constant
@@ -57,6 +57,7 @@ class Config:
     path_length: PathLength | None = None
     unpublished: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    sizes: Mapping[str, Size] = field(default_factory=lambda: SIZES)
 
     def paper_sizes(self) -> tuple[str, ...]:
         """The data sets of the paper this configuration is used at, in the order of SIZES."""
@@ -68,12 +69,46 @@ class Config:
             raise unknown(f"data set for configuration {self.title!r}", dataset, self.recipes)
         return self.recipes[dataset]
 
+    def changed(self, dataset: str, settings: Mapping[str, object]) -> tuple[Config, Recipe]:
+        """The configuration and its recipe at a data set with `settings` changed, which count as chosen here.
+
+        They are fields of Recipe, `penalty_interval`, or fields of the networks; a schedule is one number, or its ends.
+        UserError for another name or type.
+        """
+        import msgspec
+
+        recipe, own = (
+            self.recipe(dataset),
+            [item.name for item in fields(Recipe) if item.name not in ("total_kimg", "unpublished")],
+        )
+        kinds = get_type_hints(Recipe) | get_type_hints(type(self.networks)) | {"penalty_interval": int}
+        allowed = [*own, "penalty_interval", *(item.name for item in fields(self.networks))]  # type: ignore[arg-type]
+        found: dict[str, Any] = {}
+        for name, value in settings.items():
+            if name not in allowed:
+                raise unknown("setting", name, allowed)
+            ends = [value, value] if kinds[name] is Ramp and not isinstance(value, list) else value
+            try:
+                found[name] = msgspec.convert(ends, kinds[name])
+            except msgspec.ValidationError as error:
+                raise UserError(f"setting {name}={value}: {error}") from None
+        of_recipe = {name: value for name, value in found.items() if name in own}
+        of_networks = {name: value for name, value in found.items() if name in allowed[len(own) + 1 :]}
+        networks = replace(self.networks, **of_networks)  # type: ignore[type-var]
+        interval = found.get("penalty_interval", self.penalty_interval)
+        chosen = tuple(dict.fromkeys((*recipe.unpublished, *of_recipe)))
+        config = replace(self, networks=networks, penalty_interval=interval)
+        return config, replace(recipe, **of_recipe, unpublished=chosen)
+
     def describe(self, dataset: str) -> dict[str, Any]:
         """Everything that defines a training run but its seed, as plain JSON values."""
-        plain = asdict(self) | {"recipe": asdict(self.recipe(dataset)), "size": asdict(SIZES[dataset])}
-        plain["networks"] = described(self.networks)
-        del plain["recipes"]
-        return plain
+        plain = asdict(replace(self, recipes={}, sizes={}))
+        del plain["recipes"], plain["sizes"]
+        return plain | {
+            "networks": described(self.networks),
+            "recipe": asdict(self.recipe(dataset)),
+            "size": asdict(self.sizes[dataset]),
+        }
 
 
 def described(networks: Any) -> dict[str, Any]:

@@ -34,15 +34,22 @@ def prepare(
     skip_bad: bool = False,
     downloads: Path = DOWNLOADS,
     overwrite: bool = False,
+    own_name: str | None = None,
+    fit: str | None = None,
 ) -> dict[str, Any]:
     """Write images.npy, labels.npy and manifest.json of data set `name` into `out` and return the manifest.
+
+    Own pictures have the name `own_name` and are made square as `fit` says.
 
     The manifest is removed before the arrays take their names and written after, so that where there is one, it
     describes the arrays next to it; until then an older set stays as it was. A finished set is not replaced unless
     `overwrite`; where it is the one that is asked for, nothing is done.
     """
     started = time.perf_counter()
-    name, entry = sources.at_resolution(name, resolution)
+    if name == sources.OWN:
+        name, entry = sources.own_entry(own_name, fit, resolution)
+    else:
+        name, entry = sources.at_resolution(name, resolution)
     asked = {"dataset": name, "protocol": entry.protocol, "--bad": "skip" if skip_bad else "stop", "--source": ""}
     if source is None and not overwrite and (held := finished(out, asked)):
         return held

@@ -17,10 +17,14 @@ This page is generated from `SOURCES` in `r3gan/data/sources.py`; do not edit it
 `r3gan prepare NAME` writes `data/NAME/`: `images.npy` (uint8, [N, C, R, R], memory-mapped when read), `labels.npy`
 (int64) and `manifest.json` (count, classes, hashes, crop, filter, source). *Fetched* sets are downloaded into
 `work/downloads/` and verified before use; a cut download is continued by the same command. *Yours* must be supplied
-with `--source PATH`, and so may the fetched ones be. Where no checksum is published, the first download is trusted, its
-sha256 is kept and recorded, and another file is refused later; the number of images is checked where it is known.
+with `--source PATH`, and so may the others be; a *system package* comes with your distribution. Where no checksum is
+published, the first download is trusted, its sha256 is kept and recorded, and another file is refused later; the number
+of images is checked where it is known.
 
 - `--resolution R` takes the same pictures at another size (a power of two from 8 to 1024 px).
+- `r3gan prepare own --name cats --source FOLDER` makes your pictures the data set `data/cats`, on which any
+  configuration can be trained ([own.md](own.md)). Rectangles lose their ends (`--fit crop`, the default), get black
+  borders (`--fit pad`) or are squeezed (`--fit squeeze`); how many is printed.
 - PNG, JPEG, WebP, BMP, GIF, TIFF and PPM files are read by their content; other files, hidden and system files
   (`.ipynb_checkpoints`, `__MACOSX`, `Thumbs.db`) are left out. Links to files and folders are followed, and each folder
   is read once.

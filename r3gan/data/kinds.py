@@ -32,7 +32,7 @@ class PackagedDigits(Digits):
 
 @dataclass(frozen=True, kw_only=True)
 class IdxDigits(Digits):
-    """MNIST from its four idx files: the training digits, then the test digits."""
+    """MNIST, or a set in its form, from its four idx files: the training digits, then the test digits."""
 
     @property
     def protocol(self) -> str:

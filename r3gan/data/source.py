@@ -27,12 +27,14 @@ class Source(ABC):
     classes: int | None = 1  # number of labels; 1: no labels; None: as many as are found
     files: tuple[Remote, ...] = ()
     unpacked: tuple[Remote, ...] = ()  # what `files` hold, which --source may have in their place
+    system_folder: str = ""  # where a package of the system puts the files, read where there is no --source
+    system_files: tuple[Remote, ...] = ()  # the files of the package
     expects: str = ""  # what --source must be
     unpublished: tuple[str, ...] = ()  # choices made here, where the papers and their code are silent
 
     @property
     def supply(self) -> str:
-        return "fetched" if self.files else "yours"
+        return "system package" if self.system_folder else "fetched" if self.files else "yours"
 
     @property
     @abstractmethod

@@ -4,14 +4,19 @@ Counts, checksums and sizes are published ones; None means that none is publishe
 instead. `unpublished` names the choices made here because neither paper nor official code states them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from r3gan.configs.sizes import SIZES
 from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, stacked
 from r3gan.data.source import Remote, Source
 from r3gan.errors import UserError, unknown
+from r3gan.records.run_id import PART
 
+OWN = "own"  # the entry of the user's pictures, which get a name with --name
+FITS = {"crop": "centre", "pad": "pad", "squeeze": "whole"}  # --fit: how own pictures become square
 RESOLUTIONS = tuple(2**k for k in range(3, 11))  # 8 to 1024 px, what --resolution may ask for
 
 _DIGITS_16 = PackagedDigits(title="MNIST, 5,000 packaged digits, 16 px", resolution=16)
@@ -41,6 +46,52 @@ _DIGITS_32 = IdxDigits(
         Remote(name="t10k-labels-idx1-ubyte", size=10_008, checksum="md5:27ae3e4e09519cfbb04c329615203637"),
     ),
     expects="the folder with the four idx files, gzipped or not, such as torchvision's MNIST/raw",
+)
+_FASHION_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+
+def _fashion(ending: str, *known: tuple[int, str]) -> tuple[Remote, ...]:
+    """The four files by their bytes and md5."""
+    pairs = zip(_FASHION_FILES, known, strict=True)
+    return tuple(Remote(name=name + ending, size=size, checksum=f"md5:{md5}") for name, (size, md5) in pairs)
+
+
+# No mirrors: downloads would have the names of MNIST's.
+_FASHION = IdxDigits(
+    title="Fashion-MNIST, all 70,000 pictures of ten kinds of clothing, 32 px",
+    licence="MIT, Zalando SE",
+    page="github.com/zalandoresearch/fashion-mnist",
+    resolution=32,
+    count=70_000,
+    files=_fashion(
+        ".gz",
+        (26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+        (29_515, "25c81989df183df01b3e8a0aad5dffbe"),
+        (4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
+        (5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
+    ),
+    unpacked=_fashion(
+        "",
+        (47_040_016, "f4a8712d7a061bf5bd6d2ca38dc4d50a"),
+        (60_008, "9018921c3c673c538a1fc5bad174d6f9"),
+        (7_840_016, "8181f5470baa50b63fa0f6fddb340f0a"),
+        (10_008, "15d484375f8d13e6eb1aabb0c3f46965"),
+    ),
+    system_folder="/usr/share/datasets/fashion-mnist",
+    system_files=_fashion(
+        ".gz",
+        (26_421_856, "cf8536b0aa1a6ac5fa3f23001093305c"),
+        (29_491, "10bea18fdb374794d4bb42e356e600c9"),
+        (4_422_079, "f78720b4224f21cce2f2ccf2d7a94c9a"),
+        (5_125, "0d30e22e447f3c33dab9ed536400ac01"),
+    ),
+    expects="the folder with the four idx files, gzipped or not; Debian's package dataset-fashion-mnist installs them "
+    "where they are found without --source",
 )
 _CIFAR10 = Cifar(
     title="CIFAR-10, 50,000 training images, 32 px",
@@ -205,6 +256,7 @@ SOURCES: Mapping[str, Source] = {
     "stackedmnist": stacked(
         _DIGITS_32, "StackedMNIST, 32 px, 1000 modes", 128_000, unpublished=("count", "digit pool", "padding", "seed")
     ),
+    "fashion-mnist-32": _FASHION,
     "cifar10": _CIFAR10,
     "cifar10-unlabelled": replace(_CIFAR10, title="CIFAR-10 without its labels, for unconditional networks", classes=1),
     "ffhq-256": _FFHQ,
@@ -229,7 +281,7 @@ SOURCES: Mapping[str, Source] = {
     "animalface-dog-256": _few("AnimalFace, dogs", "dog", 389),
     "pokemon-256": _few("Pokemon", "pokemon"),
     "flowers-256": _FLOWERS,
-    "own": _OWN,
+    OWN: _OWN,
 }
 
 
@@ -240,6 +292,14 @@ def find_source(name: str) -> Source:
     return SOURCES[name]
 
 
+def nearest(px: int) -> str:
+    """The allowed resolutions next to `px`, or `px` where it is one."""
+    if px in RESOLUTIONS:
+        return str(px)
+    below, above = ([r for r in RESOLUTIONS if (r > px) is larger] for larger in (False, True))
+    return " and ".join(map(str, (*below[-1:], *above[:1])))
+
+
 def at_resolution(name: str, resolution: int | None) -> tuple[str, Source]:
     """The entry, or the same pictures at `resolution` px under the name that goes with it (ffhq-256: ffhq-128)."""
     entry = find_source(name)
@@ -248,11 +308,29 @@ def at_resolution(name: str, resolution: int | None) -> tuple[str, Source]:
     if not isinstance(entry, Pictures):
         raise UserError(f"--resolution {resolution}: {name} comes at {entry.resolution} px only")
     if resolution not in RESOLUTIONS:
-        raise UserError(f"--resolution {resolution} is not allowed; allowed: {', '.join(map(str, RESOLUTIONS))}")
+        raise UserError(
+            f"--resolution {resolution} is not allowed; allowed: {', '.join(map(str, RESOLUTIONS))}; "
+            f"nearest: {nearest(resolution)}"
+        )
     other = name.replace(f"-{entry.resolution}", f"-{resolution}")
     if other != name and other in SOURCES:
         return other, SOURCES[other]
     return other, replace(entry, resolution=resolution)
+
+
+def own_entry(name: str | None, fit: str | None, resolution: int | None) -> tuple[str, Source]:
+    """The entry of own pictures under a name of their own, made square as `fit` says (one of FITS)."""
+    own, entry = at_resolution(OWN, resolution)
+    assert isinstance(entry, Pictures)
+    if fit is not None:
+        if fit not in FITS:
+            raise unknown("--fit", fit, FITS)
+        entry = replace(entry, crop=FITS[fit])
+    if name is not None and name != OWN and (name in SOURCES or name in SIZES):
+        raise UserError(f"--name {name} is a data set of the papers; choose another name")
+    if name is not None and not re.fullmatch(PART, name):
+        raise UserError(f"--name {name!r} is not allowed; allowed: letters, digits, '.', '_' and '-'")
+    return name or own, entry
 
 
 def refuse_variant(manifest: Mapping[str, Any], name: str) -> None:

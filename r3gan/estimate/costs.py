@@ -66,7 +66,7 @@ def read_measurements(store: Store) -> Iterator[Measurement]:
     """Finished trainings and evaluations on any machine, then the benchmarks' training steps."""
     for file in store.find():
         record = store.run_record(file)
-        if record.config in CONFIGS and record.dataset in SIZES:  # else its work cannot be counted
+        if record.config.partition(".")[0] in CONFIGS and record.dataset in SIZES:  # else its work cannot be counted
             yield from measurements_of(file, record)
     for hardware, benchmark in store.step_benchmarks("steps").items():
         for timing in benchmark.measured:

@@ -43,7 +43,7 @@ def converge(
     points = []
     for snapshot in training.snapshots:
         started = time.perf_counter()
-        load_network(run_folder / snapshot.file, generator, hint)
+        load_network(run_folder / snapshot.file, generator, hint, snapshot.sha256)
         draws = [measurement.score(generator, seed, f"{snapshot.kimg:g} kimg") for seed in range(plan.draws)]
         points.append(
             Point(

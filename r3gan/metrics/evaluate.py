@@ -11,11 +11,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES, find_config
+from r3gan.configs import find_config
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
@@ -25,6 +26,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extractor
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, extract_features
+from r3gan.models.families import Size
 from r3gan.pictures import quantise, save_grid
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import SCHEMAS, Evaluation, Training, Values
@@ -164,10 +166,18 @@ def check_data(dataset: Dataset, training: Training, run_folder: Path) -> None:
         raise UserError(f"--data {dataset.name} is not the data that {run_folder} was trained on (sha256 differs)")
 
 
+def size_of(training: Training) -> Size:
+    """The size of a run's networks; UserError where its record does not hold one."""
+    try:
+        return msgspec.convert(training.size, Size)
+    except msgspec.ValidationError as error:
+        raise UserError(f"runs/{training.run}/train.json: `size` is not one of networks ({error})") from None
+
+
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
     """A run's generator with its initial weights, in eval mode, channels last as in training."""
     torch.manual_seed(training.seed)
-    generator = find_config(training.config).networks.generator(SIZES[training.dataset])
+    generator = find_config(training.config).networks.generator(size_of(training))
     return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 
@@ -184,9 +194,9 @@ def evaluate(
     check_data(dataset, training, run_folder)
     if training.outcome == "Fail":
         plan = replace(plan, metrics=())
-    weights, which = chosen_snapshot(plan, training, run_folder)
+    weights, recorded, which = chosen_snapshot(plan, training, run_folder)
     untrained, generator = initial_generator(training, device), initial_generator(training, device)
-    load_network(weights, generator, TRAIN_FIRST)
+    load_network(weights, generator, TRAIN_FIRST, recorded)
     measurement = Measurement.prepare(plan, dataset, device, world)
     before = measurement.score(untrained, 0, "untrained") if training.outcome != "imported" else {}
     draws = [measurement.score(generator, seed, f"draw {seed}") for seed in range(plan.draws)]
@@ -222,17 +232,17 @@ def what_of(training: Training) -> Values:
     return {key: getattr(training, key) for key in ("scale", "dataset", "config", "seed", "outcome")}
 
 
-def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, Values]:
-    """The file of the generator that the plan names, and its description in a metric's record."""
+def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[Path, str | None, Values]:
+    """The file of the generator that the plan names, its recorded sha256, and its description in a metric's record."""
     if plan.snapshot == "last":
         which = "as released" if training.outcome == "imported" else "last"
-        return run_folder / "generator.safetensors", {"snapshot": which}
+        return run_folder / "generator.safetensors", training.generator_sha256, {"snapshot": which}
     if (best := training.best) is None:
         raise UserError(
             f"--snapshot best: {run_folder} has none; train it with --keep-best METRIC --snapshot-kimg KIMG"
         )
     chosen_by = {key: getattr(best, key) for key in ("metric", "value", "samples", "of", "kimg")}
-    return run_folder / best.file, {"snapshot": "best", "chosen_by": chosen_by}
+    return run_folder / best.file, best.sha256, {"snapshot": "best", "chosen_by": chosen_by}
 
 
 @torch.no_grad()

@@ -10,6 +10,8 @@ from r3gan.errors import UserError
 if TYPE_CHECKING:
     from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
 
+LEAST_WIDTH = 8  # channels of a narrow DCGAN's layers, and FastGAN's ngf and ndf
+
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
@@ -20,7 +22,7 @@ class Size:
     classes: int = 0
     image_channels: int = 3
     bf16_from_px: int = 8  # with mixed precision: the lowest resolution in bfloat16
-    narrowing: int = 1  # divides FastGAN's and Projected GAN's channels, which do not depend on `base_widths`
+    narrowing: float = 1  # divides FastGAN's and Projected GAN's channels, which do not depend on `base_widths`
     feature_px: int = 224  # images are enlarged to this for Projected GAN's feature network
     published: bool = True  # a size of the paper, whose parameter counts are printed there
 
@@ -32,6 +34,8 @@ class Size:
 class Networks(Protocol):
     """A family of networks, buildable at any size it allows; equal ones build the same."""
 
+    conditional: ClassVar[bool]  # whether labels can be given to them
+
     def __hash__(self) -> int: ...
 
     def generator(self, size: Size) -> GeneratorNetwork: ...
@@ -41,7 +45,7 @@ class Networks(Protocol):
 
 def _refuse_classes(family: str, size: Size) -> None:
     if size.classes:
-        raise UserError(f"{family} networks are unconditional; choose a data set without classes, not {size.classes}")
+        raise UserError(f"{family} networks are unconditional, and this size has {size.classes} classes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,7 @@ class StyleGAN2:
     mapping_lr_multiplier: float = 0.01
     style_mixing_prob: float = 0.9
     stddev_group: int = 8
+    conditional: ClassVar[bool] = False
 
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import stylegan2
@@ -88,6 +93,7 @@ class Stripped:
     """Configs B and C."""
 
     z_dim: int = 64
+    conditional: ClassVar[bool] = False
 
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import stripped
@@ -112,6 +118,7 @@ class R3GAN:
     output_skips: bool = False
     z_dim: int = 64
     max_width: int | None = None
+    conditional: ClassVar[bool] = True
 
     def _body(self, size: Size) -> dict[str, Any]:
         widths = tuple(int(self.stem_ratio * w) for w in size.base_widths)
@@ -144,10 +151,11 @@ class DCGAN:
     """The classic baseline; widths halve at every doubling, from Config A's at 4x4 on."""
 
     z_dim: int = 100
+    conditional: ClassVar[bool] = False
 
     def _widths(self, size: Size) -> tuple[int, ...]:
         """At 4x4 up to half the resolution."""
-        return tuple(size.base_widths[0] >> i for i in range(len(size.base_widths) - 1))
+        return tuple(max(LEAST_WIDTH, size.base_widths[0] >> i) for i in range(len(size.base_widths) - 1))
 
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import dcgan
@@ -173,6 +181,7 @@ class FastGAN:
     normalise_z: bool = False
     tanh: bool = True
     perceptual: str = "efficientnet-lite1"  # an entry of BACKBONES, in whose features reconstructions are compared
+    conditional: ClassVar[bool] = False
     leaks_imagenet: ClassVar[bool] = True  # training uses features learned on ImageNet, as FID does
 
     def generator(self, size: Size) -> GeneratorNetwork:
@@ -180,7 +189,7 @@ class FastGAN:
 
         return fastgan.Generator(
             resolution=size.resolution,
-            ngf=self.ngf // size.narrowing,
+            ngf=max(LEAST_WIDTH, int(self.ngf / size.narrowing)),
             blocks=self.blocks,
             normalise_z=self.normalise_z,
             tanh=self.tanh,
@@ -194,7 +203,7 @@ class FastGAN:
         return fastgan_discriminator.Discriminator(
             projector.FeatureMaps(self.perceptual, pretrained=True),
             resolution=size.resolution,
-            ndf=self.ndf // size.narrowing,
+            ndf=max(LEAST_WIDTH, int(self.ndf / size.narrowing)),
             image_channels=size.image_channels,
         )
 
@@ -213,6 +222,7 @@ class Projected:
     discriminators: int = 4
     separable: bool = False
     ccm_widths: tuple[int, ...] = (64, 128, 256, 512)
+    conditional: ClassVar[bool] = False
 
     @property
     def leaks_imagenet(self) -> bool:
@@ -228,7 +238,7 @@ class Projected:
         return projected.Discriminator(
             projector.Projector(
                 projector.FeatureMaps(self.backbone, pretrained=self.pretrained),
-                widths=[width // size.narrowing for width in self.ccm_widths],
+                widths=[int(width / size.narrowing) for width in self.ccm_widths],
                 mix_channels=self.mix_channels,
                 mix_scales=self.mix_scales,
                 csm_kernel=self.csm_kernel,

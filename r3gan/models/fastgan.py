@@ -32,11 +32,16 @@ def conv(c_in: int, c_out: int, kernel: int, *, bias: bool = False) -> nn.Module
 class Noise(nn.Module):
     """Adds N(0, 1) per pixel, the same in all channels, times a learned scalar initialised to 0."""
 
+    fixed = False  # one pattern for all images
+
     def __init__(self) -> None:
         super().__init__()
         self.strength = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.fixed:
+            pattern = torch.randn(1, 1, *x.shape[2:], generator=torch.Generator().manual_seed(x.shape[2]))
+            return x + self.strength * pattern.to(x)
         return x + self.strength * torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype, device=x.device)
 
 
@@ -147,3 +152,8 @@ class Generator(GeneratorNetwork):
             maps[px] = x
         image: Tensor = self.to_image(x)
         return torch.tanh(image) if self.tanh else image
+
+    def fix_noise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, Noise):
+                module.fixed = True

@@ -76,15 +76,17 @@ def feature_distance(network: nn.Module, decoded: Tensor, targets: Tensor) -> Te
 
 
 class Discriminator(DiscriminatorNetwork):
-    """Images [N, C, R, R] -> logits [N, 2, 25]: of the image, and of the image reduced to 128 px; R from 16 to 1024.
+    """Images [N, C, R, R] -> logits [N, 2, 25]: of the image, and of the image reduced to 128 px; R from 8 to 1024.
 
-    Fakes are reduced as the reals are; the authors' generator has a second output instead.
+    Fakes are reduced as the reals are; the authors' generator has a second output instead. Images of 8 px are enlarged
+    to 16.
     """
 
     def __init__(self, perceptual: FeatureMaps, *, resolution: int, ndf: int = 64, image_channels: int = 3) -> None:
         super().__init__()
         self.classes = 0
         self.frozen = (perceptual,)
+        self.resolution = resolution = max(PART_PX, resolution)
         sizes = [px for px in (256, 128, 64, 32, 16, 8) if px <= resolution]
         width = {px: 64 * ndf // px for px in sizes}
         self.from_image = from_image(image_channels, resolution, ndf)
@@ -110,6 +112,8 @@ class Discriminator(DiscriminatorNetwork):
 
     def maps(self, images: Tensor) -> tuple[dict[int, Tensor], Tensor]:
         """Maps by resolution, down to 8x8, and the second scale's 8x8."""
+        if images.shape[2] < self.resolution:
+            images = interpolate(images, size=(self.resolution, self.resolution), mode="bilinear")
         x = self.from_image(images)
         maps = {x.shape[2]: x}
         for name, block in self.blocks.items():

@@ -43,10 +43,10 @@ class MapDiscriminator(nn.Sequential):
     """
 
     def __init__(
-        self, channels: int, stride: int, block: Callable[[int, int], nn.Module], *, feature_px: int, narrowing: int
+        self, channels: int, stride: int, block: Callable[[int, int], nn.Module], *, feature_px: int, narrowing: float
     ) -> None:
         sizes = [px for px in WIDTHS if px < NOMINAL_PX // stride]
-        widths = [channels, *(WIDTHS[px] // narrowing for px in sizes)]
+        widths = [channels, *(int(WIDTHS[px] / narrowing) for px in sizes)]
         head = spectral_norm(nn.Conv2d(widths[-1], 1, min(4, feature_px // 32), bias=False))
         super().__init__(*(block(a, b) for a, b in itertools.pairwise(widths)), head)
 
@@ -58,7 +58,7 @@ class Discriminator(DiscriminatorNetwork):
     """
 
     def __init__(
-        self, projector: Projector, *, discriminators: int, separable: bool, feature_px: int, narrowing: int = 1
+        self, projector: Projector, *, discriminators: int, separable: bool, feature_px: int, narrowing: float = 1
     ) -> None:
         super().__init__()
         self.classes, self.feature_px = 0, feature_px

@@ -187,6 +187,7 @@ class Generator(GeneratorNetwork):
     ) -> None:
         super().__init__()
         self.z_dim, self.classes, self.style_mixing_prob = z_dim, 0, style_mixing_prob
+        self.noise: NoiseMode = "random"
         self.mapping = MappingNetwork(z_dim, w_dim, mapping_layers, mapping_lr_multiplier)
         self.synthesis = Synthesis(widths, w_dim, image_channels)
 
@@ -201,10 +202,13 @@ class Generator(GeneratorNetwork):
         return ws
 
     def forward(
-        self, z: Tensor, labels: Tensor | None = None, truncation_psi: float = 1.0, noise: NoiseMode = "random"
+        self, z: Tensor, labels: Tensor | None = None, truncation_psi: float = 1.0, noise: NoiseMode | None = None
     ) -> Tensor:
-        image: Tensor = self.synthesis(self.latents(z, truncation_psi), noise)
+        image: Tensor = self.synthesis(self.latents(z, truncation_psi), noise or self.noise)
         return image
+
+    def fix_noise(self) -> None:
+        self.noise = "const"
 
 
 class DownBlock(nn.Module):
@@ -224,11 +228,11 @@ class DownBlock(nn.Module):
 def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
     """Append one channel to [N, C, H, W]: the mean over C, H, W of the standard deviation within groups of samples.
 
-    Group g takes the samples whose index is g modulo N / group_size; an N below the group size is one group.
+    Group g takes the samples whose index is g modulo N / group_size; the groups are as large as N divides, up to
+    `group_size`.
     """
     n, c, h, w = x.shape
-    group = min(group_size, n)
-    assert n % group == 0, f"a batch of {n} does not split into groups of {group}"
+    group = max(size for size in range(1, min(group_size, n) + 1) if n % size == 0)
     y = x.reshape(group, n // group, c, h, w)
     std = ((y - y.mean(dim=0)).square().mean(dim=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [n / group]
     return torch.cat([x, std.repeat(group)[:, None, None, None].expand(n, 1, h, w)], dim=1)

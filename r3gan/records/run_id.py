@@ -9,7 +9,8 @@ from typing import Protocol
 from r3gan.errors import UserError
 
 RELEASED = "released"  # the scale of runs that were imported from the authors' snapshots
-FORM = re.compile(r"([a-z][a-z0-9]*)/([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)/seed(\d+)")
+PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # a data set's or a configuration's name
+FORM = re.compile(rf"([a-z][a-z0-9]*)/({PART})/({PART})/seed(\d+)")
 
 
 class RunLike(Protocol):

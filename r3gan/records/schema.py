@@ -88,6 +88,7 @@ class Snapshot(Record, frozen=True, kw_only=True):
     kimg: float
     seconds: float
     file: str
+    sha256: str | None = None
     metric: str | None = None
     value: float | None = None
 
@@ -131,6 +132,28 @@ class Released(Record, frozen=True, kw_only=True):
     training_set_kwargs: Values
 
 
+class Identity(Record, frozen=True, kw_only=True):
+    """Hashes of all that decides a run's weights at a given step: recipe, data, code, the networks it starts from."""
+
+    recipe: str
+    data: str
+    code: str
+    start: str | None = None
+
+
+class Start(Record, frozen=True, kw_only=True):
+    """What --init-from started a run from: which of G, D and G's moving average, and how far they were trained."""
+
+    source: str
+    sha256: str
+    networks: tuple[str, ...]
+    images_seen: int | None = None
+
+    def __str__(self) -> str:
+        seen = "" if self.images_seen is None else f" after {self.images_seen / 1000:g} kimg"
+        return f"{' and '.join(self.networks)} of {self.source}{seen}"
+
+
 class Training(Record, frozen=True, kw_only=True):
     """train.json: what was trained, how far, and with what outcome."""
 
@@ -163,6 +186,9 @@ class Training(Record, frozen=True, kw_only=True):
     best: Best | None = None
     execution: Execution | None = None
     released: Released | None = None
+    start: Start | None = None
+    identity: Identity | None = None
+    generator_sha256: str | None = None
     data: TrainingData
     provenance: Provenance
 
@@ -340,6 +366,11 @@ class Benchmark(Record, frozen=True, kw_only=True):
     measured: tuple[Values, ...]
     provenance: Provenance
 
+    @property
+    def rounds(self) -> list[int]:
+        """How often its lines were timed, each number once."""
+        return sorted({int(str(entry["rounds"])) for entry in self.measured if "rounds" in entry})
+
 
 class StepBenchmark(Benchmark, frozen=True, kw_only=True):
     """One whose lines are timings of training steps."""
@@ -347,9 +378,45 @@ class StepBenchmark(Benchmark, frozen=True, kw_only=True):
     measured: tuple[Timing, ...]  # type: ignore[assignment]
 
 
+class ToyArm(Record, frozen=True, kw_only=True):
+    """One setting of the 2-D toys; values in the order of `seeds`, None where a run ended in numbers not finite."""
+
+    shape: str
+    loss: str
+    penalties: tuple[str, ...]
+    gamma: float
+    interval: int
+    seeds: tuple[int, ...]
+    coverage: tuple[float | None, ...]
+    distance: tuple[float | None, ...]
+    grad_norm_real: tuple[float | None, ...]
+    grad_norm_fake: tuple[float | None, ...]
+    diverged: tuple[bool, ...]
+
+
+class Toys(Benchmark, frozen=True, kw_only=True):
+    """toys.json: the 2-D toys of a scale, one line per setting."""
+
+    scale: str
+    steps: int
+    batch: int
+    z_dim: int
+    width: int
+    hidden_layers: int
+    lr: float
+    betas: tuple[float, float]
+    samples: int
+    seconds: float
+    measured: tuple[ToyArm, ...]  # type: ignore[assignment]
+
+    @property
+    def rounds(self) -> list[int]:
+        return []
+
+
 RecordType = TypeVar("RecordType", bound=Record)
 # What is written now; older ones that can still be read are below.
-SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1, StepBenchmark: 1}
+SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1, StepBenchmark: 1, Toys: 1}
 
 
 def upgraded(content: Values) -> Values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -175,6 +176,26 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
     drawn = alt.layer(*rules, points).properties(data=alt.Data(values=shown)).facet(facet, columns=1)
     said = "; ".join(f"{row[panel]}, {row['row']}, {row[series]}: {row[x.field]:.4g}" for row in shown)
     return finished(drawn.resolve_scale(y="independent"), f"{x.title}. {said}.", about)
+
+
+def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
+    """A matrix of numbers, darker where they are larger: keys row, variant, value, and `shown` in words."""
+    import altair as alt
+
+    rows = [row for row in rows if not isinstance(row["value"], float) or math.isfinite(row["value"])]
+    if not rows:
+        return empty(about)
+    base = alt.Chart(width=alt.Step(84), height=alt.Step(30)).encode(
+        alt.X("variant:N", title=None, sort=distinct(rows, "variant"), axis=alt.Axis(orient="top", labelAngle=0)),
+        alt.Y("row:N", title=None, sort=distinct(rows, "row")),
+        tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "variant", "shown")],
+    )
+    # Light enough for black words on every field.
+    shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog", interpolate="rgb")
+    fields = base.mark_rect(stroke="#b9b9b0").encode(alt.Color("value:Q", scale=shade, legend=None))
+    drawn = alt.layer(fields, base.mark_text().encode(text="shown:N")).properties(data=alt.Data(values=[*rows]))
+    said = "; ".join(f"{row['row']}, {row['variant']}: {row['shown']}" for row in rows)
+    return finished(drawn, f"{said}.", about)
 
 
 def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:

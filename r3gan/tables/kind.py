@@ -28,6 +28,7 @@ class Context:
     name: str
     store: Store
     studies: Sequence[Study]
+    scale: str | None = None  # the only one whose records are shown; None: all
 
 
 @dataclass(frozen=True, kw_only=True)

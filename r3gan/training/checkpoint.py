@@ -1,10 +1,12 @@
 """Checkpoints: the whole state of a run in one file, written so that a kill at any moment leaves a readable one.
 
-A file is safetensors: tensors and a JSON header, no code. It is the same for every engine and number of ranks.
+A file is safetensors: tensors and a JSON header, no code. It is the same for every engine and number of ranks, and it
+carries a checksum of its header and, in the header, one of every tensor.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from r3gan.errors import UserError
 from r3gan.files import atomic
 from r3gan.training.state import State
 
@@ -20,6 +23,10 @@ PLAIN_FIELDS = ("step", "curve", "snapshots", "seconds", "continued_at_images") 
 PATTERN = "checkpoint-*.safetensors"
 Header = dict[str, Any]
 Found = tuple[Header, dict[str, Tensor]]
+
+
+class Damaged(Exception):
+    """A file is not as it was written."""
 
 
 def tensors_of(state: State) -> dict[str, Tensor]:
@@ -35,6 +42,13 @@ def networks_of(state: State) -> Iterator[tuple[str, torch.nn.Module]]:
     yield from (("generator", state.generator), ("discriminator", state.discriminator), ("ema", state.ema))
 
 
+def digest(tensor: Tensor) -> str:
+    """Hash of a tensor on the CPU: type, shape and bytes."""
+    content = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)} ".encode())
+    content.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return content.hexdigest()
+
+
 def save(folder: Path, state: State, identity: Header, keep: int) -> bool:
     """Write the state and remove all but the last `keep` checkpoints; whether this process wrote it.
 
@@ -44,42 +58,78 @@ def save(folder: Path, state: State, identity: Header, keep: int) -> bool:
     if not state.world.is_rank0:
         return False
     kept = {name: getattr(state, name) for name in PLAIN_FIELDS}
-    header = {"identity": identity, "micro": state.share.micro, **kept}
+    checksums = {name: digest(value) for name, value in tensors.items()}
+    header = json.dumps({"identity": identity, "micro": state.share.micro, **kept, "sha256": checksums})
     path = folder / f"checkpoint-{state.step:09d}.safetensors"
     try:
         with atomic(path) as temporary:
-            save_file(tensors, temporary, {"state": json.dumps(header)})
+            save_file(tensors, temporary, {"state": header, "sha256": hashlib.sha256(header.encode()).hexdigest()})
     except (OSError, SafetensorError) as error:
         print(f"warning: no checkpoint at step {state.step}, training continues: {error}", flush=True)
         return False
-    for old in sorted(folder.glob(PATTERN))[:-keep]:
-        old.unlink(missing_ok=True)
+    discard(folder, keep)
     return True
 
 
-def latest(folder: Path, identity: Header) -> Found | None:
-    """Header and tensors of the newest readable checkpoint of this run, or None.
+def read(path: Path) -> Found:
+    """Header and tensors of a checkpoint; Damaged where they are not what was written."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = metadata.get("state", "")
+        if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
+            raise Damaged("its header does not have the checksum it was written with")
+        header: Header = json.loads(text)
+        checksums = {name: digest(value) for name, value in tensors.items()}
+    except Damaged:
+        raise
+    except Exception as error:  # a malformed file can raise anything
+        raise Damaged(str(error) or type(error).__name__) from None
+    differing = {name for name, _ in checksums.items() ^ header["sha256"].items()}
+    if differing:
+        raise Damaged(f"{min(differing)} does not have the checksum it was written with")
+    return header, tensors
 
-    An unreadable one is reported and the one before it is used. One of another recipe, data set or code is reported and
+
+def latest(folder: Path, identity: Header, out: Path | None = None, overwrite: bool = False) -> Found | None:
+    """Header and tensors of the newest undamaged checkpoint of this run, or None where there is none of any run.
+
+    A damaged one is reported and renamed where the one before it is used; where there is no other, UserError, unless
+    `overwrite`. One of another recipe, data set or code, or whose snapshots are no longer in `out`, is reported and
     renamed, not deleted.
     """
+    damaged: list[Path] = []
     for path in sorted(folder.glob(PATTERN), reverse=True):
         try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})["state"])
-                if header["identity"] == identity:
-                    return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            header, tensors = read(path)
+        except Damaged as error:
             print(f"warning: {path} cannot be read ({error}); trying an earlier checkpoint", flush=True)
+            damaged.append(path)
             continue
-        differing = sorted(key for key in identity if header["identity"].get(key) != identity[key])
-        aside = path.with_name(f"set-aside-{path.name}")
-        path.rename(aside)
-        print(
-            f"warning: {path.name} belongs to another run ({', '.join(differing)} differ); renamed to {aside}",
-            flush=True,
-        )
+        if not (reason := unfit(header, identity, out)):
+            set_aside(damaged, "damaged")  # else they would count among the checkpoints that are kept
+            return header, tensors
+        (aside,) = set_aside([path], "set-aside")
+        print(f"warning: {path.name} {reason}; renamed to {aside}", flush=True)
+    if damaged and not overwrite:
+        raise UserError(f"{folder} holds no checkpoint that can be read; --overwrite starts anew and keeps the damaged")
+    set_aside(damaged, "damaged")
     return None
+
+
+def unfit(header: Header, identity: Header, out: Path | None) -> str:
+    """Why a run cannot go on from a checkpoint; empty if it can."""
+    if differing := sorted(key for key in identity if header["identity"].get(key) != identity[key]):
+        return f"belongs to another run ({', '.join(differing)} differ)"
+    kept = [snapshot["file"] for snapshot in header["snapshots"] if "metric" not in snapshot]  # the best is optional
+    if gone := [file for file in kept if out is not None and not (out / file).exists()]:
+        return f"needs {gone[0]}, which is gone"
+    return ""
+
+
+def set_aside(paths: Iterable[Path], prefix: str) -> list[Path]:
+    return [path.rename(path.with_name(f"{prefix}-{path.name}")) for path in paths]
 
 
 def restore(state: State, header: Header, tensors: dict[str, Tensor]) -> None:
@@ -99,7 +149,8 @@ def below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
 
 
-def discard(folder: Path) -> None:
-    """Remove the checkpoints of a finished run, so that running it again starts from the beginning."""
-    for path in folder.glob(PATTERN):
+def discard(folder: Path, keep: int = 0) -> None:
+    """Remove all but the last `keep` checkpoints."""
+    paths = sorted(folder.glob(PATTERN))
+    for path in paths[: max(0, len(paths) - keep)]:
         path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from r3gan.adam import Adam
 from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.training.batching import Share
+from r3gan.training.launch import free_port
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's state of each parameter, in addition to the number of steps
 
@@ -185,14 +186,6 @@ def join_deepspeed(device: torch.device) -> World:
 
     deepspeed.init_distributed(dist_backend="nccl" if device.type == "cuda" else "gloo", auto_mpi_discovery=False)
     return World.of_launcher()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def quieten() -> None:

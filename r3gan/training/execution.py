@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from r3gan.configs import SIZES, Config
+from r3gan.configs import Config
 from r3gan.errors import UserError, unknown
 from r3gan.models.backbones import fold_batch_norms
 
 if TYPE_CHECKING:
     from r3gan.interfaces import Network
+    from r3gan.models.families import Size
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "layout": ("nchw", "channels-last"),
@@ -32,13 +33,13 @@ class Execution:
     compile: str = "off"
     adam: str = "fused"
 
-    def prepare(self, network: Network, dataset: str) -> None:
+    def prepare(self, network: Network, size: Size) -> None:
         """Set the network's precision, and bring its frozen feature networks into their fastest form."""
         for frozen in network.frozen:
             fold_batch_norms(frozen)
             frozen.to(memory_format=torch.channels_last)  # depthwise convolutions are faster so, also on a CPU
         if self.precision == "bf16":
-            network.bf16_from_px = SIZES[dataset].bf16_from_px
+            network.bf16_from_px = size.bf16_from_px
 
     def set_layout(self, network: Network) -> None:
         """Set the parameters' memory layout, after the engine is built: DeepSpeed broadcasts them as bytes."""

@@ -13,21 +13,24 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
+from r3gan.files import sha256
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
 from r3gan.records.provenance import bf16_instructions, stamp
-from r3gan.records.schema import Training, Values
-from r3gan.records.store import made, write
+from r3gan.records.run_folder import is_finished, remove_run
+from r3gan.records.schema import Identity, Training, Values
+from r3gan.records.store import as_json, made, write
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import KeepBest, Snapshot
 from r3gan.training.curve import Diverged, LoggingInterval, write_curve
+from r3gan.training.finished import nothing_left
 from r3gan.training.memory import keep_freed_memory
 from r3gan.training.run import Run
 from r3gan.training.signals import Stopped, StopRequests
+from r3gan.training.start import StartingWeights
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import iterate
 from r3gan.weights import save_network
@@ -54,8 +57,12 @@ class Options:
     snapshot_kimg: float | None = None  # how often a snapshot of G is stored, for `converge` or `keep_best`
     keep_best: KeepBest | None = None  # measures every snapshot and the last G at once, and keeps only the best
     tensorboard: bool = False
+    start: StartingWeights | None = None  # instead of random weights
+    overwrite: bool = False  # replace a finished run, or a checkpoint that is further than the run goes
+    discard_final: bool = False  # keep no checkpoint of the last state, from which a longer run could go on
     code: str = ""  # fingerprint of the training code: no checkpoint of other code is continued
     launch: str = ""  # the command that started the ranks
+    requests: StopRequests | None = None  # where they are recorded already
 
     @property
     def checkpoints(self) -> Path:
@@ -71,25 +78,59 @@ def train(run: Run, dataset: Dataset, options: Options) -> Training:
 
     Continues from the newest checkpoint in `options.work`, where sample grids are written too. Returns the record,
     whose `outcome` is "trained" or "Fail". Raises Stopped, after saving a checkpoint, when the process is asked to end.
+    A finished run that this one would be again is left as it is; UserError where it is another.
     """
     check(run, dataset)
+    if record := already_trained(run, dataset, options, options.keep_best.metric if options.keep_best else None):
+        return record
     keep_freed_memory()
     with exclusive_lock(options.work) if options.world.is_rank0 else contextlib.nullcontext():
         return train_locked(run, dataset, options)
 
 
+def identity_of(run: Run, dataset: Dataset, options: Options) -> Identity:
+    """What decides the run's weights at a given step."""
+    start = options.start.record.sha256 if options.start else None
+    return Identity(recipe=run.digest(), data=dataset.manifest["sha256"], code=options.code, start=start)
+
+
+def already_trained(run: Run, dataset: Dataset, options: Options, keep_best: str | None) -> Training | None:
+    """The record of the finished run that this one would be again, after saying so; None where there is none.
+
+    `keep_best` is the metric of --keep-best. UserError where another finished run would be replaced.
+    """
+    if options.overwrite:
+        return None
+    identity = identity_of(run, dataset, options)
+    record = nothing_left(run, options.out, identity, options.snapshot_kimg, keep_best)
+    if record and options.world.is_rank0:
+        result = f"failed at {record.failure}" if record.failure else f"is trained to {record.kimg:g} kimg"
+        print(f"{run.id}: nothing to do, {options.out} {result}; --overwrite trains it anew", flush=True)
+    return record
+
+
 def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
     """`train`, by the only process that may write the run."""
     world, device = options.world, options.device
-    identity = {"recipe": run.digest(), "data": dataset.manifest["sha256"], "code": options.code}
-    found = newest_checkpoint(options, identity)
+    identity = identity_of(run, dataset, options)
+    total_images = round(run.recipe.total_kimg * 1000)
+    found = checkpoint_to_continue(run, options, identity)
     micro = options.micro_batch or (found[0]["micro"] if found else None)
     state = build_state(
-        run, dataset, device, wanted=options.wanted, micro=micro, world=world, zero_stage=options.zero_stage
+        run,
+        dataset,
+        device,
+        wanted=options.wanted,
+        micro=micro,
+        world=world,
+        zero_stage=options.zero_stage,
+        start=options.start,
     )
     if found:
         checkpoint.restore(state, *found)
-    total_images = round(run.recipe.total_kimg * 1000)
+    elif world.is_rank0 and options.overwrite:
+        remove_run(options.out)
+        checkpoint.discard(options.checkpoints)
     if world.is_rank0:
         at = f"continues at {state.images_seen / 1000:g} of" if found else "trains"
         print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
@@ -97,9 +138,14 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
             print(f"warning: {SLOW_BF16}", file=sys.stderr, flush=True)
     outcome: Values = {"outcome": "trained"}
     try:
-        loop(run, state, total_images, options, identity)
+        loop(run, state, total_images, options, as_json(identity))
     except Diverged as failure:
         outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
+    keep = 0 if options.discard_final or outcome["outcome"] == "Fail" else 1
+    if keep:
+        checkpoint.save(options.checkpoints, state, as_json(identity), options.keep_checkpoints)
+    if world.is_rank0:
+        save_network(options.out / "generator.safetensors", state.ema)
     content = {
         **outcome,
         **run.describe(),
@@ -112,15 +158,17 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
         "snapshots": state.snapshots,
         "best": options.keep_best.describe(state.snapshots, options.out) if options.keep_best else None,
         "execution": asdict(state.execution) | asdict(state.share) | options.describe_engine(),
+        "start": options.start and options.start.record,
+        "identity": identity,
+        "generator_sha256": sha256(options.out / "generator.safetensors") if world.is_rank0 else None,
         "data": {"dataset": dataset.name, "sha256": dataset.manifest["sha256"], "count": dataset.manifest["count"]},
         "provenance": stamp(str(device), torch.get_num_threads(), world.size),
     }
     record = made(Training, content)
     if world.is_rank0:
-        save_network(options.out / "generator.safetensors", state.ema)
         write_curve(options.out / "loss.csv", state.curve)
         write(options.out / "train.json", record)
-        checkpoint.discard(options.checkpoints)
+        checkpoint.discard(options.checkpoints, keep)
         if options.keep_best:
             options.keep_best.prune(state.snapshots, options.out)
         print(f"{run.id}: {record.outcome} after {record.kimg:g} kimg, {record.seconds} s")
@@ -139,19 +187,44 @@ def exclusive_lock(work: Path) -> IO[bytes]:
     return file
 
 
-def newest_checkpoint(options: Options, identity: checkpoint.Header) -> checkpoint.Found | None:
-    """What the run continues from; rank 0 reads first, since it may have to rename another run's checkpoint."""
-    found = checkpoint.latest(options.checkpoints, identity) if options.world.is_rank0 else None
+def checkpoint_to_continue(run: Run, options: Options, identity: Identity) -> checkpoint.Found | None:
+    """What the run goes on from, None where it starts; rank 0 looks first, since it may have to rename checkpoints.
+
+    UserError where a finished run has no last state, or a checkpoint is further than the run would go.
+    """
+    anew = options.overwrite and is_finished(options.out)
+    wanted = (options.checkpoints, as_json(identity), options.out, options.overwrite)
+    found = checkpoint.latest(*wanted) if options.world.is_rank0 and not anew else None
     options.world.barrier()
-    return found if options.world.is_rank0 else checkpoint.latest(options.checkpoints, identity)
+    if not options.world.is_rank0 and not anew:
+        found = checkpoint.latest(*wanted)
+    if found is None:
+        if is_finished(options.out) and not anew:
+            raise UserError(f"{options.out} is finished and its last state was not kept; --overwrite trains it anew")
+        return None
+    seen = found[0]["step"] * run.recipe.batch
+    if seen - run.recipe.batch >= round(run.recipe.total_kimg * 1000):
+        if not options.overwrite:
+            raise UserError(
+                f"--total-kimg {run.recipe.total_kimg:g}: a checkpoint has already seen {seen / 1000:g} kimg;"
+                " --overwrite starts anew"
+            )
+        return None
+    return found
 
 
 def check(run: Run, dataset: Dataset) -> None:
     """UserError where the data set is not the run's."""
-    size = SIZES[run.dataset]
+    size, classes = run.config.sizes[run.dataset], int(dataset.labels.max()) + 1
     if dataset.name != run.dataset:
         raise UserError(f"--data holds {dataset.name}, but --dataset is {run.dataset}")
     assert dataset.images.shape[1:] == (size.image_channels, size.resolution, size.resolution)
+    if size.classes and classes != size.classes:
+        held = f"{classes} classes" if classes > 1 else "no labels"
+        raise UserError(
+            f"--data holds {dataset.name} with {held}, but {run.config_name} is trained there with {size.classes} "
+            "classes; prepare it with its labels, or give --unconditional"
+        )
 
 
 def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:
@@ -172,7 +245,8 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
             options.keep_best.prune(state.snapshots, options.out)
 
     shown = Progress(f"train {run.config_name}", total_images, "img", world.is_rank0)
-    with StopRequests() as requests, shown as progress:
+    heard = contextlib.nullcontext(options.requests) if options.requests else StopRequests()
+    with heard as requests, shown as progress:
         progress.advance(state.images_seen)
         while state.images_seen < total_images:
             before = state.images_seen
@@ -191,9 +265,12 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                 pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
                 since, interval.started = since + pause, interval.started + pause
             progress.advance(run.recipe.batch, note)
+            requests.step_ended()
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
                 due = world.is_rank0 and time.monotonic() - saved >= options.checkpoint_seconds
                 stop, due = world.any([requests.stop, due])
+                if stop:
+                    requests.heed()
                 if stop or due:
                     save()
                 if stop:
@@ -226,6 +303,7 @@ def keep_snapshot(options: Options, state: State, seconds: float) -> float:
     snapshot["file"] = f"snapshots/{state.images_seen:010d}.safetensors"
     if state.world.is_rank0:
         save_network(options.out / snapshot["file"], state.ema)
+        snapshot["sha256"] = sha256(options.out / snapshot["file"])
     if best := options.keep_best:
         snapshot |= {"metric": best.metric, "value": best.score(state.ema)}
         if state.world.is_rank0:

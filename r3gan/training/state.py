@@ -1,13 +1,16 @@
 """The state of a training run: networks, optimisers, counters, and how this process computes its share."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from r3gan.configs import SIZES, Config
+from r3gan.configs import Config
 from r3gan.data.loader import Dataset, Stream
 from r3gan.distributed import ALONE, World
 from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
@@ -18,6 +21,9 @@ from r3gan.training.execution import Execution, choose_execution
 from r3gan.training.losses import Losses
 from r3gan.training.memory import images_that_fit
 from r3gan.training.run import Run
+
+if TYPE_CHECKING:
+    from r3gan.training.start import StartingWeights
 
 
 @dataclass(kw_only=True)
@@ -51,7 +57,8 @@ class State:
 def build_networks(config: Config, dataset: str, seed: int) -> tuple[GeneratorNetwork, DiscriminatorNetwork]:
     """Generator and discriminator with their seeded initial weights, on the CPU: the same for every device."""
     torch.manual_seed(seed)
-    return config.networks.generator(SIZES[dataset]), config.networks.discriminator(SIZES[dataset])
+    size = config.sizes[dataset]
+    return config.networks.generator(size), config.networks.discriminator(size)
 
 
 def build_state(
@@ -63,19 +70,25 @@ def build_state(
     micro: int | None = None,
     world: World = ALONE,
     zero_stage: int | None = None,
+    start: StartingWeights | None = None,
 ) -> State:
     """The state before the first step; `wanted` overrides the device's Execution, `micro` the micro-batch.
 
-    `zero_stage` None trains by plain torch, else by DeepSpeed.
+    `zero_stage` None trains by plain torch, else by DeepSpeed. `start` replaces random weights.
     """
     generator, discriminator = build_networks(run.config, run.dataset, run.seed)
+    if start:
+        start.load("generator", generator, run.seed)
+        start.load("discriminator", discriminator, run.seed)
     execution = choose_execution(run.config, generator, device, wanted or {}, zero_stage)
     for network in (generator, discriminator):
         network.to(device)
-        execution.prepare(network, run.dataset)
+        execution.prepare(network, run.config.sizes[run.dataset])
     fitting = None if micro else images_that_fit(discriminator, dataset.images.shape[1:], generator.classes, device)
     share = share_of(run.recipe.batch, world.size, world.rank, micro, fitting)
     ema = copy.deepcopy(generator).eval().requires_grad_(False)
+    if start:
+        start.load("ema", ema, run.seed)
     betas = run.recipe.beta1, run.recipe.beta2.base
     generator_engine, discriminator_engine = (
         build_engine(network, execution.adam, betas, share, zero_stage) for network in (generator, discriminator)

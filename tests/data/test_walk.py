@@ -341,7 +341,7 @@ def test_pictures_smaller_than_the_target_are_enlarged_where_a_number_is_publish
     monkeypatch.setattr("r3gan.data.sources.SOURCES", small)
     source = folder_of(tmp_path / "in", {"n01/a.JPEG": picture(RED, (20, 40), ending="jpeg"), "n02/b.JPEG": B})
     manifest = prepare("imagenet-32", source, tmp_path / "out")
-    assert (manifest["count"], manifest["changes"]) == (2, {"enlarged": 1})
+    assert (manifest["count"], manifest["changes"]) == (2, {"cropped to a square": 1, "enlarged": 1})
     assert open_dataset(tmp_path / "out").images[0, 0].min() > 250
 
 

@@ -383,7 +383,7 @@ def test_all_tables_of_all_scales_are_written_or_printed(
         (study.scale, name): records
         for study in STUDIES.values()
         for name, table in TABLES.items()
-        if (records := table.records(study))
+        if (records := table.records(study)) and records != study.toy_records
     }
     assert {(each.scale, each.table): [run.record for run in each.runs] for each in printed.estimates} == needed
 

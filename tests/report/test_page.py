@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from playwright.sync_api import expect, sync_playwright
 
 from r3gan.errors import UserError
 from r3gan.report.content import gather
@@ -20,7 +21,7 @@ from r3gan.report.page import SYMBOLS, page
 from r3gan.tables.cell import Cell, write_table_file
 from r3gan.tables.charts import COLOURS
 from r3gan.tables.verdict import VERDICTS
-from tests.conftest import REPOSITORY, environment, need
+from tests.conftest import PATIENCE_S, REPOSITORY, environment, need
 
 RESULTS = REPOSITORY / "results"
 FLAGS = (
@@ -28,6 +29,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 LIMIT_BYTES = 3_000_000
+expect.set_options(timeout=60_000)  # of a busy machine
 RUN = "smoke/stackedmnist5k-16/E-inverted/seed0"
 UNTRUSTED = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</style>&amp;"
 GOOD = Cell(
@@ -36,6 +38,7 @@ GOOD = Cell(
     verdict="reproduced", reason="single run", band=(1.85, 2.08), metric="fid",
 )  # fmt: skip
 
+ALL_OPEN = "[...document.querySelectorAll('details')].every(e => e.open)"
 # Contrast of every visible text with what is painted behind it (WCAG 2), the worst first.
 CONTRAST = """() => {
   const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
@@ -74,8 +77,6 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     need("chromium")
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         yield chromium
@@ -133,13 +134,8 @@ def drawn(found: Any) -> int:
     plots = found.locator(".plot")
     for i in range(plots.count()):
         plots.nth(i).scroll_into_view_if_needed()
-        plots.nth(i).locator("svg").wait_for(timeout=20_000)
+        plots.nth(i).locator("svg").wait_for(timeout=PATIENCE_S * 1000)
     return int(plots.count())
-
-
-def active(found: Any) -> str:
-    """What has the focus: its id, or its text."""
-    return str(found.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
 
 
 def test_the_same_records_give_the_same_bytes_and_not_too_many(rendered: Path) -> None:
@@ -237,15 +233,15 @@ def test_every_header_stands_over_its_column(here: Any) -> None:
 
 def test_keyboard_skips_the_contents_and_opens_every_fold(here: Any) -> None:
     here.keyboard.press("Tab")
-    assert active(here) == "Skip to the content"
+    expect(here.get_by_text("Skip to the content")).to_be_focused()
     here.keyboard.press("Enter")
-    assert active(here) == "main"
+    expect(here.locator("main")).to_be_focused()
     folds = here.locator("summary")
     assert folds.count() > 10
     for i in range(folds.count()):
         folds.nth(i).focus()
         here.keyboard.press("Enter")
-    assert here.evaluate("[...document.querySelectorAll('details')].every(e => e.open)")
+    here.wait_for_function(ALL_OPEN)
 
 
 def expected_of(run: str) -> tuple[str, str]:
@@ -262,34 +258,33 @@ def test_provenance_opens_at_a_click_and_by_keyboard(here: Any) -> None:
     row = here.locator(f"#{cell.table} tr").filter(has_text=cell.row)
     number = row.locator("td.reproduced button").last
     panel = here.locator(f"#{number.get_attribute('popovertarget')}")
-    assert not panel.is_visible()
+    expect(panel).to_be_hidden()
     number.click()
-    assert panel.is_visible()
+    expect(panel).to_be_focused()
     text = panel.inner_text()
     for said in (commit[:12], command, "Images seen", "Protocol", "Feature network"):
         assert said in text
-    assert panel.evaluate("e => e === document.activeElement")
     assert panel.get_attribute("role") == "dialog"
     here.keyboard.press("Escape")
-    assert not panel.is_visible()
+    expect(panel).to_be_hidden()
     number.focus()
     here.keyboard.press("Shift+Tab")
     here.keyboard.press("Tab")
-    assert number.evaluate("e => e === document.activeElement")
+    expect(number).to_be_focused()
     here.keyboard.press("Enter")
-    assert panel.is_visible()
+    expect(panel).to_be_focused()
     here.keyboard.press("Tab")  # the way to close it comes first
     here.keyboard.press("Enter")
-    assert not panel.is_visible()
-    assert number.evaluate("e => e === document.activeElement")
+    expect(panel).to_be_hidden()
+    expect(number).to_be_focused()
 
 
 def test_the_panel_of_a_number_opens_that_of_its_run(here: Any) -> None:
     here.locator("#table1 td.reproduced button").last.click()
     here.get_by_role("button", name=re.compile("All about smoke")).click()
-    text = here.locator("[popover]:popover-open").last.inner_text()
-    for said in ("sha256", "Evaluated by", "torch", "Data", "Trained by"):
-        assert said in text
+    panel = here.locator("[popover]:popover-open").filter(has_text="Evaluated by")
+    for said in ("sha256", "torch", "Data", "Trained by"):
+        expect(panel).to_contain_text(said)
 
 
 def test_a_published_number_names_its_source_and_its_band(here: Any) -> None:
@@ -321,22 +316,22 @@ def test_the_filter_leaves_rows_with_that_verdict(here: Any) -> None:
     rows = "[...document.querySelectorAll('tr[data-verdicts]')].filter(e => e.checkVisibility())"
     left = here.evaluate(f"{rows}.map(e => e.dataset.verdicts)")
     assert left and all("not-run" in verdicts.split() for verdicts in left)
-    assert here.locator("#shown").inner_text() == f"{len(left)} rows"
+    expect(here.locator("#shown")).to_have_text(f"{len(left)} rows")
     here.get_by_role("button", name="Open all folds").click()
-    assert here.evaluate("[...document.querySelectorAll('details')].every(e => e.open)")
+    here.wait_for_function(ALL_OPEN)
 
 
 def test_numbers_and_folds_open_without_javascript(browser: Any, rendered: Path) -> None:
     with opened(browser, rendered, java_script_enabled=False) as found:
         found.locator("#table1 td.reproduced button").first.click()
-        assert found.locator("#table1-1").is_visible()
+        expect(found.locator("#table1-1")).to_be_visible()
         found.keyboard.press("Escape")
         found.locator("#table1 summary").first.click()
-        assert found.locator("#table1 img").first.is_visible()
-        assert not found.locator(".tools").is_visible()
+        expect(found.locator("#table1 img").first).to_be_visible()
+        expect(found.locator(".tools")).to_be_hidden()
         charts = found.locator(".plot img")
         assert charts.count() == len(list(RESULTS.glob("*/*.vl.json"))) > 5
-        assert charts.first.is_visible()
+        expect(charts.first).to_be_visible()
         assert "D loss: from" in charts.first.get_attribute("alt")
 
 
@@ -400,10 +395,9 @@ def test_every_chart_is_drawn_in_the_colours_of_the_page(browser: Any, rendered:
 def test_a_point_tells_its_numbers(here: Any) -> None:
     here.locator("#table4 .plot").first.scroll_into_view_if_needed()
     here.locator("#table4 .plot svg .role-mark.mark-symbol path").first.hover(force=True)
-    text = here.locator("#vg-tooltip-element").inner_text()
     record = json.loads((RESULTS / "smoke/stackedmnist5k-16/projected-fastgan/seed1/convergence.json").read_text())
-    assert "Projected GAN" in text
-    assert f"{record['points'][0]['values']['digit-frechet']:.4g}" in text
+    for said in ("Projected GAN", f"{record['points'][0]['values']['digit-frechet']:.4g}"):
+        expect(here.locator("#vg-tooltip-element")).to_contain_text(said)
 
 
 def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendered: Path) -> None:
@@ -413,7 +407,7 @@ def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendere
             found.set_viewport_size({"width": width, "height": 800})
             plot = found.locator("#table1 .plot")
             plot.scroll_into_view_if_needed()
-            plot.locator("svg").wait_for()
+            plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)
             assert plot.evaluate("e => e.scrollWidth <= e.clientWidth")
             heights[width] = plot.bounding_box()["height"]
     assert heights[390] > 2 * heights[1280]

@@ -49,6 +49,12 @@ STEPS: Rows = [
     for variant, ms in (("this package", 18.112), ("textbook", 29.451))
 ]
 
+FIELDS: Rows = [
+    {"row": row, "variant": variant, "value": value, "shown": f"{value:g}"}
+    for row, value in (("GAN+R1", 54.0), ("RpGAN+R1", 617.5))
+    for variant in ("gamma1", "gamma10", "gamma100")
+]
+
 
 def convergence(rows: Rows) -> Chart:
     return charts.convergence(rows, metric="digit-frechet", target=16.25, **ABOUT)
@@ -71,6 +77,7 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
         lambda rows: charts.relative_distances(rows, **ABOUT), RELATIVE, 0.4725,
         ("distance relative to the row without projection", "Projected GAN"),
     ),
+    "heat_map": (lambda rows: charts.heat_map(rows, **ABOUT), FIELDS, 617.5, ("gamma10", "RpGAN+R1")),
     "convergence": (convergence, CURVES, 61.77, ("training images (kimg)", "training time (s)")),
     "step_times": (lambda rows: charts.step_times(rows, **ABOUT), STEPS, 18.112, ("time per step (ms)", "E, batch 8")),
 }  # fmt: skip
@@ -114,6 +121,7 @@ def test_a_series_has_one_entry_in_the_legend(name: str, tmp_path: Path) -> None
         "step_times": ["this package", "textbook"],
         "convergence": ["FastGAN", "E"],
         "generator_losses": ["Z first", "GAN < R1"],
+        "heat_map": [],  # its fields hold their numbers
     }[name]
     assert [text for text in texts if text in series] == series
 

@@ -12,7 +12,7 @@ from r3gan.data.loader import open_dataset
 from r3gan.files import read_json
 from r3gan.interfaces import GeneratorNetwork
 from r3gan.metrics import find_metric
-from r3gan.training import checkpoint, loop
+from r3gan.training import loop
 from r3gan.training.best import KeepBest, Snapshot
 from tests.conftest import Command
 from tests.helpers import CPU, SMOKE, make_run
@@ -134,7 +134,7 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
     assert "--snapshot best: " in capsys.readouterr().err
 
 
-def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path) -> None:
     """Values fall, then rise: the best comes before the interruption, is kept over it, and no other file stays."""
     stacks = open_dataset(prepared / "data" / SMOKE)
     values = iter([3.0, 1.0, 2.0, 1.5])
@@ -151,9 +151,7 @@ def test_the_best_survives_an_interruption(prepared: Path, tmp_path: Path, monke
         checkpoint_seconds=0,
         keep_best=found,
     )
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "discard", lambda folder: None)
-        first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
+    first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
     weights = load_file(tmp_path / "out" / first.best.file)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
     assert second.continued_at_images == (16,)

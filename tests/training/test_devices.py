@@ -95,7 +95,7 @@ def arrange_as_on_a_gpu(networks: tuple[Network, Network], name: str, monkeypatc
     """Layout and precision of a GPU, before anything is fake: modules cannot change the layout of fake tensors."""
     execution = choose_execution(CONFIGS[name], networks[0], torch.device("cuda"), {})
     for network in networks:
-        execution.prepare(network, SMOKE)
+        execution.prepare(network, SIZES[SMOKE])
         execution.set_layout(network)
     monkeypatch.setattr(Execution, "prepare", lambda self, network, dataset: None)
     monkeypatch.setattr(Execution, "set_layout", lambda self, network: None)

@@ -29,7 +29,7 @@ def losses_of(name: str, dtype: torch.dtype = torch.float32, size: str = SMOKE, 
         for parameter in network.parameters():
             # As large as at the start, and nothing zero: a block's last layer would hide its first ones.
             torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
-        execution.prepare(network, SMOKE)
+        execution.prepare(network, SIZES[SMOKE])
         execution.set_layout(network)
     return Losses(config, generator, discriminator, compile_as=execution.compile)
 

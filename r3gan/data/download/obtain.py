@@ -33,15 +33,22 @@ def obtain(entry: Source, request: Request) -> tuple[list[Path], list[dict[str, 
 
 def _located(entry: Source, request: Request) -> list[tuple[Remote, Path | None]]:
     """The user's copy of every file (None: to be fetched); UserError that names all files that are expected."""
-    if request.source is None:
+    source = request.source or (Path(entry.system_folder) if entry.system_folder else None)
+    if source is None:
         return [(remote, None) for remote in entry.files]
-    for files in (entry.files, entry.unpacked):
-        found = [(remote, find(remote, request.source)) for remote in files]
-        if files and all(path for _, path in found):
-            return found
+    if request.source is None and not source.is_dir():
+        raise missing(entry, request.name, f"is not installed ({source} is missing)")
+    complete = []
+    for files in (entry.files, entry.unpacked, entry.system_files):
+        found = [(remote, path) for remote in files if (path := find(remote, source))]
+        if files and len(found) == len(files):
+            complete.append(found)
+    if complete:  # of files with the same names, those of the published sizes
+        right = (found for found in complete if all(remote.size == path.stat().st_size for remote, path in found))
+        return [*next(right, complete[0])]
     wanted = ", ".join(each.name for each in entry.files)
-    lacking = next(remote.name for remote in entry.files if find(remote, request.source) is None)
-    raise UserError(f"--source {request.source} does not hold {lacking}; expected: {wanted} (from {entry.page})")
+    lacking = next(remote.name for remote in entry.files if find(remote, source) is None)
+    raise UserError(f"--source {source} does not hold {lacking}; expected: {wanted} (from {entry.page})")
 
 
 def find(remote: Remote, source: Path) -> Path | None:

@@ -62,7 +62,7 @@ def read_idx(path: Path, magic: int, item: int) -> NDArray[np.uint8]:
             raise UserError(f"{path} is not the idx file that its name says: it starts with {header.tolist()}")
         count = int(header[1])
         if count > 70_000:
-            raise UserError(f"{path} claims {count} digits; MNIST has 70,000")
+            raise UserError(f"{path} claims {count} digits; at most 70,000 are allowed")
         data = file.read(count * item + 1)
         if len(data) != count * item:
             raise UserError(f"{path} does not hold the {count} digits that its header claims")

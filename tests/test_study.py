@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from r3gan.cli import main
+from r3gan.configs import find_config
+from r3gan.errors import UserError
+from r3gan.study import read_study
+
+REPOSITORY = Path(__file__).parents[1]
+SCHEMA = REPOSITORY / "pipelines/study.schema.yaml"
+STUDY = """
+scale: desk
+datasets: [stackedmnist5k-16]
+classifiers: []
+launch: {launcher: local, ranks: 1}
+evaluations: {own: &own {metrics: [lite1-frechet-64px], samples: 10}}
+recipes: {long: &long {burn_in_kimg: 100, lr: [0.004, 0.001]}}
+runs:
+  A: &run {config: A, dataset: stackedmnist5k-16, %s, total_kimg: 100, threads: 1, set: *long, evaluation: *own}
+  lazy: {<<: *run, config: E.lazy, set: {<<: *long, penalty_interval: 8}, precision: bf16}
+"""
+
+
+def study_file(folder: Path, seeds: str, more: str = "") -> Path:
+    path = folder / "desk.yaml"
+    path.write_text(STUDY % seeds + more)
+    return path
+
+
+def test_a_line_with_seeds_is_a_run_for_each(tmp_path: Path) -> None:
+    study = read_study(study_file(tmp_path, "seeds: [0, 3]"), SCHEMA)
+    assert {str(run_id): run.key for run_id, run in study.trained.items()} == {
+        "desk/stackedmnist5k-16/A/seed0": "A-seed0",
+        "desk/stackedmnist5k-16/A/seed3": "A-seed3",
+        "desk/stackedmnist5k-16/E.lazy/seed0": "lazy-seed0",
+        "desk/stackedmnist5k-16/E.lazy/seed3": "lazy-seed3",
+    }
+    # An arm has all its seeds before the next one starts.
+    assert list(study.priorities.values()) == [4, 3, 2, 1]
+    single = read_study(study_file(tmp_path, "seed: 0"), SCHEMA)
+    assert [run.key for run in single.runs] == ["A", "lazy"]
+
+
+def test_what_a_run_changes_becomes_options_of_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lazy = read_study(study_file(tmp_path, "seed: 0"), SCHEMA).runs[1]
+    assert lazy.train_options == " --set burn_in_kimg=100 lr=0.004,0.001 penalty_interval=8 --precision bf16"
+    command = f"train --config {lazy.config} --dataset {lazy.dataset}{lazy.train_options} --dry-run"
+    assert main(command.split()) == 0
+    shown = json.loads(capsys.readouterr().out)
+    config, recipe = find_config("E").changed(lazy.dataset, lazy.set)
+    assert shown["penalty_interval"] == config.penalty_interval == 8
+    assert shown["recipe"]["lr"] == [*recipe.lr] == [0.004, 0.001]
+    assert shown["recipe"]["gamma"] == [*find_config("E").recipe(lazy.dataset).gamma]
+    assert shown["config"] == "E.lazy"
+    assert "lr" in shown["recipe"]["unpublished"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "more", "said"),
+    [
+        ("seed: 0, seeds: [1]", "", "is valid under each of"),
+        ("seeds: [0, 0]", "", "non-unique"),
+        ("seed: 0", "  b: {<<: *run, config: B, set: {gama: 3}}", "unknown setting 'gama' (did you mean gamma?)"),
+        ("seed: 0", "  b: {<<: *run, config: B, set: {gamma: much}}", "setting gamma=much: Expected `float`"),
+    ],
+)
+def test_a_mistake_in_a_line_is_named(tmp_path: Path, seeds: str, more: str, said: str) -> None:
+    with pytest.raises(UserError) as mistake:
+        read_study(study_file(tmp_path, seeds, more), SCHEMA)
+    assert said in str(mistake.value)
+
+
+def test_desk_and_search_are_valid_and_arms_share_their_seeds() -> None:
+    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml", SCHEMA) for name in ("desk", "search"))
+    seeds: dict[str, set[int]] = {}
+    for run in desk.trained:
+        seeds.setdefault(run.config, set()).add(run.seed)
+    rows = ("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted")
+    assert {frozenset(seed for seed in seeds[row] if seed < 10) for row in rows} == {frozenset(range(5))}
+    assert all(len(found) >= 3 for found in seeds.values())
+    # The same search for every row, on a seed that decides no table.
+    settings = {
+        row: {run.config.partition(".")[2] for run in search.trained if run.config.startswith(f"{row}.")}
+        for row in rows
+    }
+    assert {frozenset(found) for found in settings.values()} == {frozenset(settings["A"])}
+    assert {run.seed for run in search.trained} == {100}
