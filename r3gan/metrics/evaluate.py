@@ -175,9 +175,10 @@ def size_of(training: Training) -> Size:
 
 
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
-    """A run's generator with its initial weights, in eval mode."""
+    """A run's generator with its initial weights, in eval mode, channels last as in training."""
     torch.manual_seed(training.seed)
-    return find_config(training.config).networks.generator(size_of(training)).to(device).eval()
+    generator = find_config(training.config).networks.generator(size_of(training))
+    return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 
 def evaluate(
