@@ -26,6 +26,7 @@ from r3gan.records.schema import ToyArm, Toys
 from r3gan.training.curve import LARGEST_GRADIENT_NORM
 
 Z_DIM, WIDTH, HIDDEN_LAYERS, LR, BETAS = 8, 64, 2, 1e-3, (0.0, 0.99)
+SPAN = 2.0  # half the length of the line, radius of the circle, half the width of the grid
 SAMPLES = 4096  # of a trained G, for what is measured
 FAIR_SHARE = 0.1  # of its expected samples that a cell needs to be covered
 LOSSES = ("relativistic", "classic")
@@ -43,27 +44,27 @@ class Shape:
 
 
 def draw_line(n: int, generator: torch.Generator) -> Tensor:
-    x = 2 * torch.rand(n, generator=generator) - 1
+    x = SPAN * (2 * torch.rand(n, generator=generator) - 1)
     return torch.stack([x, torch.zeros(n)], dim=1)
 
 
 def locate_line(points: Tensor) -> tuple[Tensor, Tensor]:
-    x = points[..., 0].clamp(-1, 1)
-    return ((x + 1) * 32).long().clamp(0, 63), torch.hypot(points[..., 0] - x, points[..., 1])
+    x = points[..., 0].clamp(-SPAN, SPAN)
+    return ((x / SPAN + 1) * 32).long().clamp(0, 63), torch.hypot(points[..., 0] - x, points[..., 1])
 
 
 def draw_circle(n: int, generator: torch.Generator) -> Tensor:
     angle = 2 * math.pi * torch.rand(n, generator=generator)
-    return torch.stack([angle.cos(), angle.sin()], dim=1)
+    return SPAN * torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 def locate_circle(points: Tensor) -> tuple[Tensor, Tensor]:
     turn = torch.atan2(points[..., 1], points[..., 0]) / (2 * math.pi) + 0.5
-    return (turn * 64).long().clamp(0, 63), (points.norm(dim=-1) - 1).abs()
+    return (turn * 64).long().clamp(0, 63), (points.norm(dim=-1) - SPAN).abs()
 
 
-SIGMA = 0.025  # of each Gaussian; neighbours are 20 of them apart
-CENTRES = torch.tensor([(x / 2, y / 2) for x in range(-2, 3) for y in range(-2, 3)])
+SIGMA = 0.05  # of each Gaussian; neighbours are 20 of them apart
+CENTRES = torch.tensor([(float(x), float(y)) for x in range(-2, 3) for y in range(-2, 3)])
 
 
 def draw_gaussians(n: int, generator: torch.Generator) -> Tensor:
@@ -77,8 +78,8 @@ def locate_gaussians(points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 SHAPES: Mapping[str, Shape] = {
-    "line": Shape(cells=64, near=0.05, draw=draw_line, locate=locate_line),
-    "circle": Shape(cells=64, near=0.05, draw=draw_circle, locate=locate_circle),
+    "line": Shape(cells=64, near=0.1, draw=draw_line, locate=locate_line),
+    "circle": Shape(cells=64, near=0.1, draw=draw_circle, locate=locate_circle),
     "gaussians": Shape(cells=25, near=4 * SIGMA, draw=draw_gaussians, locate=locate_gaussians),
 }
 
@@ -116,7 +117,9 @@ class Networks(DiscriminatorNetwork):
         for c_in, c_out in itertools.pairwise(sizes):
             first = [torch.randn(c_in, c_out, generator=g) * math.sqrt(2 / c_in) for g in generators]
             self.weights.append(nn.Parameter(torch.stack(first).repeat(arms, 1, 1)))
-            self.biases.append(nn.Parameter(torch.zeros(self.runs, 1, c_out)))
+            # Kinks all over the data; with biases of zero they would all begin at the origin.
+            bias = torch.stack([torch.randn(1, c_out, generator=g) for g in generators]) * (c_out == WIDTH)
+            self.biases.append(nn.Parameter(bias.repeat(arms, 1, 1)))
 
     def points(self, x: Tensor) -> Tensor:
         """[runs, n, C_in] -> [runs, n, C_out]."""
@@ -230,7 +233,8 @@ def measure(plan: Plan, arms: Sequence[Arm], d: Networks, g: Networks, reals: Te
         cell, distance = shape.locate(fakes[part])
         on_data = torch.nn.functional.one_hot(cell, shape.cells) * (distance <= shape.near)[..., None]
         covered = on_data.sum(dim=1) >= FAIR_SHARE * SAMPLES / shape.cells
-        values = [covered.double().mean(dim=1), distance.mean(dim=1), norms[0][part], norms[1][part]]
+        near = (distance <= shape.near).double().mean(dim=1)
+        values = [covered.double().mean(dim=1), near, distance.mean(dim=1), norms[0][part], norms[1][part]]
         finite = torch.stack([value.isfinite() for value in values]).all(dim=0)
         diverged = ~finite | (norms[1][part] > LARGEST_GRADIENT_NORM)
         rows = [[round(v, 6) if ok else None for v, ok in zip(x.tolist(), finite, strict=True)] for x in values]
@@ -242,8 +246,9 @@ def measure(plan: Plan, arms: Sequence[Arm], d: Networks, g: Networks, reals: Te
             interval=arm.interval,
             seeds=plan.seeds,
             coverage=tuple(rows[0]),
-            distance=tuple(rows[1]),
-            grad_norm_real=tuple(rows[2]),
-            grad_norm_fake=tuple(rows[3]),
+            on_data=tuple(rows[1]),
+            distance=tuple(rows[2]),
+            grad_norm_real=tuple(rows[3]),
+            grad_norm_fake=tuple(rows[4]),
             diverged=tuple(diverged.tolist()),
         )

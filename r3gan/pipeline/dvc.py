@@ -50,15 +50,13 @@ def check_dvc_file(study: Study) -> None:
 
 def toys_stage(study: Study) -> dict[str, Stage]:
     """The stage of the 2-D toys, in a study that has them."""
-    hashes = f"{HASHES}/toys.json"
-    return {
-        "toys": {
-            "cmd": [f"r3gan toys {study.scale} {study.toy_options}", f"{HASH_COMMAND}{hashes} results/{record}"],
-            "params": whole([f"{FINGERPRINTS}/code.toys.json"]),
-            "outs": [hashes, {f"results/{record}": {"cache": False}}],
-        }
-        for record in study.toy_records
+    out, record = f"{HASHES}/toys.json", f"results/{study.scale}/toys.json"
+    stage: Stage = {
+        "cmd": [f"r3gan toys {study.scale} {study.toy_options}", f"{HASH_COMMAND}{out} {record}"],
+        "params": whole([f"{FINGERPRINTS}/code.toys.json"]),
+        "outs": [out, {record: {"cache": False}}],
     }
+    return {"toys": stage} if study.toys else {}
 
 
 def own_stage(study: Study) -> Stage:

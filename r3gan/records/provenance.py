@@ -12,7 +12,7 @@ from pathlib import Path
 from r3gan.records.hardware import folder_name
 from r3gan.records.schema import Code, Device, Provenance
 
-RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
+RECORDED_PACKAGES = ("r3gan", "torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parents[2]
 BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "svebf16", "bf16")  # widest first; the last two are Arm's
 # Files that decide a number; the tables and records themselves do not make a tree dirty.

@@ -197,6 +197,12 @@ class Training(Record, frozen=True, kw_only=True):
         return self.images_seen / 1000
 
     @property
+    def checksums(self) -> dict[str, str | None]:
+        """The sha256 of the run's generators by file; None or not there in records of earlier versions."""
+        kept = {snapshot.file: snapshot.sha256 for snapshot in self.snapshots}
+        return kept | {"generator.safetensors": self.generator_sha256}
+
+    @property
     def failure(self) -> str:
         """Where and why training diverged; empty if it did not."""
         return f"step {self.fail_step}: {self.fail_reason}" if self.outcome == "Fail" else ""
@@ -388,6 +394,7 @@ class ToyArm(Record, frozen=True, kw_only=True):
     interval: int
     seeds: tuple[int, ...]
     coverage: tuple[float | None, ...]
+    on_data: tuple[float | None, ...]
     distance: tuple[float | None, ...]
     grad_norm_real: tuple[float | None, ...]
     grad_norm_fake: tuple[float | None, ...]

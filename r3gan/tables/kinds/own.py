@@ -11,7 +11,7 @@ from r3gan.records.run_id import RunId
 from r3gan.records.schema import Evaluation
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
-from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.kind import Content, Context, Kind, sample_sheet
 from r3gan.tables.measure import Against, evaluated, measured
 from r3gan.tables.panel import REPRODUCED, UNTRAINED, Panel, Slot, by_section, panel, title_of
 
@@ -46,10 +46,10 @@ class OwnTable(Kind):
             return Content(cells=[], remarks=["No run on your own pictures has been recorded yet (docs/own.md)."])
         cells = [cell for key, records in sections.items() for cell in self.cells(context.name, *key, records)]
         sheets = [
-            Sheet(
-                name=f"{scale}-{dataset}-samples",
-                caption=f"Samples on {dataset}, {scale} scale, the first seed of every row (n = 1)",
-                grids={row: context.store.results / found[0].run / "samples.png" for row, found in records.items()},
+            sample_sheet(
+                f"{scale}-{dataset}-samples",
+                f"Samples on {dataset}, {scale} scale, the first seed of every row (n = 1)",
+                {row: context.store.results / found[0].run for row, found in records.items()},
             )
             for (scale, dataset), records in sections.items()
         ]

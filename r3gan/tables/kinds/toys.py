@@ -17,7 +17,7 @@ from r3gan.tables.measure import t_interval
 from r3gan.tables.panel import Panel, by_row
 
 LOSS_TITLES = {"relativistic": "RpGAN", "classic": "GAN"}
-QUANTITIES = ("coverage", "distance", "grad_norm_fake")
+QUANTITIES = ("coverage", "on_data", "distance", "grad_norm_fake")
 
 
 def title_of_arm(loss: str, penalties: Sequence[str]) -> str:
