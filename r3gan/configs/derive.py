@@ -89,7 +89,7 @@ class Given:
     unconditional: bool = False
 
 
-def derived(config: Config, data: PreparedSet, given: Given = Given()) -> Config:  # noqa: B008
+def derived(config: Config, data: PreparedSet, given: Given = Given()) -> Config:
     """The configuration with the derived size of `data`, at full width, and the derived recipe, at the given one."""
     size = SIZES.get(data.name) or derived_size(data)
     size = replace(size, classes=size.classes if config.networks.conditional and not given.unconditional else 0)
