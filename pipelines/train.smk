@@ -28,4 +28,4 @@ rule train:
         ),
     shell:
         "r3gan train --scale {wildcards.scale} --config {wildcards.config} --dataset {wildcards.dataset}"
-        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --threads {params.threads} {params.launch}{params.options}{params.snapshots} 2>&1 | tee {log}"
+        " --seed {wildcards.seed} --total-kimg {params.total_kimg} --overwrite --threads {params.threads} {params.launch}{params.options}{params.snapshots} 2>&1 | tee {log}"

@@ -162,15 +162,18 @@ def load(run: str | Path, device: str = "cpu") -> Sampler:
     file = path if path.suffix == ".safetensors" else path / GENERATOR
     if not file.is_file():
         raise UserError(f"{file if path.is_dir() else run} does not exist; {HINT}")
-    training = record_of(file)
+    training, recorded = record_of(file)
     generator = initial_generator(training, torch.device(device))
-    load_network(file, generator, HINT)
+    load_network(file, generator, HINT, recorded)
     generator.fix_noise()
     return Sampler(generator=generator.eval(), training=training)
 
 
-def record_of(file: Path) -> Training:
-    """What was trained: from the file's own metadata, or train.json in its folder or the one above (snapshots/)."""
+def record_of(file: Path) -> tuple[Training, str | None]:
+    """What was trained: from the file's own metadata, or train.json in its folder or the one above (snapshots/).
+
+    With it the file's sha256, where the record names the file.
+    """
     try:
         with safe_open(file, framework="pt") as opened:
             held = (opened.metadata() or {}).get(RECORD_KEY)
@@ -178,8 +181,9 @@ def record_of(file: Path) -> Training:
         raise UserError(f"{file} cannot be read as safetensors ({error}); {HINT}") from None
     if held is not None:
         try:
-            return msgspec.convert(json.loads(held), Training)
+            return msgspec.convert(json.loads(held), Training), None
         except (ValueError, msgspec.ValidationError) as error:
             raise UserError(f"{file} holds a record that is none of this version ({error})") from None
     folder = file.parent if (file.parent / "train.json").exists() else file.parent.parent
-    return read_training(folder, HINT)
+    training = read_training(folder, HINT)
+    return training, training.checksums.get(file.relative_to(folder).as_posix())

@@ -38,6 +38,7 @@ class Device(Record, frozen=True, kw_only=True):
     name: str
     count: int
     threads: int = 1
+    bf16: str | None = None  # a processor's instruction set for bfloat16
 
     @property
     def units(self) -> int:
@@ -46,7 +47,8 @@ class Device(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         threads = f", {self.threads} thread(s) a run" if self.type == "cpu" else ""
-        return f"{self.count} x {self.name}{threads}"
+        bf16 = f", bfloat16: {self.bf16}" if self.bf16 else ""
+        return f"{self.count} x {self.name}{threads}{bf16}"
 
 
 class Provenance(Record, frozen=True, kw_only=True):
@@ -193,6 +195,12 @@ class Training(Record, frozen=True, kw_only=True):
     @property
     def kimg(self) -> float:
         return self.images_seen / 1000
+
+    @property
+    def checksums(self) -> dict[str, str | None]:
+        """The sha256 of the run's generators by file; None or not there in records of earlier versions."""
+        kept = {snapshot.file: snapshot.sha256 for snapshot in self.snapshots}
+        return kept | {"generator.safetensors": self.generator_sha256}
 
     @property
     def failure(self) -> str:

@@ -11,6 +11,7 @@ from r3gan.tables.kinds.claims import ClaimTable
 from r3gan.tables.kinds.comparison import Comparison, ComparisonTable
 from r3gan.tables.kinds.convergence import ConvergenceTable
 from r3gan.tables.kinds.loss_figure import LossFigure
+from r3gan.tables.kinds.own import OwnTable
 from r3gan.tables.kinds.parameter_figure import ParameterFigure
 from r3gan.tables.kinds.presets import PresetTable
 from r3gan.tables.kinds.propositions import PropositionTable
@@ -255,6 +256,16 @@ TABLES: Mapping[str, Kind] = {
             "Features of reals are not cached: every image is augmented anew before the projector, so no two steps use "
             "the same pixels.",
             "MiB: the most tensor memory that a step takes, above what is held between steps.",
+        ),
+    ),
+    # Not called "own": its pictures would lie in the folder of the records of the scale `own`.
+    "own-pictures": OwnTable(
+        title="Your own pictures",
+        by_hand="own",
+        notes=(
+            "Recipes that no paper publishes are derived by the rule of docs/own.md; a run's record holds all of it.",
+            "Untrained: the same generator before training. Lower is better for distances (Frechet, KID), higher for "
+            "precision and recall; numbers of different data sets do not compare.",
         ),
     ),
     "search": VariantTable(

@@ -120,7 +120,10 @@ def test_a_dry_run_of_a_clean_clone_names_every_command(tmp_path: Path) -> None:
         for text in (plain, moved)
     )
     assert before == set(stages[""])
-    run, options = "E-inverted --dataset stackedmnist5k-16 --seed", " --total-kimg 0.128 --threads 1 --launcher local"
+    run, options = (
+        "E-inverted --dataset stackedmnist5k-16 --seed",
+        " --total-kimg 0.128 --overwrite --threads 1 --launcher local",
+    )
     evaluation = "r3gan evaluate smoke/stackedmnist5k-16/E-inverted/seed"
     assert [command for command in sorted(before - after) if not command.startswith(evaluation + "0 ")] == [
         f"r3gan train --scale smoke --config {run} 0{options} --ranks 1"

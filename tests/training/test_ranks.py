@@ -134,9 +134,11 @@ def test_every_image_goes_to_exactly_one_rank(case: Case, together: Path) -> Non
     assert positions == list(range(2 * STEPS * 8))  # of D and G
 
 
-def test_launchers_build_the_command_they_are_named_after(tmp_path: Path) -> None:
+def test_launchers_build_the_command_they_are_named_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("one slots=4\ntwo slots=4\n")
+
+    monkeypatch.setattr(launch, "free_port", lambda: 23456)
 
     def command(**settings: object) -> str:
         wanted = launch.Launch(**settings)  # type: ignore[arg-type]
@@ -146,10 +148,12 @@ def test_launchers_build_the_command_they_are_named_after(tmp_path: Path) -> Non
         return " ".join(build(wanted))
 
     assert command(launcher="torchrun", ranks=8) == "torchrun --standalone --nproc-per-node 8 -m"
-    assert command(launcher="deepspeed", ranks=2) == "deepspeed --no_local_rank --num_gpus 2 --module"
+    assert (
+        command(launcher="deepspeed", ranks=2) == "deepspeed --no_local_rank --master_port 23456 --num_gpus 2 --module"
+    )
     assert (
         command(launcher="deepspeed", ranks=8, hostfile=hosts)
-        == f"deepspeed --no_local_rank --hostfile {hosts} --module"
+        == f"deepspeed --no_local_rank --master_port 23456 --hostfile {hosts} --module"
     )
     assert command(launcher="srun", ranks=16).startswith("srun --ntasks 16 --kill-on-bad-exit=1 ")
 
@@ -159,7 +163,7 @@ def test_the_deepspeed_launcher_starts_ranks_that_train(r3gan: Command, prepared
     done = r3gan(*BASE, *data, "--launcher", "deepspeed", "--ranks", "2", "--zero", "2")
     assert done.returncode == 0, done.stderr[-3000:]
     record = read_json(tmp_path / f"runs/own/{SMOKE}/E-inverted/seed0/train.json", "")
-    assert record["execution"]["launch"].startswith("deepspeed --no_local_rank --num_gpus 2 --module r3gan train")
+    assert record["execution"]["launch"].startswith("deepspeed --no_local_rank --master_port ")
     assert (record["execution"]["ranks"], record["execution"]["zero_stage"]) == (2, 2)
 
 
