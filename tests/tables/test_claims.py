@@ -16,7 +16,6 @@ from r3gan.records.schema import ToyArm, Toys
 from r3gan.study import Study
 from r3gan.tables.claims.registry import CLAIMS, NOISE
 from r3gan.tables.claims.rule import (
-    LEAST_SEEDS,
     corrected,
     decide_effect,
     decide_rates,
@@ -27,7 +26,7 @@ from r3gan.tables.claims.rule import (
 )
 from r3gan.tables.kind import Content
 from r3gan.tables.registry import TABLES
-from r3gan.tables.verdict import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED
+from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
 from tests.helpers import SMOKE, convergence_of, evaluation_of, provenance_on, study_of, write_files, write_run
 
 STUDIES = 10_000

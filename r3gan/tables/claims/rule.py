@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
-from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED, Interval
+from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, SUPPORTED, UNDECIDED, Interval
 
 if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-LEAST_SEEDS = 3
 LEVEL = 0.05
 POWER = 0.8  # at which the number of seeds that would decide is computed
 MOST_SEEDS = 1000

@@ -14,10 +14,10 @@ from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, forest
 from r3gan.tables.claims.evidence import Found, ScaleRecords
 from r3gan.tables.claims.registry import CLAIMS, Claim
-from r3gan.tables.claims.rule import LEAST_SEEDS, bootstrap, corrected
+from r3gan.tables.claims.rule import bootstrap, corrected
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
-from r3gan.tables.verdict import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
+from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -225,7 +225,7 @@ def judged_ratio(cell: Cell, table: str, ratio: float | None) -> Cell:
     if ratio is None:
         return replace(cell, text="target not reached").judged(Verdict(word=WORSE, reason="target not reached"))
     band = find_band(cell.quantity, table).around(printed)
-    return cell.judged(judge_value(ratio, None, band, "higher"), band)
+    return cell.judged(judge_value(ratio, None, band, "higher", cell.n), band)
 
 
 def published_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:
