@@ -10,6 +10,7 @@ include: "pipelines/data.smk"
 include: "pipelines/train.smk"
 include: "pipelines/evaluate.smk"
 include: "pipelines/released.smk"
+include: "pipelines/toys.smk"
 include: "pipelines/benchmark.smk"
 include: "pipelines/tables.smk"
 

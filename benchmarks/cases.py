@@ -9,6 +9,7 @@ import torch
 from r3gan.configs import CONFIGS, SIZES, Recipe
 from r3gan.data.loader import Dataset
 from r3gan.models.families import Size
+from r3gan.records.provenance import bf16_instructions
 from r3gan.schedules import Ramp
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
@@ -78,10 +79,5 @@ def run_of(case: Case) -> Run:
 
 def fits(case: Case, device: torch.device) -> bool:
     """Whether the case is for this device; bfloat16 is for processors that multiply it, not those that emulate it."""
-    capable = case.wanted.get("precision") != "bf16" or device.type == "cuda" or multiplies_bf16()
+    capable = case.wanted.get("precision") != "bf16" or device.type == "cuda" or bf16_instructions() is not None
     return device.type in case.devices and capable
-
-
-def multiplies_bf16() -> bool:
-    """Whether this processor has matrix instructions for bfloat16; not where an older torch does not say."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16"))

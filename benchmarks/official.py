@@ -94,12 +94,12 @@ class Official:
         torch.testing.assert_close(*logits, **tolerance)
 
     def step(
-        self, network: nn.Module, adam: torch.optim.Adam, accumulate: Callable[..., object], *after: float
+        self, network: nn.Module, adam: torch.optim.Adam, accumulate: Callable[..., object], *gamma: float
     ) -> None:
         reals, z, labels = self.inputs()
         adam.zero_grad(set_to_none=True)
         network.requires_grad_(True)
-        accumulate(z, reals, self.one_hot(labels), *after)
+        accumulate(z, reals, self.one_hot(labels), *gamma)
         network.requires_grad_(False)
         adam.step()
 

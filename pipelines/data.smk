@@ -8,9 +8,16 @@ rule prepare:
         "work/logs/prepare/{dataset}.log",
     params:
         code=code_of_stage("prepare"),
-        source=lambda wildcards: fingerprint.source(wildcards.dataset),
+        source=lambda wildcards: fingerprint.source(
+            wildcards.dataset, OWN.get(wildcards.dataset)
+        ),
+        what=lambda wildcards: (
+            OWN[wildcards.dataset].arguments
+            if wildcards.dataset in OWN
+            else wildcards.dataset
+        ),
     shell:
-        "r3gan prepare {wildcards.dataset} 2>&1 | tee {log}"
+        "r3gan prepare {params.what} 2>&1 | tee {log}"
 
 
 rule fit:

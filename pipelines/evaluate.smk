@@ -10,6 +10,7 @@ rule evaluate:
     output:
         f"results/{RUN}/metrics.json",
         f"results/{RUN}/samples.png",
+        f"results/{RUN}/reals.png",
         f"results/{RUN}/loss.csv",
     log:
         f"work/logs/evaluate/{RUN}.log",

@@ -22,6 +22,7 @@ rule evaluate_released:
     output:
         "results/released/{released}/E/seed0/metrics.json",
         "results/released/{released}/E/seed0/samples.png",
+        "results/released/{released}/E/seed0/reals.png",
     log:
         "work/logs/evaluate/released/{released}.log",
     threads: lambda wildcards: workflow.cores

@@ -16,6 +16,7 @@ from r3gan.pipeline.selection import (
     load_studies,
     mark_first_use,
     mark_selection,
+    own_sources,
     table_inputs,
 )
 from r3gan.records.run_id import RunId
@@ -24,6 +25,7 @@ from r3gan.tables.registry import TABLES
 # Runs and records name their scale in their paths; results/<table>.md asks for those of the selected one.
 STUDIES = load_studies(config.get("scale", "smoke"))
 STUDY = STUDIES[config.get("scale", "smoke")]
+OWN = own_sources(STUDIES.values())
 RUN = "{scale}/{dataset}/{config}/seed{seed}"
 run_id = lambda wildcards: RunId.of(wildcards.scale, wildcards)
 study_of = lambda wildcards: STUDIES[wildcards.scale]
@@ -51,6 +53,8 @@ wildcard_constraints:
     dataset="|".join(name for study in STUDIES.values() for name in study.datasets),
     released="|".join(find_config("E").paper_sizes()),
     scale="|".join(STUDIES),
-    config="|".join({re.escape(run.config) for s in STUDIES.values() for run in s.trained}),
+    config="|".join(
+        {re.escape(run.config) for s in STUDIES.values() for run in s.trained}
+    ),
     seed=r"\d+",
     table="|".join(TABLES),

@@ -16,10 +16,15 @@ rule table:
         lambda wildcards: table_inputs(wildcards.table, STUDY, RELEASED),
         lambda wildcards: [FIRST_USE, SELECTED] if wildcards.table in OF_RUNS else [],
     output:
-        "results/{table}.md",
+        report("results/{table}.md", category="Tables", labels={"table": "{table}"}),
         "results/{table}.csv",
         "results/{table}.json",
-        directory("results/{table}"),
+        report(
+            directory("results/{table}"),
+            patterns=["{picture}.png"],
+            category="Pictures",
+            labels={"table": "{table}", "picture": "{picture}"},
+        ),
     log:
         "work/logs/table/{table}.log",
     params:
@@ -67,7 +72,8 @@ rule report:
         expand("results/{name}.json", name=TABLES),
         "results/costs.json",
     output:
-        expand("results/{file}", file=REPORT_FILES),
+        report("results/report.html", category="Page"),
+        [f"results/{file}" for file in REPORT_FILES if file != "report.html"],
     log:
         "work/logs/report.log",
     params:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from r3gan.configs import find_config
-from r3gan.data.sources import find_source
+from r3gan.configs.derive import check_settings
+from r3gan.data.sources import find_source, own_entry
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import needs_classifier
 from r3gan.records.run_id import RunId
@@ -32,13 +34,17 @@ class StudyRun:
     evaluation: Mapping[str, Any]
     set: Mapping[str, Any] = field(default_factory=dict)  # what it changes of its configuration's recipe and networks
     precision: str = ""
+    width: float | None = None
+    unconditional: bool = False
 
     @property
     def train_options(self) -> str:
         """The options of `r3gan train` that not every run has, with a blank before them."""
         words = [f"{name}={','.join(map(str, ends_of(value)))}" for name, value in self.set.items()]
         changed = f" --set {' '.join(words)}" if words else ""
-        return changed + (f" --precision {self.precision}" if self.precision else "")
+        width = f" --width {self.width}" if self.width else ""
+        labels = " --unconditional" if self.unconditional else ""
+        return changed + width + labels + (f" --precision {self.precision}" if self.precision else "")
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -58,6 +64,24 @@ class StudyRun:
     def evaluation_options(self) -> str:
         """The options of `r3gan evaluate`, as DVC writes them from the same mapping."""
         return options_of({name: value for name, value in self.evaluation.items() if value != []})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnSource:
+    """A study's data set of own pictures; `kind` has one value so far."""
+
+    name: str
+    kind: str
+    path: str
+    resolution: int
+    fit: str = "crop"
+    bad: str = "stop"
+
+    @property
+    def arguments(self) -> str:
+        """What `r3gan prepare` is called with."""
+        options = {"resolution": self.resolution, "fit": self.fit, "bad": self.bad}
+        return f"own --name {self.name} --source {shlex.quote(self.path)} {options_of(options)}"
 
 
 def ends_of(value: Any) -> list[Any]:
@@ -94,6 +118,18 @@ class Study:
     launch: Mapping[str, str | int]
     runs: tuple[StudyRun, ...]
     convergence: Convergence | None = None
+    toys: Mapping[str, Any] | None = None  # the options of `r3gan toys`
+    sources: Mapping[str, OwnSource] = field(default_factory=dict)  # those of the data sets that are own pictures
+
+    @property
+    def toy_options(self) -> str:
+        """The options of `r3gan toys`, as DVC writes them from the same mapping."""
+        return options_of(self.toys or {})
+
+    @property
+    def toy_records(self) -> list[str]:
+        """The record of the 2-D toys below results/, if the study has them."""
+        return [f"{self.scale}/toys.json"] if self.toys else []
 
     @property
     def launch_options(self) -> str:
@@ -137,6 +173,8 @@ class Study:
 
     def stage_of(self, record: str) -> str:
         """The stage of dvc.yaml that writes a record below results/, and the run's key: "evaluate/E"."""
+        if record in self.toy_records:
+            return "toys"
         run_id, _, file = record.rpartition("/")
         run = RunId.parse(run_id)
         stage = "converge" if file == "convergence.json" else "evaluate" if run in self.evaluated else "evaluate_at_end"
@@ -174,13 +212,16 @@ def read_study(path: Path, schema: Path = SCHEMA) -> Study:
         allowed = ", ".join(problem.schema.get("properties", {})) if isinstance(problem.schema, dict) else ""
         hint = f" (allowed: {allowed})" if problem.validator == "additionalProperties" else ""
         raise UserError(f"study file {path}, {place}: {problem.message}{hint}")
+    sources = {name: OwnSource(name=name, **entry) for name, entry in content.get("sources", {}).items()}
     study = Study(
         scale=content["scale"],
-        datasets=tuple(content["datasets"]),
+        datasets=(*content["datasets"], *sources),
+        sources=sources,
         classifiers=tuple(content["classifiers"]),
         launch=content["launch"],
         runs=runs_of(content),
         convergence=_convergence(content.get("convergence")),
+        toys=content.get("toys"),
     )
     try:
         _check_names(study)
@@ -212,8 +253,11 @@ def _convergence(content: dict[str, Any] | None) -> Convergence | None:
 
 
 def _check_names(study: Study) -> None:
+    for name in study.sources:
+        own_entry(name, None, None)
     for dataset in (*study.datasets, *study.classifiers):
-        find_source(dataset)
+        if dataset not in study.sources:
+            find_source(dataset)
     if missing := [name for name in study.classifiers if name not in study.datasets]:
         raise UserError(f"classifiers: {missing[0]} is not among datasets")
     keys = {run_id: run.key for run_id, run in study.converging.items()}
@@ -221,9 +265,9 @@ def _check_names(study: Study) -> None:
         raise UserError(f"convergence.at_end: {unkept[0]} is not among convergence.runs under this key")
     runs = [*study.runs, *(study.convergence.runs if study.convergence else ())]
     for run in (*runs, *study.at_end.values()):
-        find_config(run.config).changed(run.dataset, run.set)
         if run.dataset not in study.datasets:
             raise unknown(f"data set in runs.{run.key}", run.dataset, study.datasets)
+        check_settings(find_config(run.config), run.dataset, run.set)
         if (digits := needs_classifier(run.metrics)) and run.classifier is None:
             raise UserError(f"evaluation in runs.{run.key}: {digits[0]} needs a classifier; name one of classifiers")
         if run.classifier is not None and run.classifier not in study.classifiers:

@@ -1,12 +1,18 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from r3gan.cli import main
 from r3gan.configs import find_config
 from r3gan.errors import UserError
-from r3gan.study import read_study
+from r3gan.pipeline import fingerprint
+from r3gan.pipeline.dvc import check_dvc_file, dvc_file
+from r3gan.study import OwnSource, read_study
+from r3gan.tables.registry import TABLES
+from tests.helpers import folder_of, study_of
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "pipelines/study.schema.yaml"
@@ -87,3 +93,62 @@ def test_desk_and_search_are_valid_and_arms_share_their_seeds() -> None:
     }
     assert {frozenset(found) for found in settings.values()} == {frozenset(settings["A"])}
     assert {run.seed for run in search.trained} == {100}
+
+
+OWN = """
+sources:
+  cats: {kind: pictures, path: "my pictures", resolution: 64, fit: pad}
+"""
+
+
+def test_own_pictures_are_data_sets_of_a_study(tmp_path: Path) -> None:
+    line = "  cats: {<<: *run, config: E, dataset: cats, set: {batch: 8}, width: 0.125, unconditional: true}"
+    path = study_file(tmp_path, "seed: 0", f"{line}\n{OWN}")
+    study = read_study(path, SCHEMA)
+    assert study.datasets == ("stackedmnist5k-16", "cats")
+    said = "own --name cats --source 'my pictures' --resolution 64 --fit pad --bad stop"
+    assert study.sources["cats"].arguments == said
+    assert study.runs[-1].train_options == " --set batch=8 --width 0.125 --unconditional"
+    assert TABLES["own-pictures"].records(study) == ["desk/cats/E/seed0/metrics.json"]
+    with pytest.raises(UserError, match=r"runs.A changes options of `r3gan train`, which dvc.yaml cannot do"):
+        check_dvc_file(study)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("cats:", "cifar10:", "--name cifar10 is a data set of the papers"),
+        ("kind: pictures", "kind: sounds", "'sounds' is not one of ['pictures']"),
+        ("resolution: 64", "resolution: 65", "65 is not one of [8, 16, 32"),
+        ("fit: pad", "fits: pad", "'fits' was unexpected"),
+    ],
+)
+def test_a_mistake_in_a_source_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(UserError) as mistake:
+        read_study(study_file(tmp_path, "seed: 0", OWN.replace(old, new)), SCHEMA)
+    assert said in str(mistake.value)
+
+
+def test_a_changed_picture_changes_the_fingerprint_of_its_set(tmp_path: Path) -> None:
+    source = OwnSource(name="cats", kind="pictures", path=str(tmp_path / "in"), resolution=8)
+    missing = fingerprint.source("cats", source)
+    folder_of(tmp_path / "in", {"a/1.png": b"1"})
+    one = fingerprint.source("cats", source)
+    folder_of(tmp_path / "in", {"a/2.png": b"2"})
+    assert len({missing, one, fingerprint.source("cats", source)}) == 3
+
+
+def test_the_fingerprint_without_a_preset_is_of_all_presets_and_of_the_rule() -> None:
+    assert fingerprint.recipe("E", "cats") == fingerprint.recipe("E", "dogs")
+    assert fingerprint.recipe("E", "cats") != fingerprint.recipe("E-inverted", "cats")
+
+
+def test_dvc_prepares_own_pictures(tmp_path: Path) -> None:
+    study = replace(study_of("smoke", "cats/E/seed0"), sources={
+        "cats": OwnSource(name="cats", kind="pictures", path="in", resolution=8)
+    })  # fmt: skip
+    stage = yaml.safe_load(dvc_file(study))["stages"]["prepare_own"]
+    assert stage["foreach"] == {
+        "cats": {"arguments": "own --name cats --source in --resolution 8 --fit crop --bad stop"}
+    }
+    assert "runs/hashes/prepare/${key}.json" in stage["do"]["outs"]

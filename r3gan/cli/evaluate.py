@@ -88,7 +88,9 @@ def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
     from r3gan.distributed import join_on_cpu
     from r3gan.metrics.evaluate import Plan
+    from r3gan.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     _, name, *_ = run_parts(arguments.run)
     check_classifier("--metrics", arguments.metrics, arguments.classifier)
     plan = Plan(

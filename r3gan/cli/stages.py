@@ -1,10 +1,10 @@
-"""The other stages: `prepare`, `export`, `fit`, `import-released`, `table`, `fingerprint`; `hand-over`."""
+"""The other stages: `prepare`, `export`, `fit`, `import-released`, `toys`, `table`, `fingerprint`; `hand-over`."""
 
 import argparse
 import re
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, positive, scale_name
+from r3gan.cli.arguments import AddCommand, positive, scale_name, seed_number
 from r3gan.errors import UserError, unknown
 
 
@@ -36,6 +36,16 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("file", metavar="FILE", type=Path, help="network-snapshot-....pkl")
     sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
     sub.add_argument("--overwrite", action="store_true", help="replace a run that was imported before")
+
+    sub = command("toys", run_toys, "train small networks on 2-D data with every objective and penalty")
+    sub.add_argument("scale", metavar="SCALE", type=scale_name, help="the record is results/SCALE/toys.json")
+    sub.add_argument("--steps", type=positive(int), default=3000, metavar="N", help="default: 3000")
+    sub.add_argument("--batch", type=positive(int), default=128, metavar="N", help="default: 128")
+    sub.add_argument("--gammas", type=positive(float), nargs="+", default=[1.0], metavar="G", help="default: 1")
+    sub.add_argument("--intervals", type=positive(int), nargs="+", default=[1, 8], metavar="K", help="default: 1 8")
+    sub.add_argument("--seeds", type=seed_number, nargs="+", default=[0], metavar="S", help="default: 0")
+    sub.add_argument("--threads", type=positive(int), default=1, metavar="N", help="CPU threads (default: 1)")
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
 
     sub = command("table", run_table, "write a table from the records there are: Markdown, CSV, JSON, pictures")
     sub.add_argument("table", metavar="TABLE", help="a name from `r3gan list tables`")
@@ -129,6 +139,20 @@ def run_import_released(arguments: argparse.Namespace) -> None:
     from r3gan.released import import_released
 
     import_released(arguments.file, arguments.dataset, Path("runs"), arguments.overwrite)
+
+
+def run_toys(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from r3gan.records.store import write
+    from r3gan.toys import Plan, run
+
+    torch.set_num_threads(arguments.threads)
+    lists = {name: tuple(dict.fromkeys(getattr(arguments, name))) for name in ("gammas", "intervals", "seeds")}
+    plan = Plan(scale=arguments.scale, steps=arguments.steps, batch=arguments.batch, **lists)
+    path = arguments.results / arguments.scale / "toys.json"
+    write(path, run(plan))
+    print(f"wrote {path}")
 
 
 def run_table(arguments: argparse.Namespace) -> None:

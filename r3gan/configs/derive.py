@@ -54,6 +54,13 @@ def resized(config: Config, dataset: str, *, width: float | None, unconditional:
     return replace(config, sizes={**config.sizes, dataset: size})
 
 
+def check_settings(config: Config, dataset: str, settings: Mapping[str, object]) -> None:
+    """UserError where `settings` are not possible; of a data set without a preset before it is prepared."""
+    if dataset not in config.recipes:
+        config = derived(config, PreparedSet(name=dataset, resolution=32, channels=3, classes=0, count=FULL_COUNT))
+    config.changed(dataset, settings)
+
+
 def settings_of(config: Config, dataset: str, options: Mapping[str, Any]) -> dict[str, object]:
     """Options of `r3gan train` as settings of `Config.changed`; options that are None change nothing.
 

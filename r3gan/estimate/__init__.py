@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from r3gan.configs import find_config
 from r3gan.data.sources import find_source
 from r3gan.errors import unknown
 from r3gan.estimate import storage
@@ -49,7 +50,9 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
     check_hardware(hardware, store)
     listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
     listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
-    needed = {record: listed[record] for record in find_table(table).records(study)}
+    needed = {record: listed[record] for record in find_table(table).records(study) if record in listed}
+    # Of what is derived only after a data set is prepared, nothing can be counted.
+    needed = {record: line for record, line in needed.items() if has_preset(line[1])}
     runs = tuple(run_costs(study, needed, hardware, store))
     measured = [run for _, run in needed.values()]
     snapshots = {run_id: snapshots_of(study, run_id) for run_id, _ in needed.values()}
@@ -67,6 +70,10 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
         supplied=storage.supplied(measured),
         published=published_costs(measured),
     )
+
+
+def has_preset(run: StudyRun) -> bool:
+    return run.dataset in find_config(run.config).recipes
 
 
 def estimate_all(studies: Iterable[Study], hardware: str, store: Store) -> AllEstimates:

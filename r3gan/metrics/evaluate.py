@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from r3gan.configs import find_config
@@ -27,7 +28,7 @@ from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extrac
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, extract_features
 from r3gan.models.families import Size
-from r3gan.pictures import quantise, save_grid
+from r3gan.pictures import COLUMNS, quantise, save_tiles
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import SCHEMAS, Evaluation, Training, Values
 from r3gan.records.store import made, read_training, write
@@ -175,15 +176,16 @@ def size_of(training: Training) -> Size:
 
 
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
-    """A run's generator with its initial weights, in eval mode."""
+    """A run's generator with its initial weights, in eval mode, channels last as in training."""
     torch.manual_seed(training.seed)
-    return find_config(training.config).networks.generator(size_of(training)).to(device).eval()
+    generator = find_config(training.config).networks.generator(size_of(training))
+    return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 
 def evaluate(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> Evaluation:
-    """Write metrics.json, samples.png and loss.csv of a run into `out` and return the record.
+    """Write metrics.json, samples.png, reals.png and loss.csv of a run into `out` and return the record.
 
     Each metric is computed for the trained generator (moving average, the plan's snapshot), once per draw, and for the
     same generator before training. A run whose training diverged has no metrics: its outcome is "Fail".
@@ -216,7 +218,9 @@ def evaluate(
     }
     record = made(Evaluation, content)
     if world.is_rank0:
-        save_grid(out / "samples.png", channel_grid(generator, training.seed, device))
+        grids = {"samples": sample_images(generator, training.seed, device), "reals": real_images(dataset)}
+        for name, images in grids.items():
+            save_tiles(out / f"{name}.png", with_channels(images), COLUMNS)
         if (run_folder / "loss.csv").exists():  # an imported run has none
             with atomic(out / "loss.csv") as temporary:
                 shutil.copyfile(run_folder / "loss.csv", temporary)
@@ -245,12 +249,22 @@ def chosen_snapshot(plan: Plan, training: Training, run_folder: Path) -> tuple[P
 
 
 @torch.no_grad()
-def channel_grid(generator: GeneratorNetwork, seed: int, device: torch.device) -> Tensor:
-    """Samples in colour, then each channel of the first 16 in grey, which shows the digits of stacked sets."""
+def sample_images(generator: GeneratorNetwork, seed: int, device: torch.device) -> Tensor:
+    """GRID_IMAGES samples, uint8 [N, C, R, R]; with classes, one class after the other."""
     torch.manual_seed(seed)
     z = torch.randn(GRID_IMAGES, generator.z_dim)
     classes = generator.classes
     labels = torch.arange(GRID_IMAGES, device=device) % classes if classes else None
-    images = generator(z.to(device), labels).cpu()
-    grey = [images[:16, c : c + 1].expand(-1, 3, -1, -1) for c in range(images.shape[1])]
-    return torch.cat([images, *grey])
+    return quantise(generator(z.to(device), labels)).cpu()
+
+
+def real_images(dataset: Dataset) -> Tensor:
+    """GRID_IMAGES images of a data set, or all of a smaller one, evenly spaced: uint8 [N, C, R, R]."""
+    count = len(dataset.images)
+    return torch.from_numpy(dataset.images[np.linspace(0, count - 1, min(GRID_IMAGES, count)).astype(int)])
+
+
+def with_channels(images: Tensor) -> NDArray[np.uint8]:
+    """Images in colour, then each channel of the first 16 in grey, which shows the digits of stacked sets."""
+    grey = [images[:16, c : c + 1].expand(-1, 3, -1, -1) for c in range(images.shape[1] if images.shape[1] > 1 else 0)]
+    return torch.cat([images, *grey]).numpy()

@@ -17,7 +17,7 @@ from r3gan.metrics.classifier import load_classifier
 from r3gan.metrics.weights import find_weights
 from r3gan.models.backbones import BACKBONES, fold_batch_norms, load_backbone
 
-DIGIT_BATCH, BATCH = 1000, 64
+DIGIT_BATCH = 1000
 
 
 @contextmanager
@@ -34,12 +34,18 @@ def as_rgb(images: Tensor) -> Tensor:
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
 
+def parts_of(images: Tensor, device: torch.device) -> Iterator[Tensor]:
+    """RGB batches on the device: of 8 images on a CPU, whose caches hold their activations, else of 64."""
+    for part in as_rgb(images).split(8 if device.type == "cpu" else 64):
+        yield part.to(device)
+
+
 class DigitFeatures:
     """Each channel is one digit: `features` of the channels concatenated [N, 64 C], `classes` int64 [N, C]."""
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.classifier, record = load_classifier(folder)
-        self.classifier.to(device)
+        self.classifier.to(device).to(memory_format=torch.channels_last)
         self.device = device
         self.record: dict[str, Any] = {key: record[key] for key in ("dataset", "sha256", "test_accuracy")}
 
@@ -75,8 +81,8 @@ class BackboneFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         parts = []
-        for part in as_rgb(images).split(BATCH):
-            x = part.to(self.device, torch.float32) / 127.5 - 1.0
+        for part in parts_of(images, self.device):
+            x = part.to(torch.float32) / 127.5 - 1.0
             x = interpolate(x, size=(self.px, self.px), mode="bicubic", antialias=True).clamp(-1, 1)
             maps = self.network.forward_features(x)  # type: ignore[operator]
             parts.append(adaptive_avg_pool2d(maps, 1).flatten(1).cpu())
@@ -98,7 +104,6 @@ class VGG16Features:
     @torch.no_grad()
     def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         parts = [
-            self.network(part.to(self.device), return_features=True).to("cpu", torch.float32)
-            for part in as_rgb(images).split(BATCH)
+            self.network(part, return_features=True).to("cpu", torch.float32) for part in parts_of(images, self.device)
         ]
         return {"features": torch.cat(parts)}

@@ -17,11 +17,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from r3gan.metrics.features import as_rgb, ignore_torchscript_deprecation
+from r3gan.metrics.features import ignore_torchscript_deprecation, parts_of
 from r3gan.metrics.weights import find_weights
 from r3gan.models.backbones import INCEPTION_PX
 
-BATCH = 64
 TORCHSCRIPT, PYTORCH = "inception-2015-12-05.pt", "pt_inception-2015-12-05-6726825d.pth"
 FILES = {"legacy_tensorflow": TORCHSCRIPT, "clean": TORCHSCRIPT, "legacy_pytorch": PYTORCH}
 
@@ -96,8 +95,7 @@ class InceptionFeatures:
     @torch.no_grad()
     def __call__(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         found: dict[str, list[Tensor]] = {output: [] for output in outputs}
-        for part in as_rgb(images).split(BATCH):
-            x = part.to(self.device)
+        for x in parts_of(images, self.device):
             if "features" in outputs:
                 found["features"].append(self.features(x.to(torch.float32)).cpu())
             if "probabilities" in outputs:

@@ -22,6 +22,7 @@ STAGES: Mapping[str, str] = {
     "evaluate": "r3gan.metrics.evaluate",
     "converge": "r3gan.metrics.convergence",
     "released": "r3gan.released",
+    "toys": "r3gan.toys",
     "costs": "r3gan.estimate",
     "report": "r3gan.report.write",
 }

@@ -30,7 +30,8 @@ def dvc_file(study: Study) -> str:
     written, mark, _ = DVC_FILE.read_text(encoding="utf-8").partition(MARK)
     if not mark:
         raise UserError(f"{DVC_FILE} lacks the line {MARK.strip()!r}")
-    stages = {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
+    stages = toys_stage(study) | ({"prepare_own": own_stage(study)} if study.sources else {})
+    stages |= {f"{INPUTS}{name}": inputs_stage(name, study) for name in TABLES}
     text = yaml.safe_dump(stages | {"table": table_stage(), "report": report_stage()}, sort_keys=False, width=1000)
     return written + mark + "".join(f"  {line}\n" for line in text.splitlines())
 
@@ -40,9 +41,36 @@ def write_dvc_file(study: Study) -> None:
 
 
 def check_dvc_file(study: Study) -> None:
-    """UserError where dvc.yaml does not list what the study file and TABLES say."""
+    """UserError where dvc.yaml does not list what the study file and TABLES say, or cannot."""
+    if changed := [run.key for run in study.trained.values() if run.train_options]:
+        raise UserError(f"runs.{changed[0]} changes options of `r3gan train`, which dvc.yaml cannot do; use Snakemake")
     if DVC_FILE.exists() and DVC_FILE.read_text(encoding="utf-8") != dvc_file(study):
         raise UserError(f"{DVC_FILE} is older than the study file or the tables: run `r3gan dvc-file`")
+
+
+def toys_stage(study: Study) -> dict[str, Stage]:
+    """The stage of the 2-D toys, in a study that has them."""
+    out, record = f"{HASHES}/toys.json", f"results/{study.scale}/toys.json"
+    stage: Stage = {
+        "cmd": [f"r3gan toys {study.scale} {study.toy_options}", f"{HASH_COMMAND}{out} {record}"],
+        "params": whole([f"{FINGERPRINTS}/code.toys.json"]),
+        "outs": [out, {record: {"cache": False}}],
+    }
+    return {"toys": stage} if study.toys else {}
+
+
+def own_stage(study: Study) -> Stage:
+    """The study's own pictures as data sets."""
+    arrays = [f"data/${{key}}/{file}" for file in ("images.npy", "labels.npy", "manifest.json")]
+    out = f"{HASHES}/prepare/${{key}}.json"
+    return {
+        "foreach": {name: {"arguments": source.arguments} for name, source in study.sources.items()},
+        "do": {
+            "cmd": ["r3gan prepare ${item.arguments}", f"{HASH_COMMAND}{out} {arrays[-1]}"],
+            "params": whole([f"{FINGERPRINTS}/code.prepare.json", f"{FINGERPRINTS}/source.${{key}}.json"]),
+            "outs": [*arrays, out],
+        },
+    }
 
 
 def inputs_stage(name: str, study: Study) -> Stage:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from r3gan.errors import UserError
-from r3gan.study import Study, read_all_studies
+from r3gan.study import OwnSource, Study, read_all_studies
 from r3gan.tables.registry import find_table
 
 
@@ -18,6 +18,17 @@ def load_studies(selected: str) -> dict[str, Study]:
     except UserError as error:
         print(f"{error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def own_sources(studies: Iterable[Study]) -> dict[str, OwnSource]:
+    """The own data sets of all studies; ends Snakemake with exit code 2 where two describe one differently."""
+    found: dict[str, OwnSource] = {}
+    for study in studies:
+        for name, source in study.sources.items():
+            if found.setdefault(name, source) != source:
+                print(f"study {study.scale}, sources.{name}: another study has another one", file=sys.stderr)
+                raise SystemExit(2)
+    return found
 
 
 def table_inputs(name: str, study: Study, released: Sequence[str] = ()) -> list[str]:

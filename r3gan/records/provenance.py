@@ -12,8 +12,9 @@ from pathlib import Path
 from r3gan.records.hardware import folder_name
 from r3gan.records.schema import Code, Device, Provenance
 
-RECORDED_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
+RECORDED_PACKAGES = ("r3gan", "torch", "torchvision", "numpy", "scipy", "deepspeed", "clean-fid", "snakemake", "dvc")
 REPOSITORY = Path(__file__).resolve().parents[2]
+BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "svebf16", "bf16")  # widest first; the last two are Arm's
 # Files that decide a number; the tables and records themselves do not make a tree dirty.
 CODE_PATHS = ("r3gan", "pipelines", "Snakefile", "dvc.yaml", "requirements.lock", "pyproject.toml")
 
@@ -43,14 +44,24 @@ def package_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | found
 
 
-def processor_name() -> str:
-    """The processor's model as the system names it."""
+def _cpuinfo(*keys: str) -> str:
+    """The first line of /proc/cpuinfo with one of `keys`, its value; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split("\t")[0].strip() in keys), "")
+
+
+def processor_name() -> str:
+    """The processor's model as the system names it."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def bf16_instructions() -> str | None:
+    """The processor's widest instruction set that multiplies bfloat16; None where it is emulated or not known."""
+    flags = _cpuinfo("flags", "Features").split()  # of x86 and of Arm
+    return next((name for name in BF16_INSTRUCTIONS if name in flags), None)
 
 
 def hardware_name(device: str) -> str:
@@ -70,7 +81,8 @@ def device_description(device: str, threads: int, count: int = 1) -> Device:
         import torch
 
         return Device(type="cuda", name=torch.cuda.get_device_name(), count=count)
-    return Device(type="cpu", name=f"{processor_name()}, {os.cpu_count()} cores", count=count, threads=threads)
+    name = f"{processor_name()}, {os.cpu_count()} cores"
+    return Device(type="cpu", name=name, count=count, threads=threads, bf16=bf16_instructions())
 
 
 def stamp(device: str, threads: int, count: int = 1) -> Provenance:

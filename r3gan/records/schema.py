@@ -38,6 +38,7 @@ class Device(Record, frozen=True, kw_only=True):
     name: str
     count: int
     threads: int = 1
+    bf16: str | None = None  # a processor's instruction set for bfloat16
 
     @property
     def units(self) -> int:
@@ -46,7 +47,8 @@ class Device(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         threads = f", {self.threads} thread(s) a run" if self.type == "cpu" else ""
-        return f"{self.count} x {self.name}{threads}"
+        bf16 = f", bfloat16: {self.bf16}" if self.bf16 else ""
+        return f"{self.count} x {self.name}{threads}{bf16}"
 
 
 class Provenance(Record, frozen=True, kw_only=True):
@@ -370,6 +372,11 @@ class Benchmark(Record, frozen=True, kw_only=True):
     measured: tuple[Values, ...]
     provenance: Provenance
 
+    @property
+    def rounds(self) -> list[int]:
+        """How often its lines were timed, each number once."""
+        return sorted({int(str(entry["rounds"])) for entry in self.measured if "rounds" in entry})
+
 
 class StepBenchmark(Benchmark, frozen=True, kw_only=True):
     """One whose lines are timings of training steps."""
@@ -377,9 +384,46 @@ class StepBenchmark(Benchmark, frozen=True, kw_only=True):
     measured: tuple[Timing, ...]  # type: ignore[assignment]
 
 
+class ToyArm(Record, frozen=True, kw_only=True):
+    """One setting of the 2-D toys; values in the order of `seeds`, None where a run ended in numbers not finite."""
+
+    shape: str
+    loss: str
+    penalties: tuple[str, ...]
+    gamma: float
+    interval: int
+    seeds: tuple[int, ...]
+    coverage: tuple[float | None, ...]
+    on_data: tuple[float | None, ...]
+    distance: tuple[float | None, ...]
+    grad_norm_real: tuple[float | None, ...]
+    grad_norm_fake: tuple[float | None, ...]
+    diverged: tuple[bool, ...]
+
+
+class Toys(Benchmark, frozen=True, kw_only=True):
+    """toys.json: the 2-D toys of a scale, one line per setting."""
+
+    scale: str
+    steps: int
+    batch: int
+    z_dim: int
+    width: int
+    hidden_layers: int
+    lr: float
+    betas: tuple[float, float]
+    samples: int
+    seconds: float
+    measured: tuple[ToyArm, ...]  # type: ignore[assignment]
+
+    @property
+    def rounds(self) -> list[int]:
+        return []
+
+
 RecordType = TypeVar("RecordType", bound=Record)
 # What is written now; older ones that can still be read are below.
-SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1, StepBenchmark: 1}
+SCHEMAS: dict[type[Record], int] = {Evaluation: 2, Convergence: 1, Benchmark: 1, StepBenchmark: 1, Toys: 1}
 
 
 def upgraded(content: Values) -> Values:

@@ -23,18 +23,21 @@ from r3gan.records.schema import (
     RecordType,
     RunRecord,
     StepBenchmark,
+    Toys,
     Training,
     upgraded,
 )
 
 KINDS: dict[str, type[RunRecord]] = {"metrics.json": Evaluation, "convergence.json": Convergence}
 CHECKSUM = "checksum"  # field of a record's file: of all others
+TOYS = "toys.json"
 HINTS: dict[type[Record], str] = {
     Training: "run `r3gan train` first",
     Evaluation: "run `r3gan evaluate` again",
     Convergence: "run `r3gan converge` again",
     Benchmark: "run `make bench` again",
     StepBenchmark: "run `make bench` again",
+    Toys: "run `r3gan toys` again",
 }
 
 
@@ -113,11 +116,18 @@ class Store:
     def convergence(self, run: RunId, hint: str = "") -> Convergence:
         return read(self.results / run.convergence, Convergence, hint)
 
+    def toys(self, file: str) -> Toys:
+        return read(self.results / file, Toys)
+
     def run_record(self, record: str) -> Evaluation | Convergence:
         """An evaluation or a convergence by its file below the folder."""
         kind = KINDS[Path(record).name]
         assert issubclass(kind, Evaluation | Convergence)
         return read(self.results / record, kind)
+
+    def any_record(self, record: str) -> Evaluation | Convergence | Toys:
+        """A run's record, or that of a scale's toys."""
+        return self.toys(record) if Path(record).name == TOYS else self.run_record(record)
 
     def find(self, scale: str = "*") -> Iterator[str]:
         """All evaluations and convergences of a scale, or of every one, by their files below the folder."""

@@ -52,7 +52,7 @@ def gather(results: Path, baseline: str | None = None) -> Content:
     tables = tuple(table_content(results, name) for name in TABLES if (results / f"{name}.json").exists())
     benchmarks = store.benchmarks()
     paths = dict.fromkeys(path for table in tables for cell in table.cells for path in cell.records)
-    records = {path: benchmarks.get(path) or store.run_record(path) for path in paths}
+    records = {path: benchmarks.get(path) or store.any_record(path) for path in paths}
     runs = dict.fromkeys(record.run for record in records.values() if not isinstance(record, Benchmark))
     return Content(
         results=results,

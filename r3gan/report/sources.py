@@ -66,10 +66,9 @@ def origins_of(content: Content) -> dict[str, Origin]:
     found: dict[str, Origin] = {}
     for i, (path, record) in enumerate(content.records.items(), 1):
         name, facts = name_of(path, record), run_facts(record)
-        if isinstance(record, Benchmark):
-            rounds = sorted({int(str(entry["rounds"])) for entry in record.measured if "rounds" in entry})
-            n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1])))) if rounds else ""
-            facts += [*fact("n", n and f"{n} rounds"), *fact("How", MADE["measured"])]
+        if isinstance(record, Benchmark) and (rounds := record.rounds):
+            n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
+            facts += [*fact("n", f"{n} rounds"), *fact("How", MADE["measured"])]
         found.setdefault(name, Origin(ident=f"origin-{i}", name=name, path=path, record=record, facts=facts))
     return found
 

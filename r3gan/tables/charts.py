@@ -191,11 +191,34 @@ def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "variant", "shown")],
     )
     # Light enough for black words on every field.
-    shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog")
+    shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog", interpolate="rgb")
     fields = base.mark_rect(stroke="#b9b9b0").encode(alt.Color("value:Q", scale=shade, legend=None))
     drawn = alt.layer(fields, base.mark_text().encode(text="shown:N")).properties(data=alt.Data(values=[*rows]))
     said = "; ".join(f"{row['row']}, {row['variant']}: {row['shown']}" for row in rows)
     return finished(drawn, f"{said}.", about)
+
+
+def forest(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Effects with intervals and a line at no effect, a panel for each `unit`: keys row, effect, low, high, verdict."""
+    import altair as alt
+
+    shown = [row for row in rows if all(Axis(field=f, title="").of(row) is not None for f in ("effect", "low", "high"))]
+    if not shown:
+        return empty(about)
+    color, shape, _ = looks("verdict", distinct(shown, "verdict"))
+    place = alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True))
+    base = alt.Chart(width=440, height=alt.Step(24)).encode(
+        place, color, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "effect", "low", "high", "verdict")]
+    )
+    lines = base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(x=alt.X("low:Q", title="effect"), x2="high:Q")
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(shape, x="effect:Q")
+    none = alt.Chart(alt.Data(values=[{}])).mark_rule().encode(x=alt.datum(0))
+    facet = alt.Facet("unit:N", title=None, sort=distinct(shown, "unit"))
+    drawn = alt.layer(none, lines, points).properties(data=alt.Data(values=shown)).facet(facet, columns=1)
+    said = "; ".join(
+        f"{r['row']}: {r['effect']:.4g} [{r['low']:.3g}, {r['high']:.3g}] {r['unit']}, {r['verdict']}" for r in shown
+    )
+    return finished(drawn.resolve_scale(x="independent", y="independent"), f"{said}.", about)
 
 
 def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:

@@ -28,6 +28,7 @@ class Context:
     name: str
     store: Store
     studies: Sequence[Study]
+    scale: str | None = None  # the only one whose records are shown; None: all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,13 @@ class Sheet:
     name: str
     caption: str
     grids: Mapping[str, Path]
+
+
+def sample_sheet(name: str, caption: str, runs: Mapping[str, Path]) -> Sheet:
+    """The samples of runs, by title and folder of records, after real images of their data set."""
+    grids = {title: folder / "samples.png" for title, folder in runs.items()}
+    reals = [path for folder in runs.values() if (path := folder / "reals.png").exists()]
+    return Sheet(name=name, caption=caption, grids={"Real images": reals[0]} | grids if reals else grids)
 
 
 @dataclass(frozen=True, kw_only=True)

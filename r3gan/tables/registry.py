@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from r3gan.errors import unknown
 from r3gan.tables.kind import Kind
 from r3gan.tables.kinds.ablation import AblationTable, PublishedColumn
+from r3gan.tables.kinds.claims import ClaimTable
 from r3gan.tables.kinds.comparison import Comparison, ComparisonTable
 from r3gan.tables.kinds.convergence import ConvergenceTable
 from r3gan.tables.kinds.loss_figure import LossFigure
+from r3gan.tables.kinds.own import OwnTable
 from r3gan.tables.kinds.parameter_figure import ParameterFigure
 from r3gan.tables.kinds.presets import PresetTable
 from r3gan.tables.kinds.propositions import PropositionTable
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.kinds.speed import SpeedTable
+from r3gan.tables.kinds.toys import ToyTable
 from r3gan.tables.kinds.variants import VariantTable
 
 
@@ -46,6 +49,22 @@ _LOSSES = Comparison(
 _CIFAR10 = _fids("CIFAR-10", "table3", "cifar10")
 _LEAKS = "* uses features trained on ImageNet, on which FID's own features were trained: it flatters such systems."
 TABLES: Mapping[str, Kind] = {
+    "claims": ClaimTable(
+        title="Claims: which of them hold",
+        notes=(
+            "The rule was fixed before the runs. Unit of replication: the training seed; arms share seeds, and "
+            "differences are taken seed by seed, of logs where a metric is a distance. Supported or contradicted: the "
+            "95% t-interval of the mean over at least 3 seeds excludes no effect, also after Holm's correction over "
+            "the claims of one table. Failure rates: Wilson's intervals against a half.",
+            "Effect: x 1.2 says that the distance of the arm which should be worse is 1.2 times the other's; intervals "
+            "next to it are 95%, a bootstrap interval is in each number's conditions.",
+            "A run that diverged counts as untrained. A run that did not reach its target is censored: its speed-up is "
+            "an upper bound, with which a claim can be contradicted and not supported.",
+            "Published evidence: a step of Table 1 in units of the standard deviation of a difference of two single "
+            "evaluations, 2.3% from the authors' own logs; variance between training seeds is not in it.",
+            "A verdict at a smaller scale is one about networks and data of that scale.",
+        ),
+    ),
     "table1": QualityTable(
         title="Table 1: from StyleGAN2 to R3GAN, Config A to E",
         published="table1",
@@ -239,6 +258,16 @@ TABLES: Mapping[str, Kind] = {
             "MiB: the most tensor memory that a step takes, above what is held between steps.",
         ),
     ),
+    # Not called "own": its pictures would lie in the folder of the records of the scale `own`.
+    "own-pictures": OwnTable(
+        title="Your own pictures",
+        by_hand="own",
+        notes=(
+            "Recipes that no paper publishes are derived by the rule of docs/own.md; a run's record holds all of it.",
+            "Untrained: the same generator before training. Lower is better for distances (Frechet, KID), higher for "
+            "precision and recall; numbers of different data sets do not compare.",
+        ),
+    ),
     "search": VariantTable(
         title="The search for the desk scale's recipes",
         scale="search",
@@ -251,6 +280,18 @@ TABLES: Mapping[str, Kind] = {
             "that no table shows. What each setting is: pipelines/study/search.yaml.",
             "A family takes the setting with the least mean log of the digit Frechet distance over its rows, which is "
             "then fixed in pipelines/study/desk.yaml. No row has a recipe of its own.",
+        ),
+    ),
+    "toys": ToyTable(
+        title="2-D toys: line, circle and 25 Gaussians",
+        notes=(
+            "The paper says that penalties at every 8th step, 8 times as strong, fail on these (appendix E); it states "
+            "neither networks nor optimiser. Here: r3gan/toys.py, with the losses and penalties of training.",
+            "Coverage: the share of 64 equal parts of the line or circle, or of 25 Gaussians, that at least a tenth of "
+            "their fair share of 4,096 samples lie near. On data: the share of samples that lie near (within 0.1 of a "
+            "line or circle of half-width 2, within 4 standard deviations of a Gaussian). Distance: of a sample to the "
+            "nearest point of the line or circle, or to the nearest centre, from which data are 0.063 away on average.",
+            "grad norm fake: the mean norm of D's gradient at samples after the last step.",
         ),
     ),
     "propositions": PropositionTable(

@@ -14,8 +14,18 @@ NOT_RUN = "not run"
 NOT_MEASURED = "not measured"  # trained, but the metric was not asked for
 EXACT = "exact"  # of what has no uncertainty: counts, hyperparameters, proofs
 DIFFERS = "differs"
+# Of a claim, by the rule in claims/rule.py.
+SUPPORTED = "supported"
+CONTRADICTED = "contradicted"
+UNDECIDED = "undecided"
+NOT_TESTED = "not tested"
+CONSISTENT = "consistent (n = 1)"
 # Every verdict with what it means, in the order in which a reader wants to see them.
 VERDICTS = {
+    CONTRADICTED: "a claim: the 95% interval over at least 3 seeds excludes no effect, against the published side",
+    SUPPORTED: "a claim: the 95% interval over at least 3 seeds excludes no effect, on the published side",
+    UNDECIDED: "a claim: the interval includes no effect; the reason says how many seeds would decide",
+    NOT_TESTED: "a claim for which nothing has been run yet",
     WORSE: "outside the band, on the bad side, with the whole 95% interval (a single run: with its value)",
     DIFFERS: "a count, a hyperparameter or a proof's statement that is not as published",
     BETTER: "outside the band, on the good side: worth a second look too",

@@ -25,7 +25,7 @@ def write_table(name: str, results: Path, scale: str | None = None) -> Path:
     """
     table = find_table(name)
     studies = list(read_all_studies()) if scale is None else [read_study(STUDY_FOLDER / f"{scale}.yaml")]
-    content = table.build(Context(name=name, store=Store(results), studies=studies))
+    content = table.build(Context(name=name, store=Store(results), studies=studies, scale=scale))
     return write_content(name, table, content, results if scale is None else results / scale)
 
 
@@ -33,6 +33,8 @@ def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
     """Write a finished table's files into `out`; returns the Markdown's path."""
     text = as_markdown(name, table, content)
     with replaced(out / name) as folder:
+        if not content.pictures:
+            (folder / ".gitkeep").touch()  # git, unlike the engines, knows no empty folder
         for picture in content.pictures:
             if isinstance(picture, Chart):
                 write_chart(picture, folder)

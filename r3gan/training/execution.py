@@ -58,7 +58,7 @@ def choose_execution(
 
     Channels last, unless ZeRO keeps the parameters in one flat buffer. On a GPU also bfloat16 in the resolutions of
     the paper where the networks support it, and compilation where the penalty allows it; not on a CPU, where compiling
-    takes longer than a short run and bfloat16 is often emulated.
+    takes longer than a short run and bfloat16 is emulated unless the processor has instructions for it.
     """
     can_compile = config.penalty == "transposed"
     on_gpu = device.type == "cuda"

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import math
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,7 @@ from r3gan.errors import UserError
 from r3gan.files import sha256
 from r3gan.pictures import save_grid
 from r3gan.progress import Progress
-from r3gan.records.provenance import stamp
+from r3gan.records.provenance import bf16_instructions, stamp
 from r3gan.records.run_folder import is_finished, remove_run
 from r3gan.records.schema import Identity, Training, Values
 from r3gan.records.store import as_json, made, write
@@ -36,6 +37,7 @@ from r3gan.weights import save_network
 
 LOGGING_INTERVALS = 50  # of a run; each gives one row of the loss curve
 SAMPLE_GRIDS = 4  # written during a run
+SLOW_BF16 = "--precision bf16: this processor has no known instructions for bfloat16; emulated, it is slower than fp32"
 AGREEMENT_STEPS = 4  # several ranks agree this often whether to stop or to save
 
 
@@ -132,6 +134,8 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
     if world.is_rank0:
         at = f"continues at {state.images_seen / 1000:g} of" if found else "trains"
         print(f"{run.id}: {at} {total_images / 1000:g} kimg on {device}, {state.share.describe()}", flush=True)
+        if state.execution.precision == "bf16" and device.type == "cpu" and bf16_instructions() is None:
+            print(f"warning: {SLOW_BF16}", file=sys.stderr, flush=True)
     outcome: Values = {"outcome": "trained"}
     try:
         loop(run, state, total_images, options, as_json(identity))

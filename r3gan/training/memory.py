@@ -19,9 +19,10 @@ USABLE_MEMORY = 0.8
 
 
 def keep_freed_memory() -> None:
-    """Let glibc reuse the memory of activations between steps instead of returning it to the system.
+    """Let glibc reuse the memory of activations between steps or batches instead of returning it to the system.
 
-    On two cores a discriminator step is 10 to 20% faster; on systems other than Linux with glibc it does nothing.
+    On two cores a discriminator step and an evaluation are 10 to 30% faster; on systems other than Linux with glibc it
+    does nothing.
     """
     if sys.platform != "linux":
         return

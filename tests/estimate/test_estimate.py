@@ -142,7 +142,7 @@ def test_sizes_of_checkpoints_and_generators_are_those_of_the_files(prepared: Pa
     save_network(tmp_path / "generator.safetensors", state.ema)
     work = work_of("E-inverted", dataset.name)
     (saved,) = tmp_path.glob(checkpoint.PATTERN)
-    header = 40_000  # names of tensors
+    header = 80_000  # names of tensors, their checksums
     assert 0 <= saved.stat().st_size - work.checkpoint_bytes < header
     assert 0 <= (tmp_path / "generator.safetensors").stat().st_size - work.g_bytes < header
 
@@ -383,7 +383,7 @@ def test_all_tables_of_all_scales_are_written_or_printed(
         (study.scale, name): records
         for study in STUDIES.values()
         for name, table in TABLES.items()
-        if (records := table.records(study))
+        if (records := table.records(study)) and records != study.toy_records
     }
     assert {(each.scale, each.table): [run.record for run in each.runs] for each in printed.estimates} == needed
 

@@ -108,6 +108,22 @@ def test_transposes_satisfy_their_definition(forward, transpose) -> None:  # typ
     assert float((forward(x) * g).sum()) == pytest.approx(float((x * transpose(g)).sum()), rel=1e-12)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_grouped_transposed_convolution_and_its_gradients_equal_torch_s(layout: torch.memory_format) -> None:
+    g, upstream = torch.randn(2, 3, 24, 7, 5, dtype=F64)
+    weight = torch.randn(24, 8, 3, 3, dtype=F64)
+    found = []
+    for transpose in (
+        lambda g, w: functional.conv_transpose2d(g, w, padding=1, groups=3),
+        lambda g, w: layers.grouped_conv_transpose2d(g, w, 1, 3),
+    ):
+        inputs = [value.clone(memory_format=layout).requires_grad_() for value in (g, weight)]
+        y = transpose(*inputs)
+        found.append([y, *torch.autograd.grad(y, inputs, upstream)])
+    for plain, fast in zip(*found, strict=True):
+        assert float((fast - plain).detach().abs().max()) < 1e-9 * float(plain.detach().abs().max())
+
+
 @pytest.mark.parametrize(
     "layer",
     [Conv2d(6, 4), Conv2d(6, 6, 3, groups=3), BiasedLeakyReLU(6), ActivatedConv2d(6, 6, 3, groups=2)],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_a_second_snakemake_does_nothing(snakemake_tree: Path) -> None:
     done = run_in(snakemake_tree, *SNAKEMAKE)
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_snakemake_s_own_report_holds_tables_and_pictures_and_its_dag_can_be_drawn(snakemake_tree: Path) -> None:
+    succeed(snakemake_tree, "snakemake", "--report", "work/snakemake.zip", "results/table1.md")
+    with zipfile.ZipFile(snakemake_tree / "work/snakemake.zip") as report:
+        held = {Path(name).name for name in report.namelist()}
+    assert held == {"report.html", "table1.md", "smoke-samples.png", "smoke-curves.png"}
+    dag = succeed(snakemake_tree, "snakemake", "--dag", "dot", "results/table1.md").stdout
+    assert dag.startswith("digraph") and "config: E-inverted" in dag
 
 
 def test_snakemake_reruns_what_an_edit_can_change_and_nothing_else(snakemake_tree: Path) -> None:

@@ -19,7 +19,7 @@ from r3gan.distributed import World
 from r3gan.ema import update_ema
 from r3gan.interfaces import Network
 from r3gan.metrics import inception
-from r3gan.metrics.evaluate import channel_grid, draw_samples
+from r3gan.metrics.evaluate import draw_samples, sample_images
 from r3gan.metrics.features import BackboneFeatures
 from r3gan.metrics.frechet import frechet_distance, statistics
 from r3gan.models import layers
@@ -116,7 +116,7 @@ def test_evaluation_keeps_to_its_device(stacks: Dataset, numberless: FakeTensorM
         found = features(images, ["features"])["features"]
         assert found.device.type == "cpu"  # where all metrics are computed
         frechet_distance(statistics(found), statistics(found))
-        channel_grid(generator, 0, ELSEWHERE)
+        sample_images(generator, 0, ELSEWHERE)
 
 
 def test_a_tensor_on_another_device_would_be_seen(numberless: FakeTensorMode) -> None:

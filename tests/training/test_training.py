@@ -1,6 +1,7 @@
 """The training step against a textbook one, what each step moves, repeatability, divergence."""
 
 import copy
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from r3gan.adam import Adam
 from r3gan.configs import CONFIGS
 from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset, open_dataset
@@ -24,6 +26,7 @@ from r3gan.training import loop
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
+from tests.conftest import REPOSITORY, environment
 from tests.helpers import CPU, SMOKE, keep_gradients, make_run
 
 ROWS = [name for name in CONFIGS if SMOKE in CONFIGS[name].recipes and name not in PROJECTED]
@@ -127,6 +130,42 @@ def test_adam_has_the_published_settings_and_follows_the_schedule(stacks: Datase
     assert group["betas"] == pytest.approx((0.0, 0.945))
     assert group["eps"] == 1e-8
     assert group["weight_decay"] == 0
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_adam_equals_torch_s_bit_for_bit(fused: bool) -> None:
+    trained = []
+    for kind in (Adam, torch.optim.Adam):
+        parameters = [torch.nn.Parameter(torch.linspace(-1, 1, n)) for n in (3, 1000)]
+        optimiser = kind(parameters, lr=1e-2, betas=(0.3, 0.9), fused=fused, foreach=not fused)
+        for step in range(5):
+            optimiser.zero_grad()
+            sum((p * (p + step).sin()).sum() for p in parameters).backward()  # type: ignore[union-attr]
+            optimiser.step()
+        trained.append([*parameters, *(value for p in parameters for value in optimiser.state[p].values())])
+    assert all(torch.equal(one, two) for one, two in zip(*trained, strict=True))
+
+
+def test_training_without_compilation_does_not_import_the_compiler(prepared: Path, tmp_path: Path) -> None:
+    """It takes seconds of a process's start."""
+    program = (
+        "import sys; from r3gan.cli import main; code = main(sys.argv[1:]);"
+        "assert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules; sys.exit(code)"
+    )
+    arguments = f"train --config E --dataset {SMOKE} --data {prepared / 'data' / SMOKE} --total-kimg 0.016 --device cpu"
+    command = [sys.executable, "-c", program, *arguments.split()]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment(REPOSITORY), timeout=300)
+
+
+@pytest.mark.parametrize("instructions", [None, "avx512_bf16"])
+def test_emulated_bfloat16_is_warned_of(
+    instructions: str | None, stacks: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(loop, "bf16_instructions", lambda: instructions)
+    loop.train(make_run("E", total_kimg=0.008), stacks, replace(options(tmp_path), wanted={"precision": "bf16"}))
+    warned = "warning: --precision bf16: this processor has no known instructions" in capsys.readouterr().err
+    assert warned == (instructions is None)
 
 
 def test_lazy_regularisation_of_a_comes_every_16_and_every_4_steps_at_shortened_steps(stacks: Dataset) -> None:

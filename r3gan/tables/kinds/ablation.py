@@ -16,7 +16,7 @@ from r3gan.tables.axes import Row
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, relative_distances
 from r3gan.tables.crossing import values_of
-from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.kind import Content, Context, Kind, Sheet, sample_sheet
 from r3gan.tables.kinds.convergence import convergence_records, name_of, read_scales
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
 from r3gan.tables.panel import PUBLISHED, Panel, Slot, by_row, panel, slots_of, title_of
@@ -226,11 +226,11 @@ class AblationTable(Kind):
             if x.relative is not None
         ]
         ends = [(config, scale.ends[config]) for config in self.rows if config in scale.ends]
-        grids = {name_of(config): context.store.results / end.run / "samples.png" for config, end in ends}
+        runs = {name_of(config): context.store.results / end.run for config, end in ends}
         name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
         return [
             relative_distances(relative, name=name, title=title, caption=caption),
-            Sheet(name=f"{scale.name}-samples", caption=f"Samples of every row's last G, {caption}", grids=grids),
+            sample_sheet(f"{scale.name}-samples", f"Samples of every row's last G, {caption}", runs),
         ]
 
 

@@ -13,7 +13,7 @@ from r3gan.study import Study
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, loss_curves
-from r3gan.tables.kind import Content, Context, Kind, Sheet
+from r3gan.tables.kind import Content, Context, Kind, Sheet, sample_sheet
 from r3gan.tables.markdown import band_notes
 from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured, rank_correlation
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, UNTRAINED, VERDICT, Panel, Slot, by_row, panel, title_of
@@ -132,8 +132,8 @@ class QualityTable(Kind):
             for config, found in records.items()
             for point in read_curve(results / found[0].run / "loss.csv")
         ]
-        grids = {CONFIGS[config].title: results / found[0].run / "samples.png" for config, found in records.items()}
+        runs = {CONFIGS[config].title: results / found[0].run for config, found in records.items()}
         return [
-            Sheet(name=f"{scale}-samples", caption=f"Samples, {caption}", grids=grids),
+            sample_sheet(f"{scale}-samples", f"Samples, {caption}", runs),
             loss_curves(curves, name=f"{scale}-curves", title="Losses of D and G", caption=caption),
         ]

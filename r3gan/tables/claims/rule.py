@@ -1,0 +1,155 @@
+"""The rule of decision, fixed before the runs: paired differences over training seeds in, a verdict out.
+
+An effect is positive where it goes as published. A verdict needs LEAST_SEEDS, an interval that excludes no effect, and
+a p-value that stays below 5% after Holm's correction over the claims of its family. Nothing here raises a verdict: what
+is missing, censored or without spread can only leave a claim undecided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, sqrt
+from typing import TYPE_CHECKING
+
+from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED, Interval
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+LEAST_SEEDS = 3
+LEVEL = 0.05
+POWER = 0.8  # at which the number of seeds that would decide is computed
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A verdict with what it rests on; `needed` is how many seeds would decide, None where no number would."""
+
+    word: str
+    n: int
+    effect: float | None = None
+    interval: Interval | None = None
+    bootstrap: Interval | None = None
+    p: float = 1.0  # two-sided, before Holm's correction
+    needed: int | None = None
+    reason: str = ""
+
+
+def paired(differences: NDArray[float64]) -> tuple[NDArray[float64], ...]:
+    """Mean, 95% t-interval (low, high) and two-sided p-value of each row of [claims, seeds]; p = 1 without spread."""
+    import numpy as np
+    from scipy.stats import t
+
+    n = differences.shape[1]
+    mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / sqrt(n)
+    half = t.ppf(1 - LEVEL / 2, n - 1) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(error > 0, 2 * t.sf(np.abs(mean) / error, n - 1), 1.0)
+    return mean, mean - half, mean + half, p
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values: at most 5% of families have any false one below 5%."""
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, (len(p_values) - rank) * p_values[i])
+        adjusted[i] = min(1.0, largest)
+    return adjusted
+
+
+def verdict_of(effect: float, adjusted_p: float) -> str:
+    """The word for an effect whose adjusted p-value is known."""
+    return UNDECIDED if adjusted_p >= LEVEL else SUPPORTED if effect > 0 else CONTRADICTED
+
+
+def decide_effect(differences: Sequence[float], censored: int = 0, margin: float | None = None) -> Decision:
+    """The decision on one claim before Holm's correction; `censored` of the differences are only upper bounds.
+
+    With a margin the claim is that there is no effect beyond it: supported where the whole interval lies within it.
+    """
+    import numpy as np
+
+    n = len(differences)
+    if n < LEAST_SEEDS or not all(map(isfinite, differences)):
+        return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
+    mean, low, high, p = (float(values[0]) for values in paired(np.array([differences])))
+    spread = float(np.std(differences, ddof=1))
+    found = Decision(
+        word=verdict_of(mean, p), n=n, effect=mean, interval=(low, high), bootstrap=bootstrap(differences), p=p,
+        needed=seeds_needed(mean, spread),
+    )  # fmt: skip
+    if margin is not None:
+        within, beyond = -margin < low and high < margin, high < -margin
+        word = SUPPORTED if within and spread > 0 else CONTRADICTED if beyond and spread > 0 else UNDECIDED
+        return replace(found, word=word, needed=seeds_needed(margin - abs(mean), spread), p=p if beyond else 0.0)
+    if censored and found.word == SUPPORTED:
+        return replace(found, word=UNDECIDED, p=1.0, needed=None, reason=f"{censored} of {n} runs are censored")
+    return found
+
+
+def corrected(found: Sequence[Decision]) -> list[Decision]:
+    """The decisions of one family after Holm's correction over those that have an interval."""
+    tested = [i for i, decision in enumerate(found) if decision.interval is not None]
+    adjusted = dict(zip(tested, holm([found[i].p for i in tested]), strict=True))
+    return [
+        replace(decision, word=UNDECIDED, reason=decision.reason or f"p = {adjusted[i]:.2g} by Holm's correction")
+        if decision.word != UNDECIDED and adjusted.get(i, 0.0) >= LEVEL
+        else decision
+        for i, decision in enumerate(found)
+    ]
+
+
+def decide_rates(fail: Mapping[str, Sequence[bool]], sound: Mapping[str, Sequence[bool]]) -> Decision:
+    """The claim that runs of every group of `fail` mostly fail and runs of `sound` mostly do not.
+
+    Supported where Wilson's 95% interval lies above a half for every group of the one and below it for every group of
+    the other; contradicted where that of all runs of a side together lies on the wrong side. The effect is the
+    difference of the rates.
+    """
+    pooled = {name: [run for group in side.values() for run in group] for name, side in (("f", fail), ("s", sound))}
+    n = min(map(len, pooled.values()))
+    if n < LEAST_SEEDS:
+        return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
+    (f_low, f_high), (s_low, s_high) = wilson(pooled["f"]), wilson(pooled["s"])
+    groups = [wilson(runs)[0] > 0.5 for runs in fail.values()] + [wilson(runs)[1] < 0.5 for runs in sound.values()]
+    word = SUPPORTED if all(groups) else CONTRADICTED if f_high < 0.5 or s_low > 0.5 else UNDECIDED
+    rates = [sum(runs) / len(runs) for runs in pooled.values()]
+    said = [f"{sum(runs)} of {len(runs)}" for runs in pooled.values()]
+    return Decision(
+        word=word, n=n, effect=rates[0] - rates[1], interval=(f_low - s_high, f_high - s_low), p=0.0,
+        reason=f"{said[0]} runs fail, of the others {said[1]}",
+    )  # fmt: skip
+
+
+def wilson(failed: Sequence[bool]) -> Interval:
+    """Wilson's 95% interval of a failure rate."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(sum(failed), len(failed)).proportion_ci(1 - LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap(differences: Sequence[float]) -> Interval | None:
+    """95% percentile interval of the mean over resampled seeds, with a fixed seed; None without spread."""
+    if len(set(differences)) == 1:
+        return None
+    from scipy.stats import bootstrap as resample
+
+    found = resample((differences,), lambda x, axis: x.mean(axis=axis), method="percentile", n_resamples=2000, rng=0)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def seeds_needed(effect: float, spread: float) -> int | None:
+    """The least number of seeds with which an effect of this size and spread is found at 80% power."""
+    from scipy.stats import t
+
+    if spread <= 0 or effect == 0:
+        return None
+    ratio = (spread / effect) ** 2
+    for n in range(LEAST_SEEDS, MOST_SEEDS + 1):
+        if n >= ratio * float(t.ppf(1 - LEVEL / 2, n - 1) + t.ppf(POWER, n - 1)) ** 2:
+            return n
+    return None

@@ -1,0 +1,176 @@
+"""Which of the papers' claims hold: published evidence, effect with its interval, and a verdict by the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from r3gan.records.run_id import RunId
+from r3gan.records.schema import Convergence, Evaluation
+from r3gan.study import Study, StudyRun
+from r3gan.tables.axes import Row
+from r3gan.tables.cell import Cell
+from r3gan.tables.charts import Chart, forest
+from r3gan.tables.claims.evidence import Found, ScaleRecords
+from r3gan.tables.claims.registry import CLAIMS, Claim
+from r3gan.tables.claims.rule import LEAST_SEEDS, corrected
+from r3gan.tables.kind import Content, Context, Kind
+from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
+from r3gan.tables.verdict import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimTable(Kind):
+    """One line per claim; it is made of the runs that a study repeats with several seeds."""
+
+    corner: ClassVar[str] = "Claim"
+
+    @property
+    def made_of(self) -> str:
+        return f"the {len(CLAIMS)} entries of CLAIMS and runs with several seeds"
+
+    def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
+        evaluated = [run_id.metrics for run_id, run in repeated(study.evaluated)]
+        toys = study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
+        return [*evaluated, *(run_id.convergence for run_id, _ in repeated(study.converging)), *toys]
+
+    def panels(self, cells: Sequence[Cell]) -> list[Panel]:
+        found = []
+        for section, of_paper in by_section(cells).items():
+            slots = []
+            for cell in of_paper:
+                slots.append((cell.row, Slot(group="Published", label="", side=PUBLISHED, cell=cell)))
+                if cell.outcome:
+                    slots.append((cell.row, Slot(group="Effect", label=cell.scale, side=REPRODUCED, cell=cell)))
+                slots.append(
+                    (cell.row, Slot(group="Verdict", label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
+                )
+            found.append(panel(section, self.corner, slots))
+        return found
+
+    def build(self, context: Context) -> Content:
+        scales = [records for study in context.studies if (records := read_scale(context, study))]
+        cells = [*computed_cells(context.name)]
+        for records in scales:
+            cells += scale_cells(context.name, records)
+        known = {cell.quantity for cell in cells}
+        cells += [not_tested(context.name, name, claim) for name, claim in CLAIMS.items() if name not in known]
+        order = list(CLAIMS)
+        cells.sort(key=lambda cell: order.index(cell.quantity))
+        charts = [effects(records.scale, [c for c in cells if c.scale == records.scale]) for records in scales]
+        return Content(
+            cells=cells, pictures=charts, remarks=[summary(cells)],
+            records={records.scale: every_run(records) for records in scales},
+        )  # fmt: skip
+
+
+def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]:
+    """The runs whose configuration and data set occur with several seeds."""
+    arms = [(run.config, run.dataset) for run in runs.values()]
+    return ((run_id, run) for run_id, run in runs.items() if arms.count((run.config, run.dataset)) > 1)
+
+
+def read_scale(context: Context, study: Study) -> ScaleRecords | None:
+    """The records that there are of a study's repeated runs; None without any."""
+    store = context.store
+    evaluations: dict[str, dict[int, Evaluation]] = {}
+    convergences: dict[str, dict[int, Convergence]] = {}
+    for run_id, run in repeated(study.evaluated):
+        if store.has(run_id.metrics):
+            evaluations.setdefault(run.config, {})[run.seed] = store.evaluation(run_id)
+    for run_id, run in repeated(study.converging):
+        if store.has(run_id.convergence):
+            convergences.setdefault(run.config, {})[run.seed] = store.convergence(run_id)
+    toys = next((store.toys(file) for file in study.toy_records if store.has(file)), None)
+    if not (evaluations or convergences or toys):
+        return None
+    return ScaleRecords(
+        scale=study.scale, results=store.results, evaluations=evaluations, convergences=convergences, toys=toys
+    )
+
+
+def every_run(records: ScaleRecords) -> list[Evaluation | Convergence]:
+    ends = [run for found in records.evaluations.values() for run in found.values()]
+    return [*ends, *(run for found in records.convergences.values() for run in found.values())]
+
+
+def scale_cells(table: str, records: ScaleRecords) -> Iterator[Cell]:
+    """The claims that a scale's records say something of, each family corrected by itself."""
+    found = {name: result for name, claim in CLAIMS.items() if (result := claim.test.of(records)) is not None}
+    for family in dict.fromkeys(CLAIMS[name].corrected_with for name in found):
+        names = [name for name in found if CLAIMS[name].corrected_with == family]
+        for name, decision in zip(names, corrected([found[name].decision for name in names]), strict=True):
+            yield cell_of(table, name, CLAIMS[name], found[name].with_decision(decision), records.scale)
+
+
+def computed_cells(table: str) -> Iterator[Cell]:
+    for name, claim in CLAIMS.items():
+        if (found := claim.test.by_computation()) is not None:
+            yield cell_of(table, name, claim, found, "")
+
+
+def blank(table: str, name: str, claim: Claim) -> Cell:
+    return Cell(
+        table=table, section=claim.paper, row=claim.statement, quantity=name, published=claim.published,
+        source=f"{claim.paper}, {claim.where}", status="paper", conditions=claim.test.arms,
+    )  # fmt: skip
+
+
+def not_tested(table: str, name: str, claim: Claim) -> Cell:
+    return blank(table, name, claim).judged(Verdict(word=NOT_TESTED))
+
+
+def cell_of(table: str, name: str, claim: Claim, found: Found, scale: str) -> Cell:
+    """What a scale's records say of a claim, word for word as the rule decided."""
+    from msgspec.structs import replace
+
+    decision = found.decision
+    where = "" if scale == claim.own_scale else "at a smaller scale, with its networks and data"
+    reasons = [decision.reason, found.note, decides_in_words(found) if decision.word == UNDECIDED else "", where]
+    about = [claim.test.arms, found.metric]
+    if decision.bootstrap:
+        about.append(f"bootstrap interval of the effect {decision.bootstrap[0]:.3g} to {decision.bootstrap[1]:.3g}")
+    cell = replace(
+        blank(table, name, claim), scale=scale, reproduced=decision.effect, text=found.effect_in_words,
+        interval=decision.interval, n=decision.n, seeds=found.seeds, outcome="trained" if scale else "computed",
+        conditions="; ".join(about), records=found.files,
+    )  # fmt: skip
+    return cell.judged(Verdict(word=decision.word, reason="; ".join(filter(None, reasons))))
+
+
+def decides_in_words(found: Found) -> str:
+    """How many seeds would decide, and what the missing ones cost."""
+    decision = found.decision
+    if decision.needed is None or decision.needed <= decision.n:
+        return ""
+    hours = (decision.needed - decision.n) * found.seconds / 3600
+    cost = f", {hours:.2g} more hours of training at this speed" if hours else ""
+    return f"{decision.needed} seeds would decide{cost}"
+
+
+def summary(cells: Sequence[Cell]) -> str:
+    """The outcome in a sentence: of each claim the verdict at the scale that says most."""
+    order = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
+    best = {name: min((c.verdict for c in cells if c.quantity == name), key=order.index) for name in CLAIMS}
+    counts = {word: sum(verdict == word for verdict in best.values()) for word in order}
+    said = ", ".join(f"{n} {word}" for word, n in counts.items())
+    return f"Of {len(CLAIMS)} claims: {said}. A verdict needs at least {LEAST_SEEDS} training seeds."
+
+
+def effects(scale: str, cells: Sequence[Cell]) -> Chart:
+    """The effects of a scale's claims, right of zero where they go as published."""
+    rows: list[Row] = [
+        {
+            "row": cell.quantity,
+            "effect": cell.reproduced,
+            "low": cell.interval[0],
+            "high": cell.interval[1],
+            "verdict": cell.verdict,
+            "unit": "log ratio" if cell.text.startswith("x ") else cell.text.rpartition("] ")[2],
+        }
+        for cell in cells
+        if cell.interval is not None
+    ]
+    caption = f"{scale} scale, mean over paired seeds with its 95% interval; right of the line: as published"
+    return forest(rows, name=f"{scale}-effects", title="Effects of the claims", caption=caption)
