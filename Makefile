@@ -63,7 +63,8 @@ lint: setup  ## format, types, import directions, workflow style
 	snakefmt --check Snakefile pipelines
 	snakemake --lint
 
-bench: setup  ## training steps, data and FID against plain implementations; writes results/benchmarks/ and its tables
+# A clone of github.com/brownvc/R3GAN: a variable given to make reaches every command it runs.
+bench: setup  ## training steps, data and FID against plain implementations, with OFFICIAL=CLONE also the authors' code
 	snakemake --cores all --forcerun benchmark -- \
 		work/benchmarks/steps work/benchmarks/projected work/benchmarks/data work/benchmarks/evaluation
 	snakemake --cores all results/table7.md results/table7-projected.md

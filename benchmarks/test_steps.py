@@ -33,6 +33,10 @@ OFFICIAL = os.environ.get("OFFICIAL")  # a clone of the authors' repository, who
 Steps = dict[str, Callable[[], object]]  # one step of each side
 
 
+if OFFICIAL and not (Path(OFFICIAL) / "R3GAN/Networks.py").is_file():
+    pytest.exit(f"OFFICIAL={OFFICIAL} is not a clone of https://github.com/brownvc/R3GAN", 2)
+
+
 def synchronise() -> None:
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
