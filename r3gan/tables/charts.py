@@ -153,6 +153,27 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
     return finished(alt.concat(*drawn, columns=2), " ".join(said), about)
 
 
+def logged_curves(rows: Rows, printed: Rows, **about: Unpack[About]) -> Chart:
+    """FID over training, a line for each `row` (kimg, fid), and a mark for each printed number (label, kimg, fid)."""
+    import altair as alt
+
+    x = Axis(field="kimg", title="training images (kimg)")
+    y = Axis(field="fid", title="FID (50,000 samples)", log=True)
+    curves = curves_of(rows, x, y, ("row",))
+    if not curves:
+        return empty(about)
+    lines = line_chart(rows, x, y, "row", (560, 320))
+    lines = lines.properties(data=as_data(curves, x, y, ("row",))).transform_flatten([x.field, y.field])
+    marks = alt.Chart(alt.Data(values=[*printed])).encode(x="kimg:Q", y="fid:Q")
+    points = marks.mark_point(shape="diamond", size=110, filled=True, color="#1c1e21", opacity=1)
+    # On both sides in turn: neighbouring rows of a table have similar numbers.
+    right, left = (marks.properties(data=alt.Data(values=[*printed[i::2]])).encode(text="label:N") for i in (0, 1))
+    names = [right.mark_text(align="left", dx=9), left.mark_text(align="right", dx=-9)]
+    said = "; ".join(f"printed {row['label']}: {row['fid']}" for row in printed)
+    drawn = alt.layer(lines.transform_window(at="row_number()"), points, *names)
+    return finished(drawn, f"{in_words(curves, x, y)} {said}.", about)
+
+
 def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: float | None = None) -> Chart:
     """Values on a logarithmic axis, a line of marks for each `row`, one panel for each value of `panel`."""
     import altair as alt
