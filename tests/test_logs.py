@@ -11,7 +11,7 @@ from r3gan.records.run_id import RunId
 from r3gan.records.store import Store
 from r3gan.tables.author_logs import AT_KIMG, SETTINGS, in_units_of_noise, noise_of_an_evaluation, read_logs
 from r3gan.tables.published import read_published
-from tests.conftest import run_in
+from tests.conftest import REPOSITORY, run_in
 
 OPTIONS = {
     "batch_size": 64, "total_kimg": 25000, "ema_kimg": 20, "random_seed": 3,
@@ -34,7 +34,7 @@ def log_of(folder: Path, *lines: str, options: object = OPTIONS) -> Path:
 
 def test_a_log_is_a_run_of_the_authors_with_its_settings(tmp_path: Path) -> None:
     path = log_of(tmp_path / "log", line(0, 322.6), line(51, 40), line(102, 9.5))
-    done = run_in(tmp_path, "r3gan", "import-log", str(path), "--config", "A", "--dataset", "ffhq-256")
+    done = run_in(tmp_path, "r3gan", "import-log", str(path), "--config", "A", "--dataset", "ffhq-256", code=REPOSITORY)
     assert (done.returncode, done.stdout) == (0, "wrote results/authors/ffhq-256/A/seed3/convergence.json\n"), (
         done.stderr
     )
@@ -43,7 +43,7 @@ def test_a_log_is_a_run_of_the_authors_with_its_settings(tmp_path: Path) -> None
     assert (record.outcome, record.training.images_seen, record.interval_kimg) == ("imported", 102_000, 51)
     recipe = record.training.recipe
     assert (recipe.batch, recipe.lr, recipe.gamma, recipe.xflip) == (64, (0.0025, 0.0025), (1, 1), True)
-    shown = run_in(tmp_path, "r3gan", "records", "--scale", "authors", "--metric", "fid").stdout
+    shown = run_in(tmp_path, "r3gan", "records", "--scale", "authors", "--metric", "fid", code=REPOSITORY).stdout
     assert "322.6" in shown and "ffhq-256" in shown
     # It is not replaced unless that is asked for.
     with pytest.raises(UserError, match="--overwrite replaces it"):
