@@ -128,6 +128,22 @@ def generator_losses(rows: Rows, **about: Unpack[About]) -> Chart:
     return panels(rows, x, y, "row", "scale", about, size=(480, 300), columns=2)
 
 
+def gradient_norms(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Norms of D's gradient over training, a panel for each `scale` and side, a line for each `row`.
+
+    Keys kimg, grad_norm_real, grad_norm_fake, failed.
+    """
+    sides = {"grad_norm_real": "at reals", "grad_norm_fake": "at fakes"}
+    both = [
+        {**row, "panel": f"{row['scale']}, {name}", "norm": row.get(column)}
+        for column, name in sides.items()
+        for row in rows
+    ]
+    x = Axis(field="kimg", title="training images (kimg)")
+    y = Axis(field="norm", title="norm of D's gradient", log=True)
+    return panels(both, x, y, "row", "panel", about, size=(380, 240), columns=2)
+
+
 def trajectories(rows: Rows, **about: Unpack[About]) -> Chart:
     """Paths around the equilibrium at (0, 0), a panel for each `setting`, a line for each `players`: theta, psi."""
     x, y = (Axis(field=f, title=t, limits=(-1.5, 1.5)) for f, t in (("theta", "theta - c"), ("psi", "psi")))

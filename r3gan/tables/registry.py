@@ -113,9 +113,9 @@ TABLES: Mapping[str, Kind] = {
             "999 / (2 N), which is 0.0192 at 26,000 samples and 0.05 at 10,000.",
             "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; the "
             "one used here has Config D's residual blocks (r3gan/configs). The four runs differ in the objective only.",
-            "(conflict): PacGAN's own table (arXiv 1712.04086) prints 1000.0 modes and KL 0.06 for PacGAN where 992 and "
-            "0.28 are copied, and 78.9 and 4.50 for its re-run of DCGAN where 99 and 3.40 are. The other rivals' numbers "
-            "have not been traced to their origin.",
+            "(conflict): PacGAN's own table (arXiv 1712.04086) prints 1000.0 modes and KL 0.06 for PacGAN where 992 "
+            "and 0.28 are copied, and 78.9 and 4.50 for its re-run of DCGAN where 99 and 3.40 are. The other rivals' "
+            "numbers have not been traced to their origin.",
             "Fail: training diverged; the run's record says at which step and why.",
             "The smoke scale is not the paper's StackedMNIST: 5,000 digits at 16 px instead of 70,000 at 32 px, "
             "narrower networks, a minute or two of training.",
