@@ -15,9 +15,13 @@ from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
 from r3gan.training.run import Run
 
-# The topology of CIFAR-10's networks (four stages of equal width, ten classes), an eighth as wide: for a CPU.
-NARROWED = "cifar10-narrowed"
-BENCHMARK_SIZES: Mapping[str, Size] = {NARROWED: replace(SIZES["cifar10"], base_widths=(64,) * 4, published=False)}
+# The topology of CIFAR-10's networks (four stages of equal width, ten classes) and of FFHQ-64's, an eighth as wide: for
+# a CPU.
+NARROWED, NARROWED_64 = "cifar10-narrowed", "ffhq-64-narrowed"
+BENCHMARK_SIZES: Mapping[str, Size] = {
+    NARROWED: replace(SIZES["cifar10"], base_widths=(64,) * 4, published=False),
+    NARROWED_64: replace(SIZES["ffhq-64"], base_widths=(*(64,) * 4, 32), published=False),
+}
 SMOKE = "stackedmnist5k-16"
 TABLE1 = TABLES["table1"]
 assert isinstance(TABLE1, QualityTable)
@@ -34,19 +38,30 @@ class Case:
     gmac_per_image: float | None = None  # forward multiply-adds of G, D about equal, in 10^9 (published sizes)
     way: str = ""  # what of the execution is not the device's default, and what it is
     wanted: Mapping[str, str] = field(default_factory=dict, hash=False)
+    penalty: str = "exact"  # or an approximation, whose D step alone is timed: "finite-difference", "lazy"
 
     @property
     def name(self) -> str:
         return f"{self.config} at {self.size}, batch {self.batch}" + (f", {self.way}" if self.way else "")
 
 
+NOISE, LAZY_INTERVAL = 0.01, 8
+APPROXIMATE = (
+    {"penalty": "finite-difference", "way": f"finite-difference penalties, noise {NOISE}"},
+    {"penalty": "lazy", "way": f"penalties every {LAZY_INTERVAL} steps, mean of {LAZY_INTERVAL}"},
+)
+CPU_CASE = Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda"))
 CIFAR10 = Case(config="E", size="cifar10", batch=512, devices=("cuda",), gmac_per_image=7.02)
 CASES: tuple[Case, ...] = (
     *(Case(config=name, size=SMOKE, batch=8, devices=("cpu",)) for name in TABLE1.rows),
-    Case(config="E", size=NARROWED, batch=16, devices=("cpu", "cuda")),
-    Case(config="E", size=NARROWED, batch=16, devices=("cpu",), way="bfloat16", wanted={"precision": "bf16"}),
+    CPU_CASE,
+    *(replace(CPU_CASE, devices=("cpu",), **approximation) for approximation in APPROXIMATE),
+    replace(CPU_CASE, devices=("cpu",), way="bfloat16", wanted={"precision": "bf16"}),
+    Case(config="E", size=NARROWED_64, batch=8, devices=("cpu",)),
+    Case(config="E", size="cifar10", batch=4, devices=("cpu",)),
     *(Case(config=name, size="ffhq-256", batch=16, devices=("cuda",)) for name in TABLE1.rows),
     CIFAR10,
+    *(replace(CIFAR10, **approximation) for approximation in APPROXIMATE),
     replace(CIFAR10, way="CUDA graphs", wanted={"compile": "graphs"}),
     replace(CIFAR10, way="not compiled", wanted={"compile": "off"}),
     replace(CIFAR10, way="not compiled, NCHW", wanted={"compile": "off", "layout": "nchw"}),
@@ -73,7 +88,8 @@ def run_of(case: Case) -> Run:
     config = CONFIGS[case.config]
     base: Recipe = next(iter(config.recipes.values())) if case.size not in config.recipes else config.recipe(case.size)
     recipe = replace(base, batch=case.batch, augment_p=Ramp(0, 0))
-    config = replace(config, recipes={case.size: recipe})
+    interval = LAZY_INTERVAL if case.penalty == "lazy" else config.penalty_interval
+    config = replace(config, recipes={case.size: recipe}, penalty_interval=interval)
     return Run(scale="bench", config_name=case.config, config=config, recipe=recipe, dataset=case.size, seed=0)
 
 

@@ -30,5 +30,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         by_module.setdefault(module, []).append(dict(benchmark.extra_info))
     for module, measured in by_module.items():
         path = RESULTS / hardware_name(device) / f"{module}.json"
-        content = {"measured": measured, "provenance": stamp(device, torch.get_num_threads())}
+        content = {
+            "measured": measured,
+            "provenance": stamp(device, torch.get_num_threads()),
+            "load": round(os.getloadavg()[0], 1),
+        }
         write(path, made(Benchmark, content))

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from benchmarks.textbook import batch_of
+from r3gan.configs import SIZES
 from r3gan.models.r3gan import Discriminator, Generator
 from r3gan.released import official_names
 from r3gan.training.run import Run
@@ -66,9 +68,9 @@ def load_network(clone: Path, network: nn.Module, resolution: int, bf16_from_px:
 class Official:
     """The D and G step of the official trainer with torch's Adam, as its training loop calls them."""
 
-    def __init__(self, clone: Path, run: Run, state: State, inputs: Callable[[], tuple[Tensor, Tensor, Tensor | None]]):
-        resolution, bf16_from_px = state.stream.dataset.images.shape[-1], state.generator.bf16_from_px
-        self.inputs, self.classes = inputs, state.generator.classes
+    def __init__(self, clone: Path, run: Run, state: State) -> None:
+        resolution, bf16_from_px = SIZES[run.dataset].resolution, state.generator.bf16_from_px
+        self.inputs, self.classes = partial(batch_of, run, state), state.generator.classes
         self.g = load_network(clone, state.generator, resolution, bf16_from_px)
         self.d = load_network(clone, state.discriminator, resolution, bf16_from_px)
         self.ema = load_network(clone, state.ema, resolution, bf16_from_px)

@@ -3,16 +3,21 @@
 Both sides take turns, so that a machine that slows down slows both. Results go to results/benchmarks/<hardware>/.
 """
 
+import os
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from statistics import median
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.cases import BENCHMARK_SIZES, CASES, Case, data_of, fits, run_of
+from benchmarks.approximate import finite_difference
+from benchmarks.cases import BENCHMARK_SIZES, CASES, LAZY_INTERVAL, Case, data_of, fits, run_of
 from benchmarks.memory import step_peak_mib
+from benchmarks.official import Official
 from benchmarks.textbook import Textbook
 from r3gan import configs
 from r3gan.configs import CONFIGS
@@ -24,6 +29,12 @@ from r3gan.training.steps import Hyper, discriminator_step, generator_step
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 EMA_BETA = 0.999
 ROUNDS = 7
+OFFICIAL = os.environ.get("OFFICIAL")  # a clone of the authors' repository, whose networks and trainer take turns too
+Steps = dict[str, Callable[[], object]]  # one step of each side
+
+
+if OFFICIAL and not (Path(OFFICIAL) / "R3GAN/Networks.py").is_file():
+    pytest.exit(f"OFFICIAL={OFFICIAL} is not a clone of https://github.com/brownvc/R3GAN", 2)
 
 
 def synchronise() -> None:
@@ -39,13 +50,23 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     keep_freed_memory()
 
 
-def sides(case: Case) -> dict[str, tuple[Callable[[], object], Callable[[], object]]]:
-    """For each step ours and the textbook's, on twin states."""
+def sides(case: Case) -> dict[str, Steps]:
+    """For each step ours, the textbook's and, where a clone is given, the official one, on states of equal weights."""
     run, data = run_of(case), data_of(case)
     hyper = Hyper.at(run.recipe, 0)
     ours: State = build_state(run, data, DEVICE, wanted=case.wanted)
     plain = {"layout": "nchw", "precision": "fp32", "compile": "off", "adam": "foreach"}
-    theirs = Textbook(run, build_state(run, data, DEVICE, wanted=plain))
+    others: dict[str, Textbook | Official] = {"textbook": Textbook(run, build_state(run, data, DEVICE, wanted=plain))}
+    if OFFICIAL and case.config in ("E", "E-inverted"):  # which it has
+        precise = plain | {"precision": ours.execution.precision}
+        others["official"] = Official(Path(OFFICIAL), run, build_state(run, data, DEVICE, wanted=precise))
+    if case.penalty == "finite-difference":
+        ours.losses.penalised = finite_difference
+
+    def discriminator_steps() -> None:
+        for _ in range(steps_a_call(case)):
+            discriminator_step(run, ours, hyper)
+            ours.step += steps_a_call(case) > 1
 
     def iteration() -> None:
         discriminator_step(run, ours, hyper)
@@ -54,15 +75,27 @@ def sides(case: Case) -> dict[str, tuple[Callable[[], object], Callable[[], obje
         ours.step += 1
 
     ours.step = 1  # not one of Config A's lazy steps: both sides do the same work
-    return {
-        "D step": (lambda: discriminator_step(run, ours, hyper), lambda: theirs.discriminator_step(hyper.gamma)),
-        "G step": (lambda: generator_step(run, ours, hyper), theirs.generator_step),
-        "iteration": (iteration, lambda: theirs.iteration(hyper.gamma, EMA_BETA)),
+    found: dict[str, Steps] = {
+        "D step": {"ours": discriminator_steps},
+        "G step": {"ours": partial(generator_step, run, ours, hyper)},
+        "iteration": {"ours": iteration},
     }
+    for name, side in others.items():
+        found["D step"][name] = partial(side.discriminator_step, hyper.gamma)
+        found["G step"][name] = side.generator_step
+        found["iteration"][name] = partial(side.iteration, hyper.gamma, EMA_BETA)
+    return found
+
+
+def steps_a_call(case: Case) -> int:
+    """Lazy penalties come once in so many steps, which are timed together."""
+    return LAZY_INTERVAL if case.penalty == "lazy" else 1
 
 
 def steps_of(case: Case) -> tuple[str, ...]:
     """Config A's iterations differ from one another, since its lazy steps come every 4 and 16: it has none to time."""
+    if case.penalty != "exact":
+        return ("D step",)
     lazy = CONFIGS[case.config].penalty_interval > 1
     return ("D step", "G step") if lazy else ("D step", "G step", "iteration")
 
@@ -72,38 +105,33 @@ MEASURED = [(case, step) for case in CASES if fits(case, DEVICE) for step in ste
 
 @pytest.mark.parametrize(("case", "step"), MEASURED, ids=[f"{case.name}, {step}" for case, step in MEASURED])
 def test_step(benchmark: BenchmarkFixture, case: Case, step: str) -> None:
-    ours, textbook = sides(case)[step]
-    textbook_s: list[float] = []
+    works = sides(case)[step]
+    seconds: dict[str, list[float]] = {side: [] for side in works}
 
-    def other_side() -> None:
-        synchronise()
-        started = time.perf_counter()
-        textbook()
-        synchronise()
-        textbook_s.append(time.perf_counter() - started)
+    def take_turns() -> None:
+        for side, work in works.items():
+            synchronise()
+            started = time.perf_counter()
+            work()
+            synchronise()
+            seconds[side].append(time.perf_counter() - started)
 
-    def our_side() -> None:
-        ours()
-        synchronise()
-
-    for _ in range(2):
-        other_side()
-        our_side()
-    textbook_s.clear()
-    benchmark.pedantic(our_side, setup=other_side, rounds=ROUNDS)
-    ours_s = median(benchmark.stats.stats.data)
+    benchmark.pedantic(take_turns, warmup_rounds=2, rounds=ROUNDS)
+    seconds["ours"] = [value / steps_a_call(case) for value in seconds["ours"]]
+    rounds_ms = {side: [round(value * 1e3, 3) for value in found[-ROUNDS:]] for side, found in seconds.items()}
+    ms = {side: median(found) for side, found in rounds_ms.items()}
     benchmark.extra_info |= {
         "config": case.config,
         "size": case.size,
         "batch": case.batch,
         "step": step,
         **({"way": case.way} if case.way else {}),
-        "ours_ms": round(ours_s * 1e3, 3),
-        "textbook_ms": round(median(textbook_s) * 1e3, 3),
-        "ratio": round(median(textbook_s) / ours_s, 3),
-        "img_per_s": round(case.batch / ours_s, 2),
+        **{f"{side}_ms": value for side, value in ms.items()},
+        "ratio": round(ms["textbook"] / ms["ours"], 3),
+        "img_per_s": round(case.batch / ms["ours"] * 1e3, 2),
         "rounds": ROUNDS,
-        "ours_peak_mib": round(step_peak_mib(our_side, DEVICE), 1),
-        "textbook_peak_mib": round(step_peak_mib(textbook, DEVICE), 1),
+        "rounds_ms": rounds_ms,
+        "ours_peak_mib": round(step_peak_mib(works["ours"], DEVICE), 1),
+        "textbook_peak_mib": round(step_peak_mib(works["textbook"], DEVICE), 1),
         "gmac_per_image": case.gmac_per_image,
     }

@@ -58,19 +58,20 @@ def textbook_resampling() -> Iterator[None]:
             setattr(module, name, function)
 
 
+def batch_of(run: Run, state: State) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The first reals, new z, and labels where there are classes."""
+    reals, labels = state.stream.at(0, run.recipe.batch)
+    z = torch.randn(run.recipe.batch, state.generator.z_dim, device=reals.device)
+    return reals, z, labels if state.generator.classes else None
+
+
 class Textbook:
     """Steps on the networks of a state, with optimisers of their own."""
 
     def __init__(self, run: Run, state: State) -> None:
-        self.run, self.state = run, state
-        self.batch = run.recipe.batch
+        self.run, self.state, self.inputs = run, state, functools.partial(batch_of, run, state)
         adam = functools.partial(torch.optim.Adam, lr=0.0, betas=(0.0, 0.9))
         self.d_adam, self.g_adam = adam(state.discriminator.parameters()), adam(state.generator.parameters())
-
-    def inputs(self) -> tuple[Tensor, Tensor, Tensor | None]:
-        reals, labels = self.state.stream.at(0, self.batch)
-        z = torch.randn(self.batch, self.state.generator.z_dim, device=reals.device)
-        return reals, z, labels if self.state.generator.classes else None
 
     def penalised(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         images = images.detach().requires_grad_(True)

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from benchmarks.approximate import finite_difference
 from benchmarks.cases import CASES, SMOKE, Case, data_of, run_of
 from benchmarks.memory import step_peak_mib
 from benchmarks.test_projected import CASES as PROJECTED_CASES
 from benchmarks.test_projected import PLAIN, WAYS, Way, state_of
 from benchmarks.textbook import Textbook
+from r3gan.penalties import PENALISED
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
@@ -58,6 +60,17 @@ def test_the_textbook_step_does_what_ours_does(case: Case, monkeypatch: pytest.M
             randomise(theirs)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_finite_differences_are_near_the_exact_penalty() -> None:
+    """Along many directions of noise: their mean square is the squared norm of the gradient."""
+    run, data = run_of(DETERMINISTIC[-1]), data_of(DETERMINISTIC[-1])
+    state = build_state(run, data, CPU, micro=8)
+    randomise(state)
+    images = state.stream.at(0, 1)[0].expand(2000, -1, -1, -1)
+    _, exact = PENALISED["double-backward"](state.discriminator, images[:1], None, None)
+    _, quotients = finite_difference(state.discriminator, images)
+    assert float((quotients.mean() / exact).detach()) == pytest.approx(1, abs=0.15)
 
 
 def test_peak_memory_counts_what_a_step_holds_at_once() -> None:

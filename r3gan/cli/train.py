@@ -205,7 +205,13 @@ def resolve(arguments: argparse.Namespace) -> tuple[Config, Recipe]:
     data = None
     if name not in config.recipes:
         data = prepared_set(open_data(arguments.data, name))
-        config = derive.derived(config, data, arguments.width or 1.0, arguments.unconditional)
+        given = derive.Given(
+            width=arguments.width or 1.0,
+            batch=arguments.batch,
+            burn_in_kimg=arguments.burn_in_kimg,
+            unconditional=arguments.unconditional,
+        )
+        config = derive.derived(config, data, given)
     config = derive.resized(config, name, width=arguments.width, unconditional=arguments.unconditional)
     options = {option: getattr(arguments, option) for option in OPTIONS_OF_RECIPE}
     settings = derive.settings_of(config, name, options) | dict(arguments.settings)

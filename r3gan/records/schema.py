@@ -363,6 +363,8 @@ class Timing(Record, frozen=True, kw_only=True):
     ours_peak_mib: float
     textbook_peak_mib: float
     gmac_per_image: float | None
+    official_ms: float | None = None  # of the authors' code, where a clone of it was given
+    rounds_ms: dict[str, tuple[float, ...]] = {}  # every round of each side, in turn
 
 
 class Benchmark(Record, frozen=True, kw_only=True):
@@ -371,6 +373,7 @@ class Benchmark(Record, frozen=True, kw_only=True):
     schema: int = 1
     measured: tuple[Values, ...]
     provenance: Provenance
+    load: float | None = None  # of the last minute at the end: processes that want a core, this one included
 
     @property
     def rounds(self) -> list[int]:

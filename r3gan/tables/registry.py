@@ -239,6 +239,11 @@ TABLES: Mapping[str, Kind] = {
             "the device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "
             "without its lazy penalties. The textbook side is the same for every variant.",
+            "Official: the authors' own networks and trainer, on a CPU with their reference operations, in turn with "
+            "the other two; official ratio is theirs over this project's. Where the column is missing or empty they "
+            "were not timed: clone github.com/brownvc/R3GAN and run `make bench OFFICIAL=<the clone>`.",
+            "Finite-difference penalties and penalties every few steps are approximations, timed to show what the "
+            "exact ones cost; nothing here trains with them.",
         ),
     ),
     "table7-projected": SpeedTable(

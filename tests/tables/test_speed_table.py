@@ -50,6 +50,15 @@ def test_each_machine_has_its_section_and_only_a_gpu_a_share_of_its_peak(tmp_pat
     assert ("processor", "share of bf16 peak") not in values
 
 
+def test_the_official_code_has_a_column_where_it_was_timed(tmp_path: Path) -> None:
+    write_benchmark(tmp_path, "processor", CPU, replace(NARROWED, official_ms=300.0), NARROWED)
+    write_files(TABLE7, "table7", tmp_path)
+    text = (tmp_path / "table7.md").read_text()
+    assert "Official ms |" in text and "make bench OFFICIAL=" in text
+    official = {cell.quantity: cell.reproduced for cell in read_table_file(tmp_path / "table7.json").cells}
+    assert (official["Official ms"], official["official ratio"]) == (300.0, 3.0)
+
+
 def test_variants_have_rows_and_cells_of_their_own(tmp_path: Path) -> None:
     entries = [
         replace(NARROWED, config="projected-fastgan", variant=variant) for variant in (None, "folded", "compiled")

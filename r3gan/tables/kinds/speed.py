@@ -40,6 +40,11 @@ class SpeedTable(Kind):
             if steps := [timing for timing in found.measured if timing.step == "iteration"]:
                 pictures.append(self.chart(hardware, steps))
         remarks = [] if machines else ["Nothing has been measured yet: run `make bench`."]
+        remarks += [
+            f"{hardware}: {found.load:g} processes wanted its cores in the last minute of measuring."
+            for hardware, found in machines.items()
+            if found.load is not None
+        ]
         shown = {hardware: [found] for hardware, found in machines.items()}
         return Content(cells=cells, pictures=pictures, remarks=remarks, records=shown)
 
@@ -50,6 +55,8 @@ class SpeedTable(Kind):
             "ms": timing.ours_ms,
             f"{self.reference} ms": timing.textbook_ms,
             "ratio": timing.ratio,
+            "Official ms": timing.official_ms,
+            "official ratio": timing.official_ms and timing.official_ms / timing.ours_ms,
             "img/s": timing.img_per_s,
             "MiB": timing.ours_peak_mib,
             f"{self.reference} MiB": timing.textbook_peak_mib,
