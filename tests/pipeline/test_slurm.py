@@ -214,8 +214,11 @@ def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_
     assert field_of(job, "JobState") == "COMPLETED"
 
 
-def test_two_runs_of_two_ranks_each_share_a_node(cluster: Path, prepared: Path, tmp_path: Path) -> None:
+def test_two_runs_of_two_ranks_each_share_a_node(
+    cluster: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The third launcher; the others are in tests/training/test_processes.py."""
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "4000")  # else a job takes all of it, and the other one waits
     command = (
         "r3gan",
         "train",
