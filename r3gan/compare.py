@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import sqrt
 from pathlib import Path
 
 from r3gan.errors import UserError, unknown
@@ -14,7 +15,7 @@ from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
 from r3gan.tables.cell import Cell, as_json, read_table_file
 from r3gan.tables.registry import TABLES
-from r3gan.tables.verdict import BETTER, MISSING, REGRESSIONS, WORSE, judge_value
+from r3gan.tables.verdict import BETTER, LEAST_SEEDS, MISSING, REGRESSIONS, WORSE, judge_value
 
 Tables = Mapping[str, Sequence[Cell]]
 REGRESSED = "regressed"
@@ -22,6 +23,7 @@ IMPROVED = "improved"
 WITHIN = "within drift"
 GONE = "gone"  # measured in the earlier tree, not in this one
 OTHERWISE = "measured otherwise"  # other data, length of training or protocol: not comparable
+ELSEWHERE = "other hardware"  # single runs of two machines, which rounding alone can move as far apart as two seeds
 EXIT_REGRESSION, EXIT_INCOMPLETE = 1, 3
 
 
@@ -37,7 +39,7 @@ class Change:
     @property
     def moved(self) -> bool:
         """Whether a reader should look at it."""
-        return self.word != WITHIN
+        return self.word not in (WITHIN, ELSEWHERE)
 
     def as_json(self) -> Values:
         return {
@@ -153,27 +155,61 @@ def tables_of_revision(revision: str, names: Sequence[str]) -> Tables:
 def changes_since(earlier: Tables, now: Tables) -> list[Change]:
     """Every measured number that an earlier tree had, compared with this tree's."""
     here = {cell.key: cell for cells in now.values() for cell in cells}
+    scatter = scatter_of_seeds(earlier)
     return [
-        change_of(cell, here.get(cell.key))
+        change_of(cell, here.get(cell.key), scatter)
         for name, cells in earlier.items()
         for cell in cells
         if name in now and cell.metric and (cell.reproduced is not None or cell.outcome == "Fail")
     ]
 
 
-def change_of(earlier: Cell, now: Cell | None) -> Change:
-    """Whether a number moved by more than it does from one run of the same to the next."""
+def scatter_of_seeds(tables: Tables) -> dict[str, tuple[float, int]]:
+    """By metric, the standard deviation of its log over training seeds, pooled over cells, and degrees of freedom."""
+    squares: dict[str, float] = {}
+    freedom: dict[str, int] = {}
+    for cell in (cell for cells in tables.values() for cell in cells):
+        if cell.metric in METRICS and cell.n >= LEAST_SEEDS and cell.spread is not None and cell.reproduced:
+            squares[cell.metric] = squares.get(cell.metric, 0.0) + (cell.n - 1) * (cell.spread / cell.reproduced) ** 2
+            freedom[cell.metric] = freedom.get(cell.metric, 0) + cell.n - 1
+    return {metric: (sqrt(squares[metric] / n), n) for metric, n in freedom.items()}
+
+
+def change_of(earlier: Cell, now: Cell | None, scatter: Mapping[str, tuple[float, int]] | None = None) -> Change:
+    """Whether a number moved by more than it does from one run of the same to the next; `scatter` as in find_drift."""
     if now is None or (now.reproduced is None and now.outcome != "Fail"):
         return Change(earlier=earlier, now=None, word=GONE)
     if now.conditions != earlier.conditions or now.metric != earlier.metric:
         return Change(earlier=earlier, now=now, word=OTHERWISE)
+    single = now.metric in METRICS and min(now.n, earlier.n) < LEAST_SEEDS
+    if single and (now.devices != earlier.devices or not now.devices):
+        return Change(
+            earlier=earlier, now=now, word=REGRESSED if is_broken(now) and not is_broken(earlier) else ELSEWHERE
+        )
     if "Fail" in (now.outcome, earlier.outcome):
         word = WITHIN if now.outcome == earlier.outcome else REGRESSED if now.outcome == "Fail" else IMPROVED
         return Change(earlier=earlier, now=now, word=word)
     assert now.reproduced is not None
     assert earlier.reproduced is not None
-    band = SAME_WEIGHTS if now.weights and now.weights == earlier.weights else find_drift(now.metric)
+    band = (
+        SAME_WEIGHTS
+        if now.weights and now.weights == earlier.weights
+        else find_drift(now.metric, None if single else scatter)
+    )
     better = METRICS[now.metric].better if now.metric in METRICS else "lower"
-    verdict = judge_value(now.reproduced, now.interval, band.around(earlier.reproduced), better)
+    verdict = judge_value(now.reproduced, now.interval, band.around(earlier.reproduced), better, now.n)
     word = {WORSE: REGRESSED, BETTER: IMPROVED}.get(verdict.word, WITHIN)
     return Change(earlier=earlier, now=now, word=word, band=band)
+
+
+def is_broken(cell: Cell) -> bool:
+    """Whether training did not work: it diverged where the published run does not, or left G no better than untrained.
+
+    The second is asked of distances to real images only: an untrained G may cover more modes than a trained one.
+    """
+    if cell.outcome == "Fail":
+        return cell.published != "Fail"
+    metric = METRICS[cell.metric]
+    if metric.reals == "none" or metric.better != "lower" or cell.reproduced is None or cell.untrained is None:
+        return False
+    return cell.reproduced >= cell.untrained

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from r3gan import __version__
-from r3gan.cli import estimate, evaluate, generate, look, records, report, stages, train
+from r3gan.cli import estimate, evaluate, generate, look, measure, records, report, stages, train
 from r3gan.cli.arguments import Function, Parser
 from r3gan.errors import UserError
 
@@ -41,7 +41,7 @@ def build_parser() -> Parser:
         sub.set_defaults(function=function)
         return sub
 
-    for module in (look, estimate, train, evaluate, generate, stages, records, report):
+    for module in (look, estimate, train, evaluate, measure, generate, stages, records, report):
         module.add_commands(command)
     return parser
 

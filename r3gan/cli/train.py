@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -181,7 +182,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     launch.check(ranks)
     dataset = open_data(arguments.data, arguments.dataset)
     share_of(recipe.batch, arguments.ranks, micro=arguments.micro_batch)  # refused here, before any rank is started
-    outcome = work_folder(run) / OUTCOME
+    outcome = work_folder(run, arguments.out) / OUTCOME
     if arguments.rank_of == "srun":
         launch.adopt_slurm_rank()
     if arguments.rank_of:
@@ -204,7 +205,13 @@ def resolve(arguments: argparse.Namespace) -> tuple[Config, Recipe]:
     data = None
     if name not in config.recipes:
         data = prepared_set(open_data(arguments.data, name))
-        config = derive.derived(config, data, arguments.width or 1.0, arguments.unconditional)
+        given = derive.Given(
+            width=arguments.width or 1.0,
+            batch=arguments.batch,
+            burn_in_kimg=arguments.burn_in_kimg,
+            unconditional=arguments.unconditional,
+        )
+        config = derive.derived(config, data, given)
     config = derive.resized(config, name, width=arguments.width, unconditional=arguments.unconditional)
     options = {option: getattr(arguments, option) for option in OPTIONS_OF_RECIPE}
     settings = derive.settings_of(config, name, options) | dict(arguments.settings)
@@ -230,8 +237,10 @@ def prepared_set(dataset: Dataset) -> PreparedSet:
     )
 
 
-def work_folder(run: Run) -> Path:
-    return Path("work") / run.id
+def work_folder(run: Run, out: Path | None) -> Path:
+    """Where checkpoints lie: a run with --out has its own, else it would go on from the state of the run elsewhere."""
+    folder = Path("work") / run.id
+    return folder / f"out-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]}" if out else folder
 
 
 def is_done(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> bool:
@@ -251,7 +260,7 @@ def plain_options(arguments: argparse.Namespace, run: Run, device: torch.device)
 
     return Options(
         out=arguments.out or Path("runs") / run.id,
-        work=work_folder(run),
+        work=work_folder(run, arguments.out),
         device=device,
         wanted={name: getattr(arguments, name) for name in CHOICES},
         micro_batch=arguments.micro_batch,

@@ -29,6 +29,7 @@ FULL_COUNT = 50_000  # images (CIFAR-10) from which on a run is as long as the p
 FEW_COUNT, FEW_AUGMENT_P = 1000, 0.6  # images at and below which augmentation is strongest
 LEAST_KIMG = 1000.0
 LEAST_COUNT = 8  # images
+LARGEST_EMA = 0.1  # of the burn-in, where that is less
 RELEASED_EMA = 10 / 32  # kimg of half-life per image of the batch (StyleGAN2, Projected GAN)
 WIDTHS = (1 / 16, 4.0)  # allowed for --width
 
@@ -78,11 +79,21 @@ def settings_of(config: Config, dataset: str, options: Mapping[str, Any]) -> dic
     return found
 
 
-def derived(config: Config, data: PreparedSet, width: float = 1.0, unconditional: bool = False) -> Config:
-    """The configuration with the derived size and recipe of `data`; the recipe is one for base widths times `width`."""
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What is asked for and decides other values: base widths times `width`; None: the derived batch and burn-in."""
+
+    width: float = 1.0
+    batch: int | None = None
+    burn_in_kimg: float | None = None
+    unconditional: bool = False
+
+
+def derived(config: Config, data: PreparedSet, given: Given = Given()) -> Config:
+    """The configuration with the derived size of `data`, at full width, and the derived recipe, at the given one."""
     size = SIZES.get(data.name) or derived_size(data)
-    size = replace(size, classes=size.classes if config.networks.conditional and not unconditional else 0)
-    recipe = derived_recipe(config, data, scaled_size(size, width) if width != 1 else size)
+    size = replace(size, classes=size.classes if config.networks.conditional and not given.unconditional else 0)
+    recipe = derived_recipe(config, data, scaled_size(size, given.width) if given.width != 1 else size, given)
     return replace(config, recipes={**config.recipes, data.name: recipe}, sizes={**config.sizes, data.name: size})
 
 
@@ -113,15 +124,18 @@ def scaled_size(size: Size, width: float) -> Size:
     )  # fmt: skip
 
 
-def derived_recipe(config: Config, data: PreparedSet, size: Size) -> Recipe:
+def derived_recipe(config: Config, data: PreparedSet, size: Size, given: Given) -> Recipe:
     """The presets of `config` interpolated at the resolution, then adapted to the number of images and the width."""
     preset = at_resolution(presets_of(config, size.classes), data.resolution)
     share = min(1.0, data.count / FULL_COUNT)
     total = max(preset.total_kimg * share, min(LEAST_KIMG, preset.total_kimg))
-    batch = min(preset.batch, 1 << (data.count.bit_length() - 1))
-    shorter = total / preset.total_kimg
+    batch = given.batch or min(preset.batch, 1 << (data.count.bit_length() - 1))
+    burn_in = given.burn_in_kimg or preset.burn_in_kimg * total / preset.total_kimg
     half_life = preset.ema_half_life_kimg.final
-    half_life = min(half_life, max(half_life * shorter, batch * RELEASED_EMA))
+    least = batch * RELEASED_EMA
+    if preset.burn_in_kimg:
+        least = max(half_life * burn_in / preset.burn_in_kimg, min(least, burn_in * LARGEST_EMA))
+    half_life = min(half_life, least)
     few = min(1.0, max(0.0, math.log(FULL_COUNT / data.count) / math.log(FULL_COUNT / FEW_COUNT)))
     p = preset.augment_p
     if p.final > p.base:  # a schedule of ADA; the constant one of Projected GAN stays
@@ -135,7 +149,7 @@ def derived_recipe(config: Config, data: PreparedSet, size: Size) -> Recipe:
         preset,
         batch=batch,
         total_kimg=three_digits(total),
-        burn_in_kimg=three_digits(preset.burn_in_kimg * shorter),
+        burn_in_kimg=three_digits(burn_in),
         lr=lr,
         ema_half_life_kimg=Ramp(preset.ema_half_life_kimg.base and half_life, half_life),
         augment_p=p,

@@ -47,8 +47,8 @@ def references(runs: Sequence[StudyRun]) -> Sizes:
 def on_disk(runs: Sequence[StudyRun], snapshots: Mapping[RunId, int], at_once: int) -> Sizes:
     """By folder; `snapshots` counts those kept of each trained G, `at_once` the runs that train at the same time.
 
-    Records and pictures are below 1 MB and left out. Checkpoints are removed when a run ends; what counts is the most
-    that there is at a time, with one being written.
+    Records and pictures are below 1 MB and left out. A run that has ended keeps its last checkpoint, one that trains
+    has more, with one being written; what counts is the most that there is at a time.
     """
     if not runs:
         return {}
@@ -57,8 +57,9 @@ def on_disk(runs: Sequence[StudyRun], snapshots: Mapping[RunId, int], at_once: i
     if files := data_files(runs):
         sizes = [size for size in files.values() if size is not None]
         found["work/downloads: data as downloaded"] = sum(sizes) if len(sizes) == len(files) else None
-    checkpoints = sum(heapq.nlargest(at_once, (work.checkpoint_bytes for work in works.values())))
-    found["work/: checkpoints, at most"] = (KEPT_CHECKPOINTS + 1) * checkpoints
+    sizes_of_states = [work.checkpoint_bytes for work in works.values()]
+    training = sum(heapq.nlargest(at_once, sizes_of_states))
+    found["work/: checkpoints, at most"] = KEPT_CHECKPOINTS * training + sum(sizes_of_states)
     found["runs/: generators"] = sum(work.g_bytes for work in works.values())
     if kept := sum(work.g_bytes * snapshots[run] for run, work in works.items()):
         found["runs/: snapshots for convergence"] = kept

@@ -109,7 +109,7 @@ def reference_samples(
 def read_statistics(path: Path, expected_sha256: str | None) -> tuple[Sample, dict[str, Any]]:
     """Mean `mu` and covariance `sigma` from an .npz file such as clean-fid's; UserError unless it is one.
 
-    `count` is 0: the file does not contain the number of images.
+    `count` is 0 where the file does not say of how many images.
     """
     if not path.is_file():
         raise UserError(f"--reference: {path} does not exist")
@@ -119,10 +119,11 @@ def read_statistics(path: Path, expected_sha256: str | None) -> tuple[Sample, di
     try:
         with np.load(path, allow_pickle=False) as file:
             mean, covariance = (torch.from_numpy(np.asarray(file[key], dtype=np.float64)) for key in ("mu", "sigma"))
+            count = int(file["count"]) if "count" in file.files else 0
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(f"--reference: {path} is not an .npz file with mu and sigma ({error})") from None
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise UserError(
             f"--reference: {path} has mu and sigma of shapes {tuple(mean.shape)}, {tuple(covariance.shape)}"
         )
-    return Sample(count=0, moments=(mean, covariance)), {"file": path.name, "sha256": found}
+    return Sample(count=count, moments=(mean, covariance)), {"file": path.name, "sha256": found}

@@ -160,7 +160,7 @@ class Synthesis(nn.Module):
         self.num_ws = len(layers) + 1  # each ToImage shares its w with the next resolution's first layer
 
     def forward(self, ws: Tensor, noise: NoiseMode = "random") -> Tensor:
-        x = self.const.expand(len(ws), -1, -1, -1)
+        x = self.const.expand(ws.shape[0], -1, -1, -1)  # as the size, not as a number, so that it can be exported
         x = self.layers[0](x, ws[:, 0], noise)
         image = self.to_image[0](x, ws[:, 1])
         for i, head in enumerate(self.to_image[1:]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ from r3gan.records.schema import (
 )
 
 KINDS: dict[str, type[RunRecord]] = {"metrics.json": Evaluation, "convergence.json": Convergence}
+CHECKSUM = "checksum"  # field of a record's file: of all others
 TOYS = "toys.json"
 HINTS: dict[type[Record], str] = {
     Training: "run `r3gan train` first",
@@ -40,9 +42,14 @@ HINTS: dict[type[Record], str] = {
 
 
 def read(path: Path, kind: type[RecordType], hint: str = "") -> RecordType:
-    """The record in a file; UserError that names file and place where it is missing, damaged or of another version."""
+    """The record in a file; UserError that names file and place where it is missing, damaged or of another version.
+
+    Records of earlier versions carry no checksum.
+    """
     hint = hint or HINTS[kind]
     content: dict[str, object] = read_json(path, hint)
+    written = content.pop(CHECKSUM, None)
+    intact = written in (None, checksum_of(content))
     try:
         known = SCHEMAS.get(kind)
         if kind is Evaluation and content.get("schema") == 1:
@@ -51,9 +58,12 @@ def read(path: Path, kind: type[RecordType], hint: str = "") -> RecordType:
             raise UserError(f"{path} is a record of schema {content['schema']}, this version reads {known}: {hint}")
         if place := not_finite(content):
             raise UserError(f"{path} holds a number that is not finite at {place}: {hint}")
-        return msgspec.convert(content, kind)
+        record = msgspec.convert(content, kind)
     except (msgspec.ValidationError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is not a record of this version ({error}): {hint}") from None
+    if not intact:
+        raise UserError(f"{path} is damaged, or was edited: its checksum differs: {hint}")
+    return record
 
 
 def not_finite(value: object, place: str = "$") -> str:
@@ -71,7 +81,13 @@ def made(kind: type[RecordType], content: Mapping[str, object]) -> RecordType:
 
 def write(path: Path, record: Record) -> None:
     """Write a record; what it leaves at its default stands there too, so that a file can be read without this code."""
-    write_json(path, as_json(record))
+    content = as_json(record)
+    write_json(path, content | {CHECKSUM: checksum_of(content)})
+
+
+def checksum_of(content: Mapping[str, object]) -> str:
+    """Hash of a record's values, however they are laid out in the file."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def as_json(record: Record) -> dict[str, object]:

@@ -13,7 +13,7 @@ from r3gan.report.text import band_text, cell_table, change_table, changes_line,
 from r3gan.tables.cell import Cell, as_csv, tally
 from r3gan.tables.cell import as_json as cell_json
 from r3gan.tables.markdown import reproduced
-from r3gan.tables.verdict import BETTER, DIFFERS, EXACT, INCONCLUSIVE, MISSING, REGRESSIONS, REPRODUCED, VERDICTS, WORSE
+from r3gan.tables.verdict import DIFFERS, EXACT, JUDGED, MISSING, OF_CLAIMS, REGRESSIONS, REPRODUCED, VERDICTS
 
 SCHEMA = 1
 SUMMARY_LIMIT_BYTES = 1 << 20  # of a job summary; what is longer is not shown at all
@@ -118,8 +118,8 @@ def badge(content: Content) -> str:
     """A shields endpoint: how many published results of training were reproduced, and how many settings are exact."""
     counts = tally(cell for table in content.tables for cell in table.cells)
     settings = counts.get(EXACT, 0) + counts.get(DIFFERS, 0)
-    results = sum(counts.values()) - settings
-    judged = sum(counts.get(word, 0) for word in (REPRODUCED, BETTER, WORSE, INCONCLUSIVE))
+    results = sum(counts.values()) - settings - sum(counts.get(word, 0) for word in OF_CLAIMS)
+    judged = sum(counts.get(word, 0) for word in JUDGED)
     colour = "red" if content.comparison.exit_code(strict=False) else "brightgreen" if judged else "lightgrey"
     message = f"{counts.get(REPRODUCED, 0)} of {results} results, {counts.get(EXACT, 0)} of {settings} settings"
     return json.dumps({"schemaVersion": 1, "label": "reproduced", "message": message, "color": colour}) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,14 +24,20 @@ from r3gan.tables.panel import Panel, row_tally, title_of
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import (
     BETTER,
+    CONSISTENT,
+    CONTRADICTED,
     DIFFERS,
     EXACT,
     INCONCLUSIVE,
+    JUDGED,
     MISSING,
     NOT_COMPARABLE,
     NOT_MEASURED,
     NOT_RUN,
+    NOT_TESTED,
     REPRODUCED,
+    SUPPORTED,
+    UNDECIDED,
     VERDICTS,
     WORSE,
 )
@@ -41,13 +48,17 @@ SYMBOLS = {
     DIFFERS: "\u2260",
     BETTER: "\u25b2",
     INCONCLUSIVE: "\u2248",
+    CONSISTENT: "\u223c",
+    SUPPORTED: "\u2713",
+    CONTRADICTED: "\u2717",
+    UNDECIDED: "?",
+    NOT_TESTED: "\u25cb",
     REPRODUCED: "\u2713",
     EXACT: "=",
     NOT_COMPARABLE: "\u25c7",
     NOT_MEASURED: "\u2013",
     NOT_RUN: "\u25cb",
 }
-JUDGED = (REPRODUCED, BETTER, WORSE, INCONCLUSIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +148,7 @@ def template() -> Template:
         "number": number,
         "title_of": title_of,
         "row_tally": row_tally,
-        "slug": lambda word: word.replace(" ", "-"),
+        "slug": lambda word: re.sub("[^a-z0-9]+", "-", word).strip("-"),
     }
     return environment.get_template("page.html.j2")
 

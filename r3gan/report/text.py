@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from r3gan.compare import GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, Change, Comparison
+from r3gan.compare import ELSEWHERE, GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, Change, Comparison
 from r3gan.tables.cell import Cell, tally
 from r3gan.tables.markdown import grid, number, reproduced
 from r3gan.tables.verdict import REGRESSIONS, VERDICTS
@@ -70,7 +70,9 @@ def change_table(changes: Iterable[Change]) -> str:
 def changes_line(changes: Sequence[Change]) -> str:
     """How many numbers moved, in words."""
     counts = {word: sum(change.word == word for change in changes) for word in (REGRESSED, IMPROVED, WITHIN)}
-    counts |= {word: n for word in (OTHERWISE, GONE) if (n := sum(change.word == word for change in changes))}
+    counts |= {
+        word: n for word in (ELSEWHERE, OTHERWISE, GONE) if (n := sum(change.word == word for change in changes))
+    }
     return ", ".join(f"{n} {word}" for word, n in counts.items())
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp, sqrt
 
+from r3gan.tables.author_logs import noise_of_an_evaluation
 from r3gan.tables.verdict import Interval
 
 
@@ -29,11 +31,17 @@ class Band:
         return f"{' or '.join(ways)} either way: {self.reason}"
 
 
+def factor_of(sigma: float) -> float:
+    """Within which 95% of the ratios of two values lie whose logs have this standard deviation."""
+    return exp(1.96 * sqrt(2) * sigma)
+
+
 _FID = Band(
-    factor=1.06,
+    factor=round(factor_of(noise_of_an_evaluation()), 3),
     least=0.1,
-    reason="EDM's published 1.97 came out as 2.04 and 2.08 for others, and FID differs in the first decimal between "
-    "machines",
+    reason=f"two evaluations of one run differ by {sqrt(2) * noise_of_an_evaluation():.1%} (one standard deviation) in "
+    "the authors' own logs (tables/author_logs.csv), in which the variance between training seeds is missing; EDM's "
+    "published 1.97 came out as 2.04 and 2.08 for others",
 )
 # By the quantity, and where re-runs of that table scatter otherwise by (quantity, table of published.csv).
 BANDS: Mapping[str | tuple[str, str], Band] = {
@@ -62,6 +70,7 @@ DRIFT: Mapping[str, Band] = {
     "recall": BANDS["recall"],
     "ms": Band(factor=1.25, reason="chosen; medians of timings on one machine, whose other load is not known"),
 }
+LEAST_FREEDOM = 8  # with fewer the scatter of seeds is not known well enough
 _UNKNOWN_DRIFT = Band(factor=1.25, reason="chosen; how far re-runs lie apart has not been measured for this metric")
 SAME_WEIGHTS = Band(factor=1.001, reason="the same weights, measured again in the same way")
 # Samples a draw in the published protocols; fewer are not comparable.
@@ -73,6 +82,14 @@ def find_band(quantity: str, table: str) -> Band:
     return BANDS.get((quantity, table)) or BANDS[quantity]
 
 
-def find_drift(metric: str) -> Band:
-    """How far a reproduced metric may lie from an earlier value of it."""
-    return DRIFT.get(metric, _UNKNOWN_DRIFT)
+def find_drift(metric: str, scatter: Mapping[str, tuple[float, int]] | None = None) -> Band:
+    """How far a reproduced metric may lie from an earlier value of it, from the scatter of seeds where that is known.
+
+    `scatter` is, by metric, the standard deviation of its log over training seeds, and its degrees of freedom. Rounding
+    alone moves a run as far as another seed does, since training amplifies it.
+    """
+    sigma, freedom = (scatter or {}).get(metric, (0.0, 0))
+    if freedom < LEAST_FREEDOM:
+        return DRIFT.get(metric, _UNKNOWN_DRIFT)
+    reason = f"seeds of the same run scatter by {sigma:.0%} ({freedom} degrees of freedom)"
+    return Band(factor=max(1.01, factor_of(sigma)), reason=reason)

@@ -50,6 +50,7 @@ class Cell(Record, frozen=True, kw_only=True, omit_defaults=True):
     band: Interval | None = None
     metric: str = ""  # of the reproduced value, where it may drift: an entry of DRIFT
     conditions: str = ""  # of the measurement: equal ones make two reproduced numbers comparable
+    devices: tuple[str, ...] = ()  # that trained it
     weights: tuple[str, ...] = ()  # what was measured: beginnings of the generators' sha256, one a seed
     records: tuple[str, ...] = ()  # files below results/
 

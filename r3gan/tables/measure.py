@@ -105,6 +105,7 @@ def measured(cell: Cell, metric: str, found: Sequence[Observation], against: Aga
         outcome="Fail" if failed else "trained" if values else NOT_MEASURED,
         metric=metric,
         conditions=conditions(known[0] if known else found[0]),
+        devices=tuple(sorted({each.record.training.provenance.device.name for each in found})),
         weights=tuple(each.weights for each in found if each.weights),
         records=tuple(each.file for each in found),
     )
@@ -139,7 +140,7 @@ def set_against(cell: Cell, metric: str, failed: int, against: Against, released
         return cell.judged(Verdict(word=BETTER, reason="published fails, reproduced does not"))
     assert cell.reproduced is not None
     band = find_band(against.metric, against.table).around(float(cell.published))
-    verdict = judge_value(cell.reproduced, cell.interval, band, METRICS[metric].better)
+    verdict = judge_value(cell.reproduced, cell.interval, band, METRICS[metric].better, cell.n)
     if released:
         reason = f"the authors' checkpoint{', ' + verdict.reason if verdict.reason else ''}"
         verdict = Verdict(word=verdict.word, reason=reason)

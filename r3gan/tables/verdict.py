@@ -29,14 +29,18 @@ VERDICTS = {
     WORSE: "outside the band, on the bad side, with the whole 95% interval (a single run: with its value)",
     DIFFERS: "a count, a hyperparameter or a proof's statement that is not as published",
     BETTER: "outside the band, on the good side: worth a second look too",
-    INCONCLUSIVE: "the 95% interval over the seeds reaches over an edge of the band",
-    REPRODUCED: "inside the band",
+    INCONCLUSIVE: "the 95% interval over the seeds reaches over an edge of the band, or there are only two seeds",
+    REPRODUCED: "inside the band with the whole 95% interval of at least 3 seeds",
+    CONSISTENT: "a single run inside the band: no evidence against the published number, and not yet a reproduction",
     EXACT: "a count, a hyperparameter or a proof's statement as published, at every printed digit",
     NOT_COMPARABLE: "measured under other conditions than the published number; the reason says which",
     NOT_MEASURED: "trained, but this metric was not asked for",
     NOT_RUN: "nobody has run it in this tree yet",
 }
 REGRESSIONS = (WORSE, DIFFERS)
+JUDGED = (REPRODUCED, CONSISTENT, BETTER, WORSE, INCONCLUSIVE)
+OF_CLAIMS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTED)
+LEAST_SEEDS = 3  # with fewer nothing is reproduced and no claim is decided
 MISSING = (NOT_MEASURED, NOT_RUN)
 Better = Literal["lower", "higher"]
 Interval = tuple[float, float]
@@ -61,16 +65,23 @@ def judge_failure(published_fails: bool, failed: int, runs: int) -> Verdict:
     if failed < runs:
         return Verdict(word=INCONCLUSIVE, reason=f"{failed} of {runs} runs fail")
     if published_fails:
-        return Verdict(word=REPRODUCED, reason="fails as published")
+        return inside(runs, "fails as published")
     return Verdict(word=WORSE, reason="fails, published does not")
 
 
-def judge_value(value: float, interval: Interval | None, band: Interval, better: Better) -> Verdict:
-    """Where the mean and its interval over seeds (None: a single run, or no spread) lie relative to the band."""
+def inside(n: int, reason: str = "") -> Verdict:
+    """What so many seeds inside the band say."""
+    if 1 < n < LEAST_SEEDS:
+        return Verdict(word=INCONCLUSIVE, reason=f"{n} seeds, {LEAST_SEEDS} are needed")
+    return Verdict(word=REPRODUCED if n >= LEAST_SEEDS else CONSISTENT, reason=reason)
+
+
+def judge_value(value: float, interval: Interval | None, band: Interval, better: Better, n: int) -> Verdict:
+    """Where the mean of n seeds and its interval (None: a single run, or no spread) lie relative to the band."""
     low, high = interval or (value, value)
-    reason = "" if interval else "single run"
+    reason = "single run" if n == 1 else ""
     if band[0] <= low and high <= band[1]:
-        return Verdict(word=REPRODUCED, reason=reason)
+        return inside(n)
     if low <= band[1] and high >= band[0]:
         return Verdict(word=INCONCLUSIVE, reason="the interval reaches over the band's edge")
     return Verdict(word=BETTER if (high < band[0]) == (better == "lower") else WORSE, reason=reason)

@@ -49,17 +49,19 @@ def digest(tensor: Tensor) -> str:
     return content.hexdigest()
 
 
-def save(folder: Path, state: State, identity: Header, keep: int) -> bool:
+def save(folder: Path, state: State, identity: Header, keep: int, final: bool = False) -> bool:
     """Write the state and remove all but the last `keep` checkpoints; whether this process wrote it.
 
-    Rank 0 writes, after all ranks have contributed. On a full disk it prints a warning and leaves the older ones.
+    Rank 0 writes, after all ranks have contributed. On a full disk it prints a warning and leaves the older ones. A
+    `final` one is the last state of a finished run.
     """
     tensors = tensors_of(state)
     if not state.world.is_rank0:
         return False
     kept = {name: getattr(state, name) for name in PLAIN_FIELDS}
     checksums = {name: digest(value) for name, value in tensors.items()}
-    header = json.dumps({"identity": identity, "micro": state.share.micro, **kept, "sha256": checksums})
+    plain = {"identity": identity, "final": final, "micro": state.share.micro, **kept, "sha256": checksums}
+    header = json.dumps(plain)
     path = folder / f"checkpoint-{state.step:09d}.safetensors"
     try:
         with atomic(path) as temporary:
@@ -97,7 +99,7 @@ def latest(folder: Path, identity: Header, out: Path | None = None, overwrite: b
 
     A damaged one is reported and renamed where the one before it is used; where there is no other, UserError, unless
     `overwrite`. One of another recipe, data set or code, or whose snapshots are no longer in `out`, is reported and
-    renamed, not deleted.
+    renamed; only the last state of a finished run, which `overwrite` replaces, is removed.
     """
     damaged: list[Path] = []
     for path in sorted(folder.glob(PATTERN), reverse=True):
@@ -110,6 +112,10 @@ def latest(folder: Path, identity: Header, out: Path | None = None, overwrite: b
         if not (reason := unfit(header, identity, out)):
             set_aside(damaged, "damaged")  # else they would count among the checkpoints that are kept
             return header, tensors
+        if overwrite and header["final"]:
+            path.unlink()
+            print(f"{path.name} {reason}; removed", flush=True)
+            continue
         (aside,) = set_aside([path], "set-aside")
         print(f"warning: {path.name} {reason}; renamed to {aside}", flush=True)
     if damaged and not overwrite:

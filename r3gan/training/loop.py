@@ -143,7 +143,7 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
         outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
     keep = 0 if options.discard_final or outcome["outcome"] == "Fail" else 1
     if keep:
-        checkpoint.save(options.checkpoints, state, as_json(identity), options.keep_checkpoints)
+        checkpoint.save(options.checkpoints, state, as_json(identity), options.keep_checkpoints, final=True)
     if world.is_rank0:
         save_network(options.out / "generator.safetensors", state.ema)
     content = {

@@ -10,7 +10,7 @@ import torch
 
 from r3gan.cli import main
 from r3gan.configs import CONFIGS, SIZES
-from r3gan.configs.derive import PreparedSet, derived, resized, settings_of
+from r3gan.configs.derive import Given, PreparedSet, derived, resized, settings_of
 from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
@@ -36,7 +36,7 @@ def images_of(data: PreparedSet, count: int = 16) -> Dataset:
 
 def trained(name: str, data: PreparedSet, steps: int = 2) -> State:
     """A narrow configuration after a few steps of 8 images; frozen features at 64 px, which a processor can do."""
-    config = resized(derived(CONFIGS[name], data, NARROW), data.name, width=NARROW, unconditional=False)
+    config = resized(derived(CONFIGS[name], data, Given(width=NARROW)), data.name, width=NARROW, unconditional=False)
     size = replace(config.sizes[data.name], feature_px=64)
     recipe = replace(config.recipe(data.name), batch=8)
     config = replace(config, sizes={data.name: size}, recipes={data.name: recipe})
@@ -95,12 +95,14 @@ def test_few_pictures_mean_a_shorter_run_a_smaller_batch_and_more_augmentation()
     recipe = derived(CONFIGS["E"], cats(count=100)).recipe("cats")
     assert (recipe.total_kimg, recipe.burn_in_kimg, recipe.batch, recipe.augment_p) == (1000, 200, 64, (0, 0.6))
     assert recipe.ema_half_life_kimg == (0, 20)
+    short = derived(CONFIGS["E"], cats(count=100), Given(batch=16, burn_in_kimg=12)).recipe("cats")
+    assert (short.burn_in_kimg, short.ema_half_life_kimg) == (12, (0, 1.2))
     assert set(recipe.unpublished) >= {"size", "batch", "total_kimg", "gamma", "lr"}
 
 
 def test_narrow_networks_have_the_larger_step_of_the_smoke_presets() -> None:
     for name, config in CONFIGS.items():
-        smoke, narrow = config.recipe("stackedmnist5k-16"), derived(config, cats(), NARROW).recipe("cats")
+        smoke, narrow = config.recipe("stackedmnist5k-16"), derived(config, cats(), Given(width=NARROW)).recipe("cats")
         assert narrow.lr == pytest.approx(smoke.lr), name
 
 

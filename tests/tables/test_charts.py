@@ -55,6 +55,15 @@ FIELDS: Rows = [
     for variant in ("gamma1", "gamma10", "gamma100")
 ]
 
+EFFECTS: Rows = [
+    {"row": row, "effect": effect, "low": effect - 0.5, "high": effect + 0.5, "verdict": verdict, "unit": unit}
+    for row, effect, verdict, unit in (
+        ("step-B", 0.8125, "supported", "log ratio"),
+        ("step-C", -1.25, "contradicted", "log ratio"),
+        ("more-modes", 61.5, "supported", "modes"),
+    )
+]
+
 
 def convergence(rows: Rows) -> Chart:
     return charts.convergence(rows, metric="digit-frechet", target=16.25, **ABOUT)
@@ -78,6 +87,7 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
         ("distance relative to the row without projection", "Projected GAN"),
     ),
     "heat_map": (lambda rows: charts.heat_map(rows, **ABOUT), FIELDS, 617.5, ("gamma10", "RpGAN+R1")),
+    "forest": (lambda rows: charts.forest(rows, **ABOUT), EFFECTS, 0.8125, ("effect", "more-modes")),
     "convergence": (convergence, CURVES, 61.77, ("training images (kimg)", "training time (s)")),
     "step_times": (lambda rows: charts.step_times(rows, **ABOUT), STEPS, 18.112, ("time per step (ms)", "E, batch 8")),
 }  # fmt: skip
@@ -121,6 +131,7 @@ def test_a_series_has_one_entry_in_the_legend(name: str, tmp_path: Path) -> None
         "step_times": ["this package", "textbook"],
         "convergence": ["FastGAN", "E"],
         "generator_losses": ["Z first", "GAN < R1"],
+        "forest": ["supported", "contradicted"],
         "heat_map": [],  # its fields hold their numbers
     }[name]
     assert [text for text in texts if text in series] == series
@@ -132,7 +143,7 @@ def test_without_a_run_a_chart_says_so(name: str, tmp_path: Path) -> None:
     write_chart(build([]), tmp_path)
     assert "no run has been recorded yet" in texts_of(tmp_path / "chart.svg")
     # Rows whose numbers are all missing show nothing either.
-    keys = ("loss_d", "loss_g", "theta", "fid", "relative", "value", "step_ms")
+    keys = ("loss_d", "loss_g", "theta", "fid", "relative", "value", "step_ms", "effect")
     unknown = [{**row, **{key: NAN for key in keys if key in row}} for row in rows]
     assert "no run has been recorded yet" in build(unknown).alt
 

@@ -184,6 +184,15 @@ def test_a_checkpoint_of_another_recipe_or_code_is_set_aside(
     ]
 
 
+def test_the_last_state_of_a_replaced_run_does_not_stay(stacks: Dataset, tmp_path: Path) -> None:
+    """Else every change of code would leave one of every run of a pipeline, which removes outputs and overwrites."""
+    run = make_run("B", total_kimg=0.016)
+    loop.train(run, stacks, options(tmp_path, code="1"))
+    interrupt(tmp_path)
+    loop.train(run, stacks, options(tmp_path, code="2", overwrite=True))
+    assert names(tmp_path) == ["checkpoint-000000002.safetensors"]
+
+
 def test_snapshots_that_are_gone_start_the_run_anew(
     stacks: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,8 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import simplejpeg
@@ -127,8 +127,6 @@ def turn_of(image: Image.Image, done: list[str]) -> Image.Transpose | None:
 
 def to_square(image: Image.Image, data: bytes, entry: Pictures, done: list[str]) -> NDArray[np.uint8]:
     """A picture, opened, and its bytes to uint8 [3, R, R]; what was done to it is added to `done`."""
-    if image.width * image.height > MAX_PIXELS:
-        raise BadPictureError(f"claims {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # a camera's MPO holds one picture and previews
         done.append(FIRST_FRAME)
     if is_deep(image):  # to be asked before anything loads the pixels
@@ -151,19 +149,33 @@ def to_square(image: Image.Image, data: bytes, entry: Pictures, done: list[str])
     return np.asarray(square.resize((entry.resolution, entry.resolution), FILTERS[entry.filter])).transpose(2, 0, 1)
 
 
-def decode(data: bytes, entry: Pictures) -> tuple[NDArray[np.uint8], str, list[str]]:
-    """A picture's bytes to uint8 [3, R, R], its mode, and what was done to it; BadPictureError says what is wrong."""
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """A picture's bytes as Pillow's image; what goes wrong with it, also later, is a BadPictureError that says what."""
     if not data:
         raise BadPictureError("is empty")
-    done: list[str] = []
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             warnings.simplefilter("ignore")
-            mode = image.mode
-            return to_square(image, data, entry, done), mode, done
+            if image.width * image.height > MAX_PIXELS:
+                raise BadPictureError(f"claims {image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+            yield image
     except BadPictureError:
         raise
     except UnidentifiedImageError:
         raise BadPictureError(f"is {wrong_content(data) or 'no picture that is read: ' + ', '.join(FORMATS)}") from None
     except Exception as error:  # decoders raise nearly anything on damaged bytes; each is said, none is lost
         raise BadPictureError(f"cannot be decoded ({one_line(error) or type(error).__name__})") from None
+
+
+def decode(data: bytes, entry: Pictures) -> tuple[NDArray[np.uint8], str, list[str]]:
+    """A picture's bytes to uint8 [3, R, R], its mode, and what was done to it; BadPictureError says what is wrong."""
+    done: list[str] = []
+    with opened(data) as image:
+        return to_square(image, data, entry, done), image.mode, done
+
+
+def as_stored(data: bytes) -> NDArray[np.uint8]:
+    """A picture's bytes to uint8 [3, H, W] of the size it has; BadPictureError says what is wrong."""
+    with opened(data) as image:
+        return np.asarray(to_rgb(image, [SCALED] if is_deep(image) else [])).transpose(2, 0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import exp, log
 from pathlib import Path
 from statistics import fmean
@@ -74,6 +75,14 @@ class Test(ABC):
         return None
 
 
+@cache
+def settings_computed() -> tuple[tuple[str, bool], ...]:
+    """Of every setting of the Dirac GAN its proposition, and whether it holds."""
+    from r3gan.tables.dirac import study
+
+    return tuple((finding.setting.proposition, finding.holds) for finding in study())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proved(Test):
     """A proposition, computed from the losses and penalties of training (r3gan/tables/dirac.py)."""
@@ -88,10 +97,8 @@ class Proved(Test):
         return f"eigenvalues and trajectories of Proposition {self.proposition}'s settings on the Dirac GAN"
 
     def by_computation(self) -> Found | None:
-        from r3gan.tables.dirac import study
-
-        settings = [finding for finding in study() if finding.setting.proposition == self.proposition]
-        held = sum(finding.holds for finding in settings)
+        settings = [holds for proposition, holds in settings_computed() if proposition == self.proposition]
+        held = sum(settings)
         word = SUPPORTED if held == len(settings) else CONTRADICTED
         decision = Decision(word=word, n=len(settings), reason=f"{held} of {len(settings)} settings as proved")
         return Found(decision=decision, unit="", metric="eigenvalues", seeds=())

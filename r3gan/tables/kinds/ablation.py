@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_slot
+from statistics import fmean, geometric_mean
 
 from msgspec.structs import replace
 
@@ -15,9 +16,8 @@ from r3gan.study import Study
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, relative_distances
-from r3gan.tables.crossing import values_of
 from r3gan.tables.kind import Content, Context, Kind, Sheet, sample_sheet
-from r3gan.tables.kinds.convergence import convergence_records, name_of, read_scales
+from r3gan.tables.kinds.convergence import best_kimg, convergence_records, name_of, read_scales, seeds_in_words
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
 from r3gan.tables.panel import PUBLISHED, Panel, Slot, by_row, panel, slots_of, title_of
 from r3gan.tables.published import Published, read_published
@@ -45,26 +45,25 @@ class Scale:
     """A scale's records by configuration: of every snapshot, and of the last G."""
 
     name: str
-    curves: Mapping[str, Convergence]
-    ends: Mapping[str, Evaluation]
+    curves: Mapping[str, Sequence[Convergence]]  # one for each seed
+    ends: Mapping[str, Sequence[Evaluation]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One configuration measured by one metric at one snapshot."""
+    """One configuration measured by one metric at one snapshot, an observation for each seed."""
 
     scale: str
     config: str
     metric: str
     snapshot: str  # BEST or LAST
     kimg: float
-    observation: Observation
-    relative: float | None  # to the baseline measured alike
+    observed: Sequence[Observation]
+    relative: float | None  # to the baseline of the same seed measured alike; the geometric mean
 
     @property
     def value(self) -> float:
-        assert self.observation.value is not None
-        return self.observation.value
+        return fmean(each.value for each in self.observed if each.value is not None)
 
     @property
     def through_imagenet(self) -> bool:
@@ -121,7 +120,8 @@ class AblationTable(Kind):
             cells += [cell for line in lines for cell in self.cells(context.name, line)]
             remarks += order(scale.name, lines)
             pictures += self.pictures(context, scale, lines)
-            shown[scale.name] = [*scale.curves.values(), *scale.ends.values()]
+            curves = [run for runs in scale.curves.values() for run in runs]
+            shown[scale.name] = [*curves, *(run for runs in scale.ends.values() for run in runs)]
             run |= set(scale.curves)
         cells += [self.not_run(context.name, config) for config in self.rows if config not in run]
         return Content(cells=cells, pictures=pictures, remarks=remarks, records=shown)
@@ -132,11 +132,10 @@ class AblationTable(Kind):
         found = []
         for study in context.studies:
             here = curves.get(study.scale, {})
-            ends = {
-                run.config: context.store.evaluation(run_id)
-                for run_id, run in study.at_end.items()
-                if run.config in here and context.store.has(run_id.metrics)
-            }
+            ends: dict[str, list[Evaluation]] = {}
+            for run_id, run in study.at_end.items():
+                if run.config in here and context.store.has(run_id.metrics):
+                    ends.setdefault(run.config, []).append(context.store.evaluation(run_id))
             if here:
                 found.append(Scale(name=study.scale, curves=here, ends=ends))
         return found
@@ -144,12 +143,13 @@ class AblationTable(Kind):
     def lines(self, scale: Scale) -> list[Line]:
         """One line per configuration, metric and snapshot, in the order of the table."""
         known = {config: observations(scale, config) for config in self.rows if config in scale.curves}
-        baseline = {key: seen.value for key, (_, seen) in known.get(self.baseline, {}).items()}
         found = []
         for config, measurements in known.items():
-            for (metric, snapshot), (kimg, observation) in measurements.items():
-                base = baseline.get((metric, snapshot))
-                relative = observation.value / base if observation.value is not None and base else None
+            for (metric, snapshot), (kimg, observed) in measurements.items():
+                _, base = known.get(self.baseline, {}).get((metric, snapshot), (0.0, []))
+                at_seed = {each.record.seed: each.value for each in base}
+                pairs = [(each.value, at_seed.get(each.record.seed)) for each in observed]
+                ratios = [value / other for value, other in pairs if value is not None and other]
                 found.append(
                     Line(
                         scale=scale.name,
@@ -157,8 +157,8 @@ class AblationTable(Kind):
                         metric=metric,
                         snapshot=snapshot,
                         kimg=kimg,
-                        observation=observation,
-                        relative=relative,
+                        observed=observed,
+                        relative=geometric_mean(ratios) if ratios else None,
                     )
                 )
         return found
@@ -185,10 +185,13 @@ class AblationTable(Kind):
         )
         printed = self.published_of(line.config) if line.snapshot == BEST else None
         cell = replace(cell, scale=line.scale).with_published(printed[1] if printed else None)
-        value = measured(cell, line.metric, [line.observation], against)
+        value = measured(cell, line.metric, line.observed, against)
         if printed and printed[0] != "fid" and value.verdict != NOT_COMPARABLE:
             value = value.judged(Verdict(word=NOT_COMPARABLE, reason="the published number is relative"))
-        plain = replace(value, published=None, source="", status="", protocol="", unit="", metric="", untrained=None)
+        plain = replace(
+            value, published=None, source="", status="", protocol="", unit="", metric="", untrained=None, spread=None,
+            interval=None,
+        )  # fmt: skip
         plain = plain.judged(Verdict(word=""))
         others = {"at kimg": line.kimg if line.snapshot == BEST else None, "relative": line.relative}
         return [value] + [
@@ -219,18 +222,18 @@ class AblationTable(Kind):
 
     def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
         """Distances relative to the baseline, and samples of every row's last G."""
-        caption = f"{scale.name} scale, single runs (n = 1)"
+        caption = f"{scale.name} scale, {seeds_in_words(scale.curves)}"
         relative: list[Row] = [
             {"scale": scale.name, "row": name_of(x.config), "measured": x.measure, "relative": x.relative}
             for x in lines
             if x.relative is not None
         ]
-        ends = [(config, scale.ends[config]) for config in self.rows if config in scale.ends]
+        ends = [(config, scale.ends[config][0]) for config in self.rows if config in scale.ends]
         runs = {name_of(config): context.store.results / end.run for config, end in ends}
         name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
         return [
             relative_distances(relative, name=name, title=title, caption=caption),
-            sample_sheet(f"{scale.name}-samples", f"Samples of every row's last G, {caption}", runs),
+            sample_sheet(f"{scale.name}-samples", f"Samples of every row's last G (the first seed), {caption}", runs),
         ]
 
 
@@ -240,19 +243,17 @@ def ablation_slots(cell: Cell) -> list[Slot]:
     return [replace_slot(slot, group="FID") if slot.side == PUBLISHED else slot for slot in slots]
 
 
-def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, Observation]]:
-    """(kimg, observation) of a configuration by (metric, snapshot)."""
-    curve, end = scale.curves[config], scale.ends.get(config)
-    kimg = [point.kimg for point in curve.points]
+def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, list[Observation]]]:
+    """(mean kimg, one observation for each seed) of a configuration by (metric, snapshot)."""
+    curves, ends = scale.curves[config], scale.ends.get(config, [])
+    last = fmean(curve.points[-1].kimg for curve in curves)
     found = {}
-    for metric in curve.metrics:
-        values, best = values_of(curve, metric), best_of(curve, metric)
-        assert best.value is not None
-        found[metric, BEST] = kimg[values.index(best.value)], best
-        found[metric, LAST] = kimg[-1], best_of(replace(curve, points=curve.points[-1:]), metric)
-    for metric in end.metrics if end else ():
-        assert end is not None
-        found[metric, LAST] = kimg[-1], evaluated(end, metric)
+    for metric in curves[0].metrics:
+        at = fmean(best_kimg(curve, metric) for curve in curves)
+        found[metric, BEST] = at, [best_of(curve, metric) for curve in curves]
+        found[metric, LAST] = last, [best_of(replace(curve, points=curve.points[-1:]), metric) for curve in curves]
+    for metric in ends[0].metrics if ends else ():
+        found[metric, LAST] = last, [evaluated(end, metric) for end in ends]
     return found
 
 
@@ -266,4 +267,5 @@ def order(scale: str, lines: Iterable[Line]) -> list[str]:
     if one is None or other is None or rho is None:
         return []
     said = f"Spearman rank correlation of the last G's order by {one} and by {other}, {scale} scale: {rho:+.2f}"
-    return [f"{said} ({len(pairs)} rows, single runs)."]
+    seeds = max(len(line.observed) for line in last)
+    return [f"{said} ({len(pairs)} rows, {'single runs' if seeds == 1 else f'means over {seeds} seeds'})."]

@@ -14,10 +14,10 @@ from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, forest
 from r3gan.tables.claims.evidence import Found, ScaleRecords
 from r3gan.tables.claims.registry import CLAIMS, Claim
-from r3gan.tables.claims.rule import LEAST_SEEDS, corrected
+from r3gan.tables.claims.rule import bootstrap, corrected
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
-from r3gan.tables.verdict import CONTRADICTED, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
+from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +129,8 @@ def cell_of(table: str, name: str, claim: Claim, found: Found, scale: str) -> Ce
     where = "" if scale == claim.own_scale else "at a smaller scale, with its networks and data"
     reasons = [decision.reason, found.note, decides_in_words(found) if decision.word == UNDECIDED else "", where]
     about = [claim.test.arms, found.metric]
-    if decision.bootstrap:
-        about.append(f"bootstrap interval of the effect {decision.bootstrap[0]:.3g} to {decision.bootstrap[1]:.3g}")
+    if resampled := bootstrap(decision.differences):
+        about.append(f"bootstrap interval of the effect {resampled[0]:.3g} to {resampled[1]:.3g}")
     cell = replace(
         blank(table, name, claim), scale=scale, reproduced=decision.effect, text=found.effect_in_words,
         interval=decision.interval, n=decision.n, seeds=found.seeds, outcome="trained" if scale else "computed",

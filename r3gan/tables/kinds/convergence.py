@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, geometric_mean
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from r3gan.tables.axes import Row
 from r3gan.tables.bands import BANDS, find_band
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, convergence
-from r3gan.tables.crossing import Speedup, compare, values_of
+from r3gan.tables.crossing import Clock, Speedup, compare, values_of
 from r3gan.tables.kind import Content, Context, Kind, Sheet
 from r3gan.tables.markdown import band_notes
 from r3gan.tables.measure import Against, best_of, measured
@@ -23,34 +24,52 @@ from r3gan.tables.panel import BOTH, Panel, Slot, by_row, by_section, panel, slo
 from r3gan.tables.published import read_published
 from r3gan.tables.verdict import NOT_COMPARABLE, WORSE, Verdict, judge_value
 
-Records = Mapping[str, Convergence]  # by configuration
+Records = Mapping[str, Sequence[Convergence]]  # by configuration, one for each seed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A configuration's best value of a metric, and when it first reached the baseline's best."""
+    """A configuration's best values of a metric, and when each seed first reached the best of the baseline's."""
 
     config: str
     metric: str
-    best_kimg: float
-    speedup: Speedup | None  # None: the baseline has not been run
+    best_kimg: float  # mean over the seeds
+    speedups: Sequence[Speedup]  # of the seeds that the baseline has too
     is_baseline: bool
 
     @property
+    def censored(self) -> int:
+        """How many seeds did not reach their target."""
+        return sum(not speedup.run.reached for speedup in self.speedups)
+
+    @property
+    def kimg(self) -> float:
+        """To the target, or as long as the runs were."""
+        return fmean(speedup.run.kimg for speedup in self.speedups) if self.speedups else 0.0
+
+    @property
     def ratios(self) -> dict[str, float | None]:
-        """Speed-up in images and in time; None where the target was not reached or times are not comparable."""
-        if self.speedup is None or self.is_baseline or not self.speedup.run.reached:
-            return {"speedup_images": None, "speedup_wallclock": None}
-        in_time = self.speedup.over("train_seconds") if self.speedup.same_hardware else None
-        return {"speedup_images": self.speedup.over("kimg"), "speedup_wallclock": in_time}
+        """Geometric means of the speed-ups in images and in time; None where a seed did not reach its target.
+
+        Nor is there one in time where times are not comparable.
+        """
+        none: dict[str, float | None] = {"speedup_images": None, "speedup_wallclock": None}
+        if not self.speedups or self.is_baseline or self.censored:
+            return none
+        found = none | {"speedup_images": geometric_mean(each.over("kimg") for each in self.speedups)}
+        if all(speedup.same_hardware for speedup in self.speedups):
+            found["speedup_wallclock"] = geometric_mean(each.over("train_seconds") for each in self.speedups)
+        return found
 
     def quantities(self) -> dict[str, tuple[float | None, str]]:
         """What is known besides the best value, as a number or in words; what was not reached is "> N"."""
         found: dict[str, tuple[float | None, str]] = {"best at kimg": (self.best_kimg, "")}
-        if self.speedup is not None:
-            run = self.speedup.run
-            for name, value in (("kimg", run.kimg), ("training s", run.train_seconds), ("total s", run.total_seconds)):
-                found[f"{name} to target"] = (value, "") if run.reached else (None, f"> {value:,.4g}")
+        clocks: dict[str, Clock] = {"kimg": "kimg", "training s": "train_seconds", "total s": "total_seconds"}
+        for name, clock in clocks.items() if self.speedups else ():
+            value = fmean(speedup.run.at(clock) for speedup in self.speedups)
+            part = f" ({self.censored} of {len(self.speedups)} not reached)" if len(self.speedups) > 1 else ""
+            found[f"{name} to target"] = (None, f"> {value:,.4g}{part}") if self.censored else (value, "")
+        if self.speedups:
             found |= {title_of(name): (ratio, "" if ratio else "-") for name, ratio in self.ratios.items()}
         return found
 
@@ -98,27 +117,28 @@ class ConvergenceTable(Kind):
             lines = self.lines(records)
             cells += [cell for line in lines for cell in self.reproduced_cells(context.name, scale, line, records)]
             pictures += [self.chart(scale, metric, lines, records) for metric in dict.fromkeys(x.metric for x in lines)]
-            every = next(iter(records.values())).interval_kimg
+            every = next(iter(records.values()))[0].interval_kimg
             remarks.append(f"{scale.capitalize()} scale: every snapshot was measured, one per {every:g} kimg.")
         bands = band_notes((name, self.published) for name in ("fid", "speedup_images", "speedup_wallclock"))
-        shown = {scale: [*records.values()] for scale, records in scales.items()}
+        shown = {scale: [run for runs in records.values() for run in runs] for scale, records in scales.items()}
         return Content(cells=cells, pictures=pictures, remarks=remarks, notes=bands, records=shown)
 
     def lines(self, records: Records) -> list[Line]:
         """One line per metric and configuration, the soonest at the target first."""
-        baseline = records.get(self.baseline)
+        baselines = {run.seed: run for run in records.get(self.baseline, ())}
         found = []
-        for metric in next(iter(records.values())).metrics:
-            lines = []
-            for config, record in records.items():
-                values = values_of(record, metric)
-                at = values.index(find_metric(metric).best(values))
-                speedup = compare(record, baseline, metric) if baseline else None
-                is_baseline, best_kimg = config == self.baseline, record.points[at].kimg
-                lines.append(
-                    Line(config=config, metric=metric, best_kimg=best_kimg, speedup=speedup, is_baseline=is_baseline)
+        for metric in next(iter(records.values()))[0].metrics:
+            lines = [
+                Line(
+                    config=config,
+                    metric=metric,
+                    best_kimg=fmean(best_kimg(run, metric) for run in runs),
+                    speedups=[compare(run, baselines[run.seed], metric) for run in runs if run.seed in baselines],
+                    is_baseline=config == self.baseline,
                 )
-            found += sorted(lines, key=lambda line: line.speedup.run.kimg if line.speedup else 0.0)
+                for config, runs in records.items()
+            ]
+            found += sorted(lines, key=lambda line: line.kimg)
         return found
 
     def published_cells(self, name: str, scales: Mapping[str, Records]) -> list[Cell]:
@@ -143,10 +163,10 @@ class ConvergenceTable(Kind):
         against = Against(table=self.published, metric="fid", dataset=dataset)
         found = []
         for scale, records in scales.items():
-            runs = {name: r for name, r in records.items() if r.dataset == dataset and "fid" in r.metrics}
+            runs = {name: r for name, r in records.items() if r[0].dataset == dataset and "fid" in r[0].metrics}
             if config not in runs:
                 continue
-            best = measured(replace(cell, scale=scale), "fid", [best_of(runs[config], "fid")], against)
+            best = measured(replace(cell, scale=scale), "fid", [best_of(run, "fid") for run in runs[config]], against)
             if cell.quantity == "fid":
                 found.append(best)
             elif self.baseline in runs:
@@ -156,37 +176,57 @@ class ConvergenceTable(Kind):
 
     def reproduced_cells(self, name: str, scale: str, line: Line, records: Records) -> list[Cell]:
         """A configuration's best, and what it took to reach the baseline's."""
-        record, metric = records[line.config], line.metric
-        against = Against(table=self.published, metric=metric, dataset=record.dataset)
+        runs, metric = records[line.config], line.metric
+        against = Against(table=self.published, metric=metric, dataset=runs[0].dataset)
         cell = Cell(table=name, section=REPRODUCED, row=name_of(line.config), quantity=f"best {metric}", scale=scale)
-        best = measured(replace(cell, config=line.config), metric, [best_of(record, metric)], against)
+        best = measured(replace(cell, config=line.config), metric, [best_of(run, metric) for run in runs], against)
         others = [
-            replace(best, quantity=f"{quantity}, {metric}", reproduced=value, text=text, metric="")
+            replace(
+                best,
+                quantity=f"{quantity}, {metric}",
+                reproduced=value,
+                text=text,
+                metric="",
+                spread=None,
+                interval=None,
+            )
             for quantity, (value, text) in line.quantities().items()
         ]
         return [best, *others]
 
     def chart(self, scale: str, metric: str, lines: Sequence[Line], records: Records) -> Chart:
-        """The metric over images and over time, with the baseline's best."""
+        """The metric over images and over time, means over the seeds, with the baseline's best."""
         points: list[Row] = [
             {
                 "row": name_of(config),
-                "kimg": point.kimg,
-                "train_seconds": point.train_seconds,
-                "value": point.values[metric],
+                "kimg": points[0].kimg,
+                "train_seconds": fmean(point.train_seconds for point in points),
+                "value": fmean(point.values[metric] for point in points),
             }
-            for config, record in records.items()
-            for point in record.points
+            for config, runs in records.items()
+            for points in zip(*(run.points for run in runs), strict=False)
         ]
         title = find_metric(metric).title
+        targets = [speedup.target for line in lines if line.metric == metric for speedup in line.speedups]
         return convergence(
             points,
             metric=title,
-            target=next((x.speedup.target for x in lines if x.metric == metric and x.speedup), None),
+            target=fmean(targets) if targets else None,
             name=f"{scale}-{metric}",
             title=f"{title} during training",
-            caption=f"{scale} scale, single runs (n = 1); dashed: the best of {name_of(self.baseline)}",
+            caption=f"{scale} scale, {seeds_in_words(records)}; dashed: the best of {name_of(self.baseline)}",
         )
+
+
+def seeds_in_words(records: Records) -> str:
+    counts = sorted({len(runs) for runs in records.values()})
+    return "single runs (n = 1)" if counts == [1] else f"means over n = {', '.join(map(str, counts))} seeds"
+
+
+def best_kimg(run: Convergence, metric: str) -> float:
+    """When a run was at its best."""
+    values = values_of(run, metric)
+    return run.points[values.index(find_metric(metric).best(values))].kimg
 
 
 def name_of(config: str) -> str:
@@ -205,14 +245,16 @@ def convergence_records(rows: Iterable[str], trained_on: Iterable[str], study: S
     ]
 
 
-def read_scales(rows: Iterable[str], trained_on: Iterable[str], context: Context) -> dict[str, dict[str, Convergence]]:
+def read_scales(
+    rows: Iterable[str], trained_on: Iterable[str], context: Context
+) -> dict[str, dict[str, list[Convergence]]]:
     """Convergence records of the configurations, by scale and configuration, in the order of the study."""
     rows, trained_on = set(rows), set(trained_on)
-    found: dict[str, dict[str, Convergence]] = {}
+    found: dict[str, dict[str, list[Convergence]]] = {}
     for study in context.studies:
         for run_id, run in study.converging.items():
             if run.config in rows and run.dataset in trained_on and context.store.has(run_id.convergence):
-                found.setdefault(study.scale, {})[run.config] = context.store.convergence(run_id)
+                found.setdefault(study.scale, {}).setdefault(run.config, []).append(context.store.convergence(run_id))
     return found
 
 
@@ -225,7 +267,7 @@ def judged_ratio(cell: Cell, table: str, ratio: float | None) -> Cell:
     if ratio is None:
         return replace(cell, text="target not reached").judged(Verdict(word=WORSE, reason="target not reached"))
     band = find_band(cell.quantity, table).around(printed)
-    return cell.judged(judge_value(ratio, None, band, "higher"), band)
+    return cell.judged(judge_value(ratio, None, band, "higher", cell.n), band)
 
 
 def published_panels(section: str, cells: Sequence[Cell]) -> list[Panel]:

@@ -1,0 +1,256 @@
+"""The rule that decides claims, on simulated studies whose truth is known; the table that comes out of records."""
+
+import json
+from collections.abc import Sequence
+from math import comb, log
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from r3gan.records import store
+from r3gan.records.schema import ToyArm, Toys
+from r3gan.study import Study
+from r3gan.tables.claims.registry import CLAIMS, NOISE
+from r3gan.tables.claims.rule import (
+    corrected,
+    decide_effect,
+    decide_rates,
+    holm,
+    paired,
+    seeds_needed,
+    verdict_of,
+)
+from r3gan.tables.kind import Content
+from r3gan.tables.registry import TABLES
+from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
+from tests.helpers import SMOKE, convergence_of, evaluation_of, provenance_on, study_of, write_files, write_run
+
+STUDIES = 10_000
+SLACK = 3 * (0.05 * 0.95 / STUDIES) ** 0.5  # three standard errors of a rate of 5%
+DIFFERENCES = st.lists(st.floats(-10, 10, allow_nan=False).map(lambda x: round(x, 3)), min_size=0, max_size=8)
+
+
+def verdicts(differences: np.ndarray) -> list[list[str]]:
+    """Of simulated studies [studies, claims, seeds], each study one family."""
+    mean, _, _, p = paired(differences.reshape(-1, differences.shape[-1]))
+    shape = differences.shape[:2]
+    rows = zip(mean.reshape(shape), p.reshape(shape).tolist(), strict=True)
+    return [[verdict_of(m, q) for m, q in zip(means, holm(ps), strict=True)] for means, ps in rows]
+
+
+@pytest.mark.parametrize(("claims", "seeds"), [(1, 3), (1, 5), (7, 5), (7, 3)])
+def test_at_most_one_study_in_twenty_gives_a_false_verdict(claims: int, seeds: int) -> None:
+    random = np.random.default_rng(seeds * 10 + claims)
+    # Seeds differ by more than arms do, and an arm's own scatter differs from claim to claim.
+    common = 3 * random.standard_normal((STUDIES, 1, seeds))
+    scale = np.exp(random.standard_normal((1, claims, 1)))
+    arms = common + scale * random.standard_normal((2, STUDIES, claims, seeds))
+    no_effect = verdicts(arms[0] - arms[1])
+    assert np.mean([any(word != UNDECIDED for word in study) for study in no_effect]) <= 0.05 + SLACK
+    # Half of the claims are true, half are the opposite of the truth: a false verdict is one with the wrong sign.
+    truth = np.where(np.arange(claims) % 2 == 0, 1.0, -1.0)[:, None]
+    found = verdicts(arms[0] - arms[1] + truth * scale)
+    wrong = {1.0: CONTRADICTED, -1.0: SUPPORTED}
+    false = [any(word == wrong[float(t)] for word, t in zip(study, truth[:, 0], strict=True)) for study in found]
+    assert np.mean(false) <= 0.05
+    # And the rule does decide where there is something to see.
+    clear = verdicts(arms[0] - arms[1] + 20 * scale)
+    assert np.mean([study.count(SUPPORTED) for study in clear]) > 0.9 * claims
+
+
+@pytest.mark.parametrize("n", [6, 12, 24])
+def test_a_failure_rate_of_a_half_is_seldom_decided(n: int) -> None:
+    """Exactly: over all numbers of failures, by their probability."""
+    sound = {"others": [False] * 50}
+    words = [decide_rates({"all": [i < k for i in range(n)]}, sound).word for k in range(n + 1)]
+    assert sum(comb(n, k) / 2**n for k, word in enumerate(words) if word != UNDECIDED) <= 0.05
+    assert (words[0], words[-1]) == (CONTRADICTED, SUPPORTED)
+    # A group of its own that holds out is enough against the claim that all fail.
+    groups = {"fails": [True] * n, "does not": [False] * n}
+    assert decide_rates(groups, sound).word == UNDECIDED
+
+
+def test_the_rule_on_one_claim_is_that_of_many_at_once() -> None:
+    differences = np.random.default_rng(0).standard_normal((50, 4)) + 0.7
+    _, low, high, p = paired(differences)
+    for row, at_low, at_high, q in zip(differences, low, high, p, strict=True):
+        found = decide_effect(row.tolist())
+        assert found.interval == pytest.approx((at_low, at_high)) and found.p == pytest.approx(q)
+        assert (found.word == SUPPORTED) == (at_low > 0)
+        assert (found.word == CONTRADICTED) == (at_high < 0)
+    from scipy.stats import ttest_1samp
+
+    assert p == pytest.approx(ttest_1samp(differences, 0, axis=1).pvalue)
+
+
+@given(DIFFERENCES, st.integers(0, 8), st.lists(DIFFERENCES, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_no_path_raises_a_verdict(values: list[float], censored: int, others: list[list[float]]) -> None:
+    plain = decide_effect(values)
+    if len(values) < LEAST_SEEDS or len(set(values)) == 1:
+        assert plain.word == UNDECIDED
+    else:
+        assert plain.interval is not None
+        excludes = plain.interval[0] > 0 or plain.interval[1] < 0
+        assert (plain.word != UNDECIDED) <= excludes
+    # The opposite data give the opposite verdict.
+    swapped = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED, UNDECIDED: UNDECIDED}
+    assert decide_effect([-value for value in values]).word == swapped[plain.word]
+    # Other claims of the family, and runs that are censored, can only take a verdict away.
+    family = corrected([plain, *map(decide_effect, others)])
+    assert family[0].word in (plain.word, UNDECIDED)
+    assert decide_effect(values, min(censored, len(values))).word in (plain.word, UNDECIDED)
+    if censored and values:
+        assert decide_effect(values, censored).word != SUPPORTED
+    # A claim that there is no effect is not supported by too few seeds, nor by an interval wider than its margin.
+    equal = decide_effect(values, margin=0.1)
+    if equal.word == SUPPORTED:
+        assert equal.interval is not None and equal.interval[0] > -0.1 and equal.interval[1] < 0.1
+
+
+def test_the_seeds_that_would_decide_do_so_four_times_in_five() -> None:
+    needed = seeds_needed(0.5, 1.0)
+    assert needed is not None and 30 < needed < 40
+    random = np.random.default_rng(0)
+    _, low, _, _ = paired(0.5 + random.standard_normal((STUDIES, needed)))
+    assert np.mean(low > 0) == pytest.approx(0.8, abs=0.03)
+    assert seeds_needed(1e-4, 1.0) is None
+
+
+def test_a_margin_is_met_contradicted_or_open() -> None:
+    assert decide_effect([0.01, -0.01, 0.02], margin=0.1).word == SUPPORTED
+    assert decide_effect([-0.5, -0.52, -0.48], margin=0.1).word == CONTRADICTED
+    assert decide_effect([0.5, -0.4, 0.2], margin=0.1).word == UNDECIDED
+
+
+def content_of(results: Path, *studies: Study) -> Content:
+    content = write_files(TABLES["claims"], "claims", results, studies)
+    assert len(json.loads((results / "claims.json").read_text())["cells"]) >= 20
+    return content
+
+
+def word_of(content: Content, name: str, scale: str = "desk") -> str:
+    return next(cell.verdict for cell in content.cells if cell.quantity == name and cell.scale in (scale, ""))
+
+
+def write_arm(results: Path, config: str, values: Sequence[float | None], metric: str = "digit-frechet") -> list[str]:
+    for seed, value in enumerate(values):
+        run = f"desk/{SMOKE}/{config}/seed{seed}"
+        outcome = "Fail" if value is None else "trained"
+        write_run(results, evaluation_of(run, {} if value is None else {metric: value}, outcome=outcome))
+    return [f"{SMOKE}/{config}/seed{seed}" for seed in range(len(values))]
+
+
+def test_without_a_record_nothing_but_the_propositions_is_said(tmp_path: Path) -> None:
+    content = content_of(tmp_path)
+    decided = {cell.quantity for cell in content.cells if cell.verdict != NOT_TESTED}
+    assert decided == {"no-penalty-cycles", "penalty-converges"}
+    assert len({cell.quantity for cell in content.cells}) == len(CLAIMS)
+    assert len(CLAIMS) >= 20
+    published = {cell.quantity: cell.published or "" for cell in content.cells}
+    # 0.4 and 0.9 standard deviations of a difference of two evaluations; 12.1.
+    assert NOISE in published["step-C-r2"] and NOISE in published["step-D-noskip"]
+    assert "12.1 s.d." in published["step-E-resnext"] and NOISE not in published["step-E-resnext"]
+
+
+def test_verdicts_from_records_of_known_truth(tmp_path: Path) -> None:
+    """Each step is paired by seed: a large common part of a seed's numbers does not hide a small difference."""
+    seeds = (1.0, 4.0, 2.0, 8.0, 3.0)
+    runs = write_arm(tmp_path, "A", [10 * s for s in seeds])
+    runs += write_arm(tmp_path, "B", [10 * s * f for s, f in zip(seeds, (1.30, 1.32, 1.28, 1.31, 1.29), strict=True)])
+    runs += write_arm(
+        tmp_path, "C-rpgan", [13 * s * f for s, f in zip(seeds, (1.2, 1.18, 1.22, 1.2, 1.21), strict=True)]
+    )
+    runs += write_arm(tmp_path, "C-r2", [15.6 * s * f for s, f in zip(seeds, (1.5, 0.7, 1.1, 0.8, 1.3), strict=True)])
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("digit-frechet",)))
+    assert word_of(content, "step-B") == SUPPORTED
+    assert word_of(content, "step-C-rpgan") == CONTRADICTED
+    assert word_of(content, "step-C-r2") == UNDECIDED
+    assert word_of(content, "E-beats-A", "") == NOT_TESTED
+    cell = next(c for c in content.cells if c.quantity == "step-B")
+    assert cell.reproduced == pytest.approx(log(1.3), abs=0.01) and cell.text.startswith("x 1.3 [")
+    assert cell.n == 5 and cell.seeds == (0, 1, 2, 3, 4) and len(cell.records) == 10
+    open_ = next(c for c in content.cells if c.quantity == "step-C-r2")
+    assert "seeds would decide" in open_.reason and "hours of training" in open_.reason
+    assert (tmp_path / "claims/desk-effects.png").exists()
+
+
+def test_two_seeds_decide_nothing_and_one_is_not_shown(tmp_path: Path) -> None:
+    runs = [*write_arm(tmp_path, "A", [10.0, 11.0]), *write_arm(tmp_path, "B", [100.0, 120.0])]
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("digit-frechet",)))
+    assert word_of(content, "step-B") == UNDECIDED
+    single = content_of(tmp_path, study_of("desk", runs[0], runs[2], metrics=("digit-frechet",)))
+    assert word_of(single, "step-B", "") == NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("r1", "r1r2", "expected"),
+    [
+        ([None] * 6, [500.0] * 6, SUPPORTED),
+        ([300.0] * 6, [500.0] * 6, CONTRADICTED),
+        ([None, None, None, 300.0, 300.0, 300.0], [500.0] * 6, UNDECIDED),
+        ([None] * 6, [None] * 6, CONTRADICTED),
+    ],
+)
+def test_failures_are_counted_and_judged_by_wilson(
+    tmp_path: Path, r1: list[float | None], r1r2: list[float | None], expected: str
+) -> None:
+    runs = [
+        run
+        for config, values in {
+            "loss-rpgan-r1": r1, "loss-gan-r1": r1, "loss-rpgan-r1r2": r1r2, "loss-gan-r1r2": r1r2,
+        }.items()
+        for run in write_arm(tmp_path, config, values, "modes")
+    ]  # fmt: skip
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("modes",)))
+    assert word_of(content, "r1-alone-fails") == expected
+
+
+@pytest.mark.parametrize(
+    ("best_at", "reached_at", "expected"),
+    [
+        ((5, 6, 5), (1, 1, 1), SUPPORTED),
+        ((2, 3, 2), (None, None, None), CONTRADICTED),
+        ((5, 6, 5), (1, None, 1), UNDECIDED),
+    ],
+)
+def test_a_run_that_did_not_reach_the_target_supports_nothing(
+    tmp_path: Path, best_at: Sequence[int], reached_at: Sequence[int | None], expected: str
+) -> None:
+    runs = []
+    for seed, (best, reached) in enumerate(zip(best_at, reached_at, strict=True)):
+        baseline = [5.0 if i == best else 9.0 for i in range(1, 7)]
+        curve = [4.0 if reached and i >= reached else 8.0 for i in range(1, 7)]
+        for config, values in {"A": baseline, "projected-fastgan": curve}.items():
+            runs.append(f"{SMOKE}/{config}/seed{seed}")
+            write_run(tmp_path, convergence_of(f"desk/{runs[-1]}", {"digit-frechet": values}))
+    study = study_of("desk", *runs, metrics=("digit-frechet",), converging=True)
+    assert word_of(content_of(tmp_path, study), "projected-faster-images") == expected
+
+
+def test_the_toys_decide_their_claims(tmp_path: Path) -> None:
+    seeds = tuple(range(8))
+
+    def arm(shape: str, interval: int, coverage: float) -> ToyArm:
+        values = tuple(coverage + 0.01 * (seed % 3) for seed in seeds)
+        return ToyArm(
+            shape=shape, loss="relativistic", penalties=("r1", "r2"), gamma=1.0, interval=interval, seeds=seeds,
+            coverage=values, on_data=values, distance=values, grad_norm_real=values, grad_norm_fake=values,
+            diverged=(False,) * len(seeds),
+        )  # fmt: skip
+
+    arms = [arm(shape, interval, 0.9 if interval == 1 else 0.7) for shape in ("line", "circle") for interval in (1, 8)]
+    arms[3] = msgspec.structs.replace(arms[3], coverage=(0.65, 0.7, 0.68, 0.71, 0.69, 0.7, 0.72, 0.66))
+    toys = Toys(
+        scale="desk", steps=1, batch=1, z_dim=1, width=1, hidden_layers=1, lr=1.0, betas=(0.0, 0.9), samples=1,
+        seconds=80.0, measured=tuple(arms), provenance=provenance_on(),
+    )  # fmt: skip
+    store.write(tmp_path / "desk/toys.json", toys)
+    study = Study(scale="desk", datasets=(), classifiers=(), launch={}, runs=(), toys={"seeds": list(seeds)})
+    content = content_of(tmp_path, study)
+    assert word_of(content, "lazy-worse-on-toys") == SUPPORTED
+    assert word_of(content, "lazy-fails-on-toys") == CONTRADICTED
