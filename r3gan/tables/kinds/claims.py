@@ -32,8 +32,8 @@ class ClaimTable(Kind):
 
     def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
         evaluated = [run_id.metrics for run_id, run in repeated(study.evaluated)]
-        toys = study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
-        return [*evaluated, *(run_id.convergence for run_id, _ in repeated(study.converging)), *toys]
+        converging = [run_id.convergence for run_id, _ in repeated(study.converging)]
+        return [*evaluated, *converging, *repeated_toys(study)]
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
@@ -71,6 +71,11 @@ def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]
     return ((run_id, run) for run_id, run in runs.items() if arms.count((run.config, run.dataset)) > 1)
 
 
+def repeated_toys(study: Study) -> list[str]:
+    """The record of the study's toys, if they have several seeds."""
+    return study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
+
+
 def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     """The records that there are of a study's repeated runs; None without any."""
     store = context.store
@@ -82,7 +87,7 @@ def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     for run_id, run in repeated(study.converging):
         if store.has(run_id.convergence):
             convergences.setdefault(run.config, {})[run.seed] = store.convergence(run_id)
-    toys = next((store.toys(file) for file in study.toy_records if store.has(file)), None)
+    toys = next((store.toys(file) for file in repeated_toys(study) if store.has(file)), None)
     if not (evaluations or convergences or toys):
         return None
     return ScaleRecords(
