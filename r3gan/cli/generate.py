@@ -1,4 +1,4 @@
-"""`generate`: images of a trained run as files."""
+"""`generate`, `export-model`: images of a trained run as files, and its network for other programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r3gan.cli.arguments import AddCommand, add_device, choose_device, positive
-from r3gan.errors import UserError
+from r3gan.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,28 @@ def add_commands(command: AddCommand) -> None:
     )
     files.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_device(sub)
+
+    sub = command("export-model", run_export_model, "write a trained generator in another format; nothing is uploaded")
+    sub.add_argument("run", metavar="RUN", help="a run below runs/, or FILE.safetensors")
+    sub.add_argument(
+        "--format", required=True, metavar="FORMAT", help="safetensors, torchscript, onnx, or hub (a folder)"
+    )
+    sub.add_argument("--out", type=Path, required=True, metavar="PATH", help="file or folder to write")
+    sub.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def run_export_model(arguments: argparse.Namespace) -> None:
+    from r3gan.export_model import FORMATS
+    from r3gan.generate import load
+
+    if arguments.format not in FORMATS:
+        raise unknown("--format", arguments.format, FORMATS)
+    ending, write = FORMATS[arguments.format]
+    if arguments.out.suffix != ending:
+        raise UserError(f"--out {arguments.out}: allowed ending for {arguments.format}: {ending or 'none, a folder'}")
+    refuse_existing([arguments.out], arguments.overwrite)
+    write(load(arguments.run), arguments.out)
+    print(f"wrote {arguments.out}")
 
 
 def run_generate(arguments: argparse.Namespace) -> None:

@@ -104,7 +104,10 @@ def page(content: Content) -> str:
         titles={view.content.name: view.content.title for view in views},
         given=[word for word in VERDICTS if any(word in view.tally for view in views)],
         headline=headline(content),
-        trust=trust(cells),
+        trust=[
+            *(said for view in views if view.content.name == "claims" for said in view.content.remarks),
+            *trust(cells),
+        ],
         missing=missing(views),
         origins=list(origins.values()),
         other_benchmarks=other_benchmarks(content),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from r3gan.records.run_id import RunId
-from r3gan.records.schema import Convergence, Evaluation
+from r3gan.records.schema import Benchmark, Convergence, Evaluation
 from r3gan.study import Study, StudyRun
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
@@ -61,7 +61,7 @@ class ClaimTable(Kind):
         charts = [effects(records.scale, [c for c in cells if c.scale == records.scale]) for records in scales]
         return Content(
             cells=cells, pictures=charts, remarks=[summary(cells)],
-            records={records.scale: every_run(records) for records in scales},
+            records={records.scale: every_record(records) for records in scales},
         )  # fmt: skip
 
 
@@ -90,9 +90,10 @@ def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     )
 
 
-def every_run(records: ScaleRecords) -> list[Evaluation | Convergence]:
+def every_record(records: ScaleRecords) -> list[Evaluation | Convergence | Benchmark]:
     ends = [run for found in records.evaluations.values() for run in found.values()]
-    return [*ends, *(run for found in records.convergences.values() for run in found.values())]
+    curves = [run for found in records.convergences.values() for run in found.values()]
+    return [*ends, *curves, *([records.toys] if records.toys else [])]
 
 
 def scale_cells(table: str, records: ScaleRecords) -> Iterator[Cell]:
