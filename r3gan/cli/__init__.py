@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from r3gan import __version__
@@ -32,8 +32,7 @@ the whole of Table 1, in dependency order:
 """
 
 
-def build_parser() -> tuple[Parser, Mapping[str, Parser]]:
-    """The command's parser, and those of its sub-commands by name."""
+def build_parser() -> Parser:
     parser = Parser(
         prog="r3gan",
         description="Reproduce the tables of R3GAN and Projected GAN: prepare, train, evaluate, tabulate.",
@@ -50,7 +49,8 @@ def build_parser() -> tuple[Parser, Mapping[str, Parser]]:
 
     for module in (look, estimate, train, evaluate, measure, generate, stages, records, report):
         module.add_commands(command)
-    return parser, commands.choices
+    parser.commands = commands.choices
+    return parser
 
 
 def stand_in_for_home() -> None:
@@ -70,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 1 and 3 from `compare`, 2 the user's mistake, 75 stopped and saved, 130 interrupted."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may not know a sign
-    parser, commands = build_parser()
+    parser = build_parser()
+    commands = parser.commands
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in commands:
         commands[words[0]].refuse_unknown_flags(words[1:])  # argparse would first ask for what is missing

@@ -6,7 +6,7 @@ import argparse
 import itertools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ seed_number.__name__ = "seed (0 to 2^32 - 1)"
 
 class Parser(argparse.ArgumentParser):
     """argparse without abbreviations and with errors of one sentence, exit code 2, and the name that is nearest."""
+
+    commands: Mapping[str, Parser] = {}  # the parsers of its sub-commands
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings | {"allow_abbrev": False})

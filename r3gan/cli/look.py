@@ -117,8 +117,8 @@ def run_completion(arguments: argparse.Namespace) -> None:
 
     if arguments.shell not in shtab.SUPPORTED_SHELLS:
         raise unknown("SHELL", arguments.shell, shtab.SUPPORTED_SHELLS)
-    parser, commands = build_parser()
-    for each in commands.values():
+    parser = build_parser()
+    for each in parser.commands.values():
         for action in each._actions:
             if action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
