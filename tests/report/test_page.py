@@ -36,7 +36,7 @@ UNTRUSTED = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }
 GOOD = Cell(
     table="table3", section="CIFAR-10", row="R3GAN Config E", config="E", quantity="fid", published="1.96",
     source="arXiv", status="paper", scale="paper", reproduced=1.97, n=1, seeds=(0,), outcome="trained",
-    verdict="reproduced", reason="single run", band=(1.85, 2.08), metric="fid",
+    verdict="reproduced", reason="single run", band=(1.85, 2.08), metric="fid", devices=("a processor",),
 )  # fmt: skip
 
 ALL_OPEN = "[...document.querySelectorAll('details')].every(e => e.open)"
