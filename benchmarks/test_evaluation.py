@@ -15,8 +15,10 @@ from PIL import Image
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
+from r3gan.metrics.features import parts_of
 from r3gan.metrics.frechet import Statistics, frechet_distance, statistics
 from r3gan.metrics.inception import resized_bilinear
+from r3gan.training.memory import keep_freed_memory
 
 # Inception is most of the work on a CPU, 11 GFLOP an image, so few images already give the rate.
 IMAGES, PX, ROUNDS, BATCH = 96, 32, 3, 32
@@ -70,14 +72,15 @@ def take_turns(
 
 
 def test_features(benchmark: BenchmarkFixture, network: nn.Module, sets: tuple[list[Tensor], list[Path]]) -> None:
-    """Features of one set: PNG decoding, resizing and the network against resizing and the network."""
+    """Features of one set: PNG decoding, resizing and the network against what `evaluate` does."""
     images, folders = sets
     fast = copy.deepcopy(network).to(memory_format=torch.channels_last)
     found: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def ours() -> None:
-        parts = [fast(resized_bilinear(part.to(torch.float32)) / 255)[0].flatten(1) for part in images[0].split(64)]
+        batches = parts_of(images[0], torch.device("cpu"))
+        parts = [fast(resized_bilinear(part.to(torch.float32)) / 255)[0].flatten(1) for part in batches]
         found["ours"] = torch.cat(parts)
 
     def theirs() -> None:
@@ -88,6 +91,7 @@ def test_features(benchmark: BenchmarkFixture, network: nn.Module, sets: tuple[l
         )  # fmt: skip
         found["theirs"] = torch.from_numpy(features)
 
+    keep_freed_memory()
     take_turns(benchmark, ours, theirs, step="features", images=IMAGES, px=PX)
     torch.testing.assert_close(found["ours"], found["theirs"], rtol=1e-4, atol=1e-4)
 

@@ -183,9 +183,7 @@ def change_of(earlier: Cell, now: Cell | None, scatter: Mapping[str, tuple[float
         return Change(earlier=earlier, now=now, word=OTHERWISE)
     single = now.metric in METRICS and min(now.n, earlier.n) < LEAST_SEEDS
     if single and (now.devices != earlier.devices or not now.devices):
-        return Change(
-            earlier=earlier, now=now, word=REGRESSED if is_broken(now) and not is_broken(earlier) else ELSEWHERE
-        )
+        return Change(earlier=earlier, now=now, word=REGRESSED if is_broken(now, earlier) else ELSEWHERE)
     if "Fail" in (now.outcome, earlier.outcome):
         word = WITHIN if now.outcome == earlier.outcome else REGRESSED if now.outcome == "Fail" else IMPROVED
         return Change(earlier=earlier, now=now, word=word)
@@ -202,14 +200,16 @@ def change_of(earlier: Cell, now: Cell | None, scatter: Mapping[str, tuple[float
     return Change(earlier=earlier, now=now, word=word, band=band)
 
 
-def is_broken(cell: Cell) -> bool:
-    """Whether training did not work: it diverged where the published run does not, or left G no better than untrained.
+def is_broken(now: Cell, earlier: Cell) -> bool:
+    """Whether training works no more: it diverges where no earlier or published run does, or learns little.
 
-    The second is asked of distances to real images only: an untrained G may cover more modes than a trained one.
+    Little: less than half of the earlier run's way from the untrained G is left, in log distance to real images, and
+    the loss is more than such runs drift. Modes do not count: an untrained G may cover many.
     """
-    if cell.outcome == "Fail":
-        return cell.published != "Fail"
-    metric = METRICS[cell.metric]
-    if metric.reals == "none" or metric.better != "lower" or cell.reproduced is None or cell.untrained is None:
+    if "Fail" in (now.outcome, earlier.outcome):
+        return now.outcome == "Fail" and earlier.outcome != "Fail" and now.published != "Fail"
+    metric, untrained = METRICS[now.metric], earlier.untrained
+    if metric.reals == "none" or metric.better != "lower" or not (now.reproduced and earlier.reproduced and untrained):
         return False
-    return cell.reproduced >= cell.untrained
+    half = sqrt(untrained * earlier.reproduced)
+    return now.reproduced > max(half, find_drift(now.metric).around(earlier.reproduced)[1])

@@ -37,6 +37,16 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--dataset", required=True, help="the preset it belongs to, such as cifar10")
     sub.add_argument("--overwrite", action="store_true", help="replace a run that was imported before")
 
+    sub = command("import-log", run_import_log, "read a FID log of NVlabs' training code as a run of scale authors")
+    sub.add_argument("file", metavar="FILE", type=Path, help="metric-fid50k_full.jsonl")
+    sub.add_argument("--config", required=True, help="the configuration that it trained, such as A")
+    sub.add_argument("--dataset", required=True, help="the data set that it was trained on, such as ffhq-256")
+    sub.add_argument(
+        "--options", type=Path, metavar="FILE", help="its settings (default: training_options.json next to it)"
+    )
+    sub.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: results")
+    sub.add_argument("--overwrite", action="store_true", help="replace a log that was imported before")
+
     sub = command("toys", run_toys, "train small networks on 2-D data with every objective and penalty")
     sub.add_argument("scale", metavar="SCALE", type=scale_name, help="the record is results/SCALE/toys.json")
     sub.add_argument("--steps", type=positive(int), default=3000, metavar="N", help="default: 3000")
@@ -139,6 +149,14 @@ def run_import_released(arguments: argparse.Namespace) -> None:
     from r3gan.released import import_released
 
     import_released(arguments.file, arguments.dataset, Path("runs"), arguments.overwrite)
+
+
+def run_import_log(arguments: argparse.Namespace) -> None:
+    from r3gan.logs import import_log
+
+    wanted = arguments.options, arguments.overwrite
+    out = import_log(arguments.file, arguments.config, arguments.dataset, arguments.results, *wanted)
+    print(f"wrote {out}")
 
 
 def run_toys(arguments: argparse.Namespace) -> None:

@@ -101,6 +101,7 @@ def run_facts(record: AnyRecord, metric: str = "") -> list[Fact]:
             *fact("Run", training.run, code=True),
             *fact("Outcome", record.outcome),
             *fact("Failed", training.failure),
+            *fact("Started from", training.start or ""),
             *fact("Trained by", stamp.command, code=True),
             *fact("Evaluated by", record.provenance.command, code=True),
             *fact("Data", f"{record.data.dataset}, {record.data.count:,} images, sha256 {record.data.sha256}"),

@@ -49,10 +49,10 @@ SYMBOLS = {
     BETTER: "\u25b2",
     INCONCLUSIVE: "\u2248",
     CONSISTENT: "\u223c",
-    SUPPORTED: "\u2713",
-    CONTRADICTED: "\u2717",
+    SUPPORTED: "\u2714",
+    CONTRADICTED: "\u2718",
     UNDECIDED: "?",
-    NOT_TESTED: "\u25cb",
+    NOT_TESTED: "\u25cc",
     REPRODUCED: "\u2713",
     EXACT: "=",
     NOT_COMPARABLE: "\u25c7",
@@ -104,7 +104,10 @@ def page(content: Content) -> str:
         titles={view.content.name: view.content.title for view in views},
         given=[word for word in VERDICTS if any(word in view.tally for view in views)],
         headline=headline(content),
-        trust=trust(cells),
+        trust=[
+            *(said for view in views if view.content.name == "claims" for said in view.content.remarks),
+            *trust(cells),
+        ],
         missing=missing(views),
         origins=list(origins.values()),
         other_benchmarks=other_benchmarks(content),
@@ -119,6 +122,11 @@ def javascript() -> str:
 
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle
+
+
+def slug(word: str) -> str:
+    """A verdict as the name of a class or of a choice."""
+    return re.sub("[^a-z0-9]+", "-", word).strip("-")
 
 
 @cache
@@ -148,8 +156,9 @@ def template() -> Template:
         "number": number,
         "title_of": title_of,
         "row_tally": row_tally,
-        "slug": lambda word: re.sub("[^a-z0-9]+", "-", word).strip("-"),
+        "slug": slug,
     }
+    environment.filters["slug"] = slug
     return environment.get_template("page.html.j2")
 
 

@@ -12,7 +12,9 @@ from r3gan.tables.cell import Cell
 from r3gan.tables.markdown import number
 
 # What a number's panel says of a run; the rest is in the panel of the run, which many numbers share.
-IN_BRIEF = ("Outcome", "Failed", "Trained by", "Images seen", "Protocol", "Feature network", "Code", "Device")
+IN_BRIEF = (
+    "Outcome", "Failed", "Started from", "Trained by", "Images seen", "Protocol", "Feature network", "Code", "Device",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,11 @@ from math import log, sqrt
 from pathlib import Path
 from statistics import median, stdev
 
+from msgspec.structs import replace
+
+from r3gan.tables.cell import Cell
+from r3gan.tables.verdict import EXACT, NOT_COMPARABLE, Verdict
+
 AUTHOR_LOGS_CSV = Path(__file__).with_name("author_logs.csv")
 AT_KIMG = 5017  # where the paper reads its table: A's value there is the printed 7.516
 WINDOW = (3000.0, 5200.0)  # kimg, over which the scatter is taken
@@ -33,9 +38,7 @@ class Settings:
 
 # By the run's name in author_logs.csv. Batch 64, Adam (0, 0.99), EMA half-life 20 kimg, x-flips, fp32, seed 0 for all.
 SETTINGS: Mapping[str, Settings] = {
-    "roadmap-A": Settings(
-        row="A StyleGAN2", network="StyleGAN2, lazy R1 (16)", differs="nothing: the published number"
-    ),
+    "roadmap-A": Settings(row="A StyleGAN2", network="StyleGAN2, lazy R1 (16)", differs=""),
     "roadmap-B-2023": Settings(
         row="B Stripped StyleGAN2", network="stripped StyleGAN2, R1", differs="equalised lr 2.5e-3, lazy R1 (16)"
     ),
@@ -111,3 +114,15 @@ def noise_of_an_evaluation() -> float:
 def in_units_of_noise(before: float, after: float) -> float:
     """|log(after / before)| over the standard deviation of a difference of two single evaluations."""
     return abs(log(after / before)) / (noise_of_an_evaluation() * sqrt(2))
+
+
+def logged_cell(cell: Cell, name: str) -> Cell:
+    """The cell with a run's FID where the paper reads its table; it is the printed one, or what differs is named."""
+    settings = SETTINGS[name]
+    where = f"{AT_KIMG:,} kimg at batch 64, 50,000 samples; {name}: {settings.network}"
+    cell = replace(cell, quantity="fid", reproduced=read_logs()[name].at(AT_KIMG), conditions=where)
+    if not settings.row:
+        return cell
+    same = not settings.differs
+    word, reason = (EXACT, "the run behind the printed number") if same else (NOT_COMPARABLE, settings.differs)
+    return cell.judged(Verdict(word=word, reason=reason))

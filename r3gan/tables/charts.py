@@ -128,6 +128,22 @@ def generator_losses(rows: Rows, **about: Unpack[About]) -> Chart:
     return panels(rows, x, y, "row", "scale", about, size=(480, 300), columns=2)
 
 
+def gradient_norms(rows: Rows, **about: Unpack[About]) -> Chart:
+    """Norms of D's gradient over training, a panel for each `scale` and side, a line for each `row`.
+
+    Keys kimg, grad_norm_real, grad_norm_fake, failed.
+    """
+    sides = {"grad_norm_real": "at reals", "grad_norm_fake": "at fakes"}
+    both = [
+        {**row, "panel": f"{row['scale']}, {name}", "norm": row.get(column)}
+        for column, name in sides.items()
+        for row in rows
+    ]
+    x = Axis(field="kimg", title="training images (kimg)")
+    y = Axis(field="norm", title="norm of D's gradient", log=True)
+    return panels(both, x, y, "row", "panel", about, size=(380, 240), columns=2)
+
+
 def trajectories(rows: Rows, **about: Unpack[About]) -> Chart:
     """Paths around the equilibrium at (0, 0), a panel for each `setting`, a line for each `players`: theta, psi."""
     x, y = (Axis(field=f, title=t, limits=(-1.5, 1.5)) for f, t in (("theta", "theta - c"), ("psi", "psi")))
@@ -151,6 +167,27 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
         said.append(in_words(curves, clock, value))
     said += [] if target is None else [f"The dashed line is the target, {target:.4g}."]
     return finished(alt.concat(*drawn, columns=2), " ".join(said), about)
+
+
+def logged_curves(rows: Rows, printed: Rows, **about: Unpack[About]) -> Chart:
+    """FID over training, a line for each `row` (kimg, fid), and a mark for each printed number (label, kimg, fid)."""
+    import altair as alt
+
+    x = Axis(field="kimg", title="training images (kimg)")
+    y = Axis(field="fid", title="FID (50,000 samples)", log=True)
+    curves = curves_of(rows, x, y, ("row",))
+    if not curves:
+        return empty(about)
+    lines = line_chart(rows, x, y, "row", (560, 320))
+    lines = lines.properties(data=as_data(curves, x, y, ("row",))).transform_flatten([x.field, y.field])
+    marks = alt.Chart(alt.Data(values=[*printed])).encode(x="kimg:Q", y="fid:Q")
+    points = marks.mark_point(shape="diamond", size=110, filled=True, color="#1c1e21", opacity=1)
+    # On both sides in turn: neighbouring rows of a table have similar numbers.
+    right, left = (marks.properties(data=alt.Data(values=[*printed[i::2]])).encode(text="label:N") for i in (0, 1))
+    names = [right.mark_text(align="left", dx=9), left.mark_text(align="right", dx=-9)]
+    said = "; ".join(f"printed {row['label']}: {row['fid']}" for row in printed)
+    drawn = alt.layer(lines.transform_window(at="row_number()"), points, *names)
+    return finished(drawn, f"{in_words(curves, x, y)} {said}.", about)
 
 
 def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: float | None = None) -> Chart:

@@ -143,6 +143,7 @@ def footer(records: Sequence[Evaluation | Convergence | Benchmark]) -> list[str]
             f"data: {shared(record.data for record in runs)}",
             f"training: {lengths}; {seconds:,.0f} s in all, parallel runs added up",
             *(f"failed: {training.run}, {training.failure}" for training in trained if training.failure),
+            *(f"fine-tuned: {training.run}, from {training.start}" for training in trained if training.start),
         ]
     days = sorted(stamp.date[:10] for stamp in stamps)
     return [

@@ -91,7 +91,7 @@ def slots_of(cell: Cell, group: str, named_scale: str = "") -> list[Slot]:
     if cell.published is not None:
         found.append(Slot(group=group, label="published", side=PUBLISHED, cell=cell))
     if cell.outcome:
-        made = {"counted": "counted", "computed": "computed", "measured": ""}
+        made = {"counted": "counted", "computed": "computed", "logged": "logged", "measured": ""}
         scale = "" if cell.scale == named_scale else cell.scale
         label = scale or ("" if cell.scale else made.get(cell.outcome, "reproduced"))
         found.append(Slot(group=group, label=label, side=REPRODUCED, cell=cell))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from r3gan.errors import unknown
+from r3gan.tables.author_logs import WINDOW
 from r3gan.tables.kind import Kind
 from r3gan.tables.kinds.ablation import AblationTable, PublishedColumn
+from r3gan.tables.kinds.author_logs import LogTable
 from r3gan.tables.kinds.claims import ClaimTable
 from r3gan.tables.kinds.comparison import Comparison, ComparisonTable
 from r3gan.tables.kinds.convergence import ConvergenceTable
@@ -31,6 +33,7 @@ def _fids(title: str, published: str, dataset: str) -> Comparison:
     )
 
 
+_TABLE1 = ("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted")
 _STACKED = ("stackedmnist", "stackedmnist5k-16")
 _MODES = {"modes": "modes", "kl": "kl"}
 _LOSSES = Comparison(
@@ -68,14 +71,29 @@ TABLES: Mapping[str, Kind] = {
     "table1": QualityTable(
         title="Table 1: from StyleGAN2 to R3GAN, Config A to E",
         published="table1",
-        rows=("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted"),
+        rows=_TABLE1,
         counted_at="ffhq-256",
         published_metric="fid",
+        logged=True,
         metrics=("fid", "digit-frechet", "modes", "kl", "recall"),
         notes=(
             'The paper prints "Well-behaved Loss 12.46" between B and C: it is the heading of C, not a run.',
             "For B to E the paper does not state gamma, augmentation and x-flips on FFHQ-256, nor B's initialisation; "
             "what was chosen is in r3gan/configs and in every record.",
+        ),
+    ),
+    "author-logs": LogTable(
+        title="The authors' training logs",
+        published="table1",
+        rows=_TABLE1,
+        notes=(
+            "Two repositories of R3GAN's first author, IFeelBloated/BaselineGAN-Roadmap and -Prototype, hold the FIDs "
+            "of nine runs of 2022 and 2023; commits and paths are in r3gan/tables/author_logs.csv. All: FFHQ-256 with "
+            "x-flips, batch 64, Adam (0, 0.99), EMA half-life 20 kimg, no augmentation, float32, seed 0.",
+            "Only A is the run behind a printed number. C + R2 and D - Output skips have no log, nor has any run at "
+            "the paper's lr of 5e-5.",
+            f"Scatter: the standard deviation of the second differences of log FID over sqrt(6), {WINDOW[0]:,.0f} to "
+            f"{WINDOW[1]:,.0f} kimg. A step below 2 units cannot be told from noise as published.",
         ),
     ),
     "table2": ComparisonTable(
@@ -95,6 +113,9 @@ TABLES: Mapping[str, Kind] = {
             "999 / (2 N), which is 0.0192 at 26,000 samples and 0.05 at 10,000.",
             "The paper states neither the ResNet's size nor gamma, batch and learning rate of its loss ablation; the "
             "one used here has Config D's residual blocks (r3gan/configs). The four runs differ in the objective only.",
+            "(conflict): PacGAN's own table (arXiv 1712.04086) prints 1000.0 modes and KL 0.06 for PacGAN where 992 "
+            "and 0.28 are copied, and 78.9 and 4.50 for its re-run of DCGAN where 99 and 3.40 are. The other rivals' "
+            "numbers have not been traced to their origin.",
             "Fail: training diverged; the run's record says at which step and why.",
             "The smoke scale is not the paper's StackedMNIST: 5,000 digits at 16 px instead of 70,000 at 32 px, "
             "narrower networks, a minute or two of training.",
@@ -122,7 +143,12 @@ TABLES: Mapping[str, Kind] = {
     "table3": ComparisonTable(
         title="Table 3: CIFAR-10",
         sections=(_CIFAR10,),
-        notes=(_LEAKS, "NFE: network evaluations for one image."),
+        notes=(
+            _LEAKS,
+            "NFE: network evaluations for one image.",
+            "(conflict): DDPM's own abstract says 3.17. StyleGAN2+ADA, Diffusion StyleGAN2 and StyleGAN-XL are as in "
+            "their own abstract or repository; the other numbers have not been traced to their origin.",
+        ),
     ),
     "table4": ConvergenceTable(
         title="Table 4: convergence speed of Projected GAN",

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from r3gan.files import read_json
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
-from tests.conftest import PATIENCE_S, copy_tree, environment, need, paused
+from tests.conftest import PATIENCE_S, REPOSITORY, copy_tree, environment, need, paused
 from tests.helpers import SMOKE, jobs, same
 
 PROFILE = "pipelines/profiles/slurm"
@@ -211,3 +212,31 @@ def test_a_stopped_training_is_requeued_and_ends_with_the_same_weights_a_failed_
     others = [number for number in told("squeue", "--noheader", "--states=all", "--format=%i").split() if number != job]
     assert [(field_of(number, "JobState"), field_of(number, "Restarts")) for number in others] == [("FAILED", "0")]
     assert field_of(job, "JobState") == "COMPLETED"
+
+
+def test_two_runs_of_two_ranks_each_share_a_node(
+    cluster: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third launcher; the others are in tests/training/test_processes.py."""
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "4000")  # else a job takes all of it, and the other one waits
+    command = (
+        "r3gan",
+        "train",
+        "--config",
+        "E-inverted",
+        "--dataset",
+        SMOKE,
+        "--total-kimg",
+        "0.032",
+        "--threads",
+        "1",
+    )
+    data = ("--data", str(prepared / "data" / SMOKE))
+    runs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        runs.append(start(tmp_path / name, REPOSITORY, *command, *data, "--launcher", "srun", "--ranks", "2"))
+    for name, run in zip(("one", "two"), runs, strict=True):
+        assert run.wait(timeout=PATIENCE_S) == 0, (tmp_path / name / "said.txt").read_text()
+        record = read_json(tmp_path / name / f"runs/own/{SMOKE}/E-inverted/seed0/train.json", "")
+        assert record["execution"]["ranks"] == 2

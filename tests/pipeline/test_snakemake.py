@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -61,6 +63,27 @@ def test_snakemake_s_own_report_holds_tables_and_pictures_and_its_dag_can_be_dra
     assert held == {"report.html", "table1.md", "smoke-samples.png", "smoke-curves.png"}
     dag = succeed(snakemake_tree, "snakemake", "--dag", "dot", "results/table1.md").stdout
     assert dag.startswith("digraph") and "config: E-inverted" in dag
+
+
+def test_the_tour_goes_as_written(snakemake_tree: Path, tmp_path: Path) -> None:
+    tree = shutil.copytree(snakemake_tree, tmp_path / "tree", symlinks=True)
+    for setting in ("user.name", "user.email"):
+        succeed(tree, "git", "config", setting, "test@localhost")
+    blocks = re.findall(r"^```\n(.*?)^```", (tree / "docs/tour.md").read_text(), flags=re.M | re.S)
+    said = {line: run_in(tree, "bash", "-c", line) for block in blocks for line in block.splitlines()}
+    assert [line for line, done in said.items() if done.returncode] == []
+    assert jobs(next(done for line, done in said.items() if " -n " in line)) == [
+        "evaluate E-inverted",
+        "table",
+        "train E-inverted",
+    ]
+    moved = next(done.stdout for line, done in said.items() if "--baseline" in line)
+    assert "E + Inverted bottleneck" in moved
+    changed = re.findall(
+        r"smoke\.(\S.*?)\.digit-frechet", next(d.stdout for c, d in said.items() if "dvc metrics" in c)
+    )
+    assert changed == ["E + Inverted bottleneck"]
+    assert succeed(tree, "git", "status", "--porcelain", "--untracked-files=no").stdout == ""
 
 
 def test_snakemake_reruns_what_an_edit_can_change_and_nothing_else(snakemake_tree: Path) -> None:

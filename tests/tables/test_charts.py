@@ -24,6 +24,7 @@ LOSSES: Rows = [
     for row, scale in (("Z first", "smoke"), ("GAN < R1", "mini"))
     for kimg, loss_g in ((0.5, 61.77), (1.0, NAN), (1.5, 1030.0))
 ]
+NORMS: Rows = [{**row, "grad_norm_real": row["loss_d"], "grad_norm_fake": row["loss_g"]} for row in LOSSES]
 PATHS: Rows = [
     {"setting": setting, "players": players, "theta": theta, "psi": psi}
     for setting in ("RpGAN", "RpGAN + R1")
@@ -76,6 +77,10 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
     "generator_losses": (
         lambda rows: charts.generator_losses(rows, **ABOUT), LOSSES, 61.77,
         ("training images (kimg)", "generator loss"),
+    ),
+    "gradient_norms": (
+        lambda rows: charts.gradient_norms(rows, **ABOUT), NORMS, 61.77,
+        ("training images (kimg)", "norm of D's gradient"),
     ),
     "trajectories": (lambda rows: charts.trajectories(rows, **ABOUT), PATHS, 0.625, ("theta - c", "psi")),
     "parameters_against_fid": (
@@ -131,6 +136,7 @@ def test_a_series_has_one_entry_in_the_legend(name: str, tmp_path: Path) -> None
         "step_times": ["this package", "textbook"],
         "convergence": ["FastGAN", "E"],
         "generator_losses": ["Z first", "GAN < R1"],
+        "gradient_norms": ["Z first", "GAN < R1"],
         "forest": ["supported", "contradicted"],
         "heat_map": [],  # its fields hold their numbers
     }[name]
@@ -143,7 +149,18 @@ def test_without_a_run_a_chart_says_so(name: str, tmp_path: Path) -> None:
     write_chart(build([]), tmp_path)
     assert "no run has been recorded yet" in texts_of(tmp_path / "chart.svg")
     # Rows whose numbers are all missing show nothing either.
-    keys = ("loss_d", "loss_g", "theta", "fid", "relative", "value", "step_ms", "effect")
+    keys = (
+        "loss_d",
+        "loss_g",
+        "theta",
+        "fid",
+        "relative",
+        "value",
+        "step_ms",
+        "effect",
+        "grad_norm_real",
+        "grad_norm_fake",
+    )
     unknown = [{**row, **{key: NAN for key in keys if key in row}} for row in rows]
     assert "no run has been recorded yet" in build(unknown).alt
 

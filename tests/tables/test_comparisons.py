@@ -73,15 +73,17 @@ def test_a_measured_fid_is_shown_at_its_scale(tmp_path: Path) -> None:
     text = (tmp_path / "table3.md").read_text()
     said = "FID not comparable: 2 of 250,000 kimg, Recall not measured"
     assert f"| 1 (single run) | 0      | mini {said}; G parameters and D parameters exact |" in text
-    assert "Reproduced fid: within a factor of 1.06 or 0.1 either way: EDM's" in text
+    assert (
+        "Reproduced fid: within a factor of 1.047 or 0.1 either way: two evaluations of one run differ by 2.3%" in text
+    )
     write_fid(tmp_path, "paper", 2.01, kimg=250_000)
     found = cells_of(TABLE3.sections[0], tmp_path, mini, paper)
     found = [c for c in found if (c.row, c.quantity) == ("R3GAN Config E", "fid")]
     assert [(c.scale, c.reproduced, c.n, c.said) for c in found] == [
         ("mini", 12.3, 1, "not comparable: 2 of 250,000 kimg"),
-        ("paper", 2.01, 1, "reproduced: single run"),
+        ("paper", 2.01, 1, "consistent (n = 1)"),
     ]
-    assert found[1].band == pytest.approx((1.96 / 1.06, 1.96 * 1.06))  # either is more than 0.1
+    assert found[1].band == pytest.approx((1.86, 2.06))  # 0.1 is more than 4.7% of it
     assert found[1].records == ("paper/cifar10/E/seed0/metrics.json",)
 
 
@@ -94,7 +96,7 @@ def test_the_authors_checkpoint_has_a_column_of_its_own(tmp_path: Path) -> None:
     columns = [cell.strip() for cell in header.split("|")]
     shown = dict(zip(columns, (cell.strip() for cell in row.split("|")), strict=True))
     assert (shown["FID published"], shown["FID released"], shown["Recall released"]) == ("1.96", "1.97", "0.56")
-    verdict = "released reproduced: the authors' checkpoint, single run; G parameters and D parameters exact"
+    verdict = "released consistent (n = 1): the authors' checkpoint; G parameters and D parameters exact"
     assert shown["Verdict"] == verdict
 
 
@@ -127,10 +129,10 @@ def test_a_run_at_the_papers_scale_is_judged_by_whether_it_fails(tmp_path: Path)
         write_run(tmp_path, evaluation_of(str(run), values, outcome=outcome, kimg=10_000))
     found = cells_of(section, tmp_path, study)
     assert {c.row: c.said for c in found if c.quantity == "modes"} == {
-        "RpGAN+R1+R2": "reproduced: single run",
+        "RpGAN+R1+R2": "consistent (n = 1)",
         "GAN+R1+R2": "worse: fails, published does not",
         "RpGAN+R1": "better: published fails, reproduced does not",
-        "GAN+R1": "reproduced: fails as published",
+        "GAN+R1": "consistent (n = 1): fails as published",
     }
     assert {c.said for c in found if c.quantity == "kl" and c.row == "RpGAN+R1+R2"} == {"worse: single run"}
 

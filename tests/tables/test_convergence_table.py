@@ -162,7 +162,7 @@ def test_only_a_published_fid_on_the_paper_s_data_set_is_judged_and_a_relative_o
     curves = {"fastgan": [9.0, 8.0, 7.0], "projected-fastgan": [3.0, 2.0, 1.8], "projected-ccm": [8.0, 7.0, 5.0]}
     study = ablated(tmp_path, curves, metric="fid", dataset="lsun-church-256")
     cells = cells_of(ABLATION, tmp_path, study)
-    assert cells["projected-fastgan", "best fid"].said == "reproduced: single run"
+    assert cells["projected-fastgan", "best fid"].said == "consistent (n = 1)"
     assert cells["projected-ccm", "best fid"].said == "not comparable: the published number is relative"
     assert cells["fastgan", "best fid"].verdict == ""
 

@@ -19,6 +19,7 @@ from r3gan.metrics.evaluate import Plan, evaluate
 from r3gan.metrics.extractors import ExtractorPaths
 from r3gan.records.store import read_training
 from r3gan.schedules import Ramp
+from r3gan.tables.markdown import footer
 from r3gan.training import checkpoint, loop
 from r3gan.training.start import open_start
 from tests.helpers import CPU, SMOKE, make_run, same
@@ -293,6 +294,9 @@ def test_a_run_starts_from_the_networks_of_another(source: Path, stacks: Dataset
         before, after = checkpoint.below(theirs, name), checkpoint.below(ours, name)
         assert all(torch.allclose(after[key], value, rtol=0, atol=1e-6) for key, value in before.items())
     assert read_training(source / "out").start == record.start
+    plan = Plan(metrics=(), samples=10, paths=ExtractorPaths(weights=source, classifier=None))
+    said = footer([evaluate(source / "out", stacks, plan, source / "results", CPU)])
+    assert f"fine-tuned: {run.id}, from {record.start}" in said
     with pytest.raises(UserError, match="finished run of another --init-from;"):
         loop.train(run, stacks, options(source))
 

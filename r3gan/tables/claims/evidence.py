@@ -236,13 +236,17 @@ class LargerInCurve(Test):
         if len(seeds) < 2:
             return None
 
+        used = [runs[name][seed] for name in runs for seed in seeds]
+        curves = {run.run: read_curve(records.results / run.run / "loss.csv") for run in used}
+        if not all(self.column in point for curve in curves.values() for point in curve[-1:]):
+            return None
+
         def side(names: Sequence[str], seed: int) -> float:
-            curves = [read_curve(records.results / runs[name][seed].run / "loss.csv") for name in names]
-            tails = [curve[-max(1, len(curve) // 10) :] for curve in curves]
+            found = [curves[runs[name][seed].run] for name in names]
+            tails = [curve[-max(1, len(curve) // 10) :] for curve in found]
             return fmean(log(max(1e-12, fmean(point[self.column] for point in tail))) for tail in tails)
 
         differences = [side(self.larger, seed) - side(self.smaller, seed) for seed in seeds]
-        used = [runs[name][seed] for name in runs for seed in seeds]
         return Found(
             decision=decide_effect(differences), unit=LOG, metric=self.column, seeds=tuple(seeds),
             files=files_of(used), seconds=seconds_of(runs),

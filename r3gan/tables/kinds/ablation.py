@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_slot
-from statistics import fmean, geometric_mean
+from statistics import fmean
 
 from msgspec.structs import replace
 
@@ -17,7 +17,14 @@ from r3gan.tables.axes import Row
 from r3gan.tables.cell import REPRODUCED, Cell
 from r3gan.tables.charts import Chart, relative_distances
 from r3gan.tables.kind import Content, Context, Kind, Sheet, sample_sheet
-from r3gan.tables.kinds.convergence import best_kimg, convergence_records, name_of, read_scales, seeds_in_words
+from r3gan.tables.kinds.convergence import (
+    best_kimg,
+    convergence_records,
+    mean_ratio,
+    name_of,
+    read_scales,
+    seeds_in_words,
+)
 from r3gan.tables.measure import Against, Observation, best_of, evaluated, measured, rank_correlation
 from r3gan.tables.panel import PUBLISHED, Panel, Slot, by_row, panel, slots_of, title_of
 from r3gan.tables.published import Published, read_published
@@ -158,7 +165,7 @@ class AblationTable(Kind):
                         snapshot=snapshot,
                         kimg=kimg,
                         observed=observed,
-                        relative=geometric_mean(ratios) if ratios else None,
+                        relative=mean_ratio(ratios) if ratios else None,
                     )
                 )
         return found

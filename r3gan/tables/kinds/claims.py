@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from r3gan.records.run_id import RunId
-from r3gan.records.schema import Convergence, Evaluation
+from r3gan.records.schema import Benchmark, Convergence, Evaluation
 from r3gan.study import Study, StudyRun
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
@@ -32,21 +32,18 @@ class ClaimTable(Kind):
 
     def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
         evaluated = [run_id.metrics for run_id, run in repeated(study.evaluated)]
-        toys = study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
-        return [*evaluated, *(run_id.convergence for run_id, _ in repeated(study.converging)), *toys]
+        converging = [run_id.convergence for run_id, _ in repeated(study.converging)]
+        return [*evaluated, *converging, *repeated_toys(study)]
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            slots = []
-            for cell in of_paper:
-                slots.append((cell.row, Slot(group="Published", label="", side=PUBLISHED, cell=cell)))
-                if cell.outcome:
-                    slots.append((cell.row, Slot(group="Effect", label=cell.scale, side=REPRODUCED, cell=cell)))
-                slots.append(
-                    (cell.row, Slot(group="Verdict", label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
-                )
-            found.append(panel(section, self.corner, slots))
+            slots = [
+                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
+                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
+                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
+            ]
+            found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
         return found
 
     def build(self, context: Context) -> Content:
@@ -61,7 +58,7 @@ class ClaimTable(Kind):
         charts = [effects(records.scale, [c for c in cells if c.scale == records.scale]) for records in scales]
         return Content(
             cells=cells, pictures=charts, remarks=[summary(cells)],
-            records={records.scale: every_run(records) for records in scales},
+            records={records.scale: every_record(records) for records in scales},
         )  # fmt: skip
 
 
@@ -69,6 +66,11 @@ def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]
     """The runs whose configuration and data set occur with several seeds."""
     arms = [(run.config, run.dataset) for run in runs.values()]
     return ((run_id, run) for run_id, run in runs.items() if arms.count((run.config, run.dataset)) > 1)
+
+
+def repeated_toys(study: Study) -> list[str]:
+    """The record of the study's toys, if they have several seeds."""
+    return study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
 
 
 def read_scale(context: Context, study: Study) -> ScaleRecords | None:
@@ -82,7 +84,7 @@ def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     for run_id, run in repeated(study.converging):
         if store.has(run_id.convergence):
             convergences.setdefault(run.config, {})[run.seed] = store.convergence(run_id)
-    toys = next((store.toys(file) for file in study.toy_records if store.has(file)), None)
+    toys = next((store.toys(file) for file in repeated_toys(study) if store.has(file)), None)
     if not (evaluations or convergences or toys):
         return None
     return ScaleRecords(
@@ -90,9 +92,10 @@ def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     )
 
 
-def every_run(records: ScaleRecords) -> list[Evaluation | Convergence]:
+def every_record(records: ScaleRecords) -> list[Evaluation | Convergence | Benchmark]:
     ends = [run for found in records.evaluations.values() for run in found.values()]
-    return [*ends, *(run for found in records.convergences.values() for run in found.values())]
+    curves = [run for found in records.convergences.values() for run in found.values()]
+    return [*ends, *curves, *([records.toys] if records.toys else [])]
 
 
 def scale_cells(table: str, records: ScaleRecords) -> Iterator[Cell]:

@@ -56,9 +56,9 @@ class Line:
         none: dict[str, float | None] = {"speedup_images": None, "speedup_wallclock": None}
         if not self.speedups or self.is_baseline or self.censored:
             return none
-        found = none | {"speedup_images": geometric_mean(each.over("kimg") for each in self.speedups)}
+        found = none | {"speedup_images": mean_ratio([each.over("kimg") for each in self.speedups])}
         if all(speedup.same_hardware for speedup in self.speedups):
-            found["speedup_wallclock"] = geometric_mean(each.over("train_seconds") for each in self.speedups)
+            found["speedup_wallclock"] = mean_ratio([each.over("train_seconds") for each in self.speedups])
         return found
 
     def quantities(self) -> dict[str, tuple[float | None, str]]:
@@ -221,6 +221,11 @@ class ConvergenceTable(Kind):
 def seeds_in_words(records: Records) -> str:
     counts = sorted({len(runs) for runs in records.values()})
     return "single runs (n = 1)" if counts == [1] else f"means over n = {', '.join(map(str, counts))} seeds"
+
+
+def mean_ratio(values: Sequence[float]) -> float:
+    """The geometric mean; of one value that value, without rounding."""
+    return geometric_mean(values) if len(values) > 1 else values[0]
 
 
 def best_kimg(run: Convergence, metric: str) -> float:

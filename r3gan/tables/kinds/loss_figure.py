@@ -12,7 +12,7 @@ from r3gan.records.schema import Evaluation
 from r3gan.study import Study
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
-from r3gan.tables.charts import generator_losses
+from r3gan.tables.charts import generator_losses, gradient_norms
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.kinds.comparison import Comparison, comparison_records, read_everything
 
@@ -45,8 +45,9 @@ class LossFigure(Kind):
                     shown.setdefault(scale, []).append(runs[0])
         caption = "one panel per scale, the first seed of each objective (n = 1)"
         chart = generator_losses(points, name="losses", title=self.title, caption=caption)
+        norms = gradient_norms(points, name="gradients", title="D's gradient under four objectives", caption=caption)
         notes = [] if cells else ["No run has been recorded yet."]
-        return Content(cells=cells, pictures=[chart], notes=notes, records=shown)
+        return Content(cells=cells, pictures=[chart, norms], notes=notes, records=shown)
 
 
 def cells_of(table: str, row: str, record: Evaluation, losses: Sequence[float]) -> list[Cell]:

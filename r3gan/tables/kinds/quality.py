@@ -10,6 +10,7 @@ from r3gan.metrics import find_metric
 from r3gan.records.curves import read_curve
 from r3gan.records.schema import Evaluation
 from r3gan.study import Study
+from r3gan.tables.author_logs import SETTINGS, logged_cell
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, loss_curves
@@ -19,6 +20,7 @@ from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured,
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, UNTRAINED, VERDICT, Panel, Slot, by_row, panel, title_of
 from r3gan.tables.published import read_published
 
+LOGGED = "authors"  # the scale of their logs
 Records = Mapping[str, Sequence[Evaluation]]  # by configuration
 
 
@@ -30,6 +32,7 @@ class QualityTable(Kind):
     rows: tuple[str, ...]  # configurations
     counted_at: str  # data set at whose paper size the networks are counted
     published_metric: str
+    logged: bool = False  # whether the authors' logs are shown as a scale of their own
     metrics: tuple[str, ...]  # in order; of those measured at a scale the first is compared with the published one
 
     @property
@@ -73,6 +76,7 @@ class QualityTable(Kind):
                 remarks += self.order(study.scale, quality)
                 shown[study.scale] = [record for found in records.values() for record in found]
         remarks = remarks if shown else ["No run has been recorded yet."]
+        cells += self.from_logs(context.name) if self.logged else []
         notes = band_notes([(self.published_metric, self.published)])
         return Content(cells=cells, pictures=pictures, remarks=remarks, notes=notes, records=shown)
 
@@ -94,6 +98,16 @@ class QualityTable(Kind):
                 cell = Cell(table=context.name, row=title, quantity=quantity)
                 found.append(counted(cell.with_published(published[title, quantity]), config, self.counted_at))
         return found
+
+    def from_logs(self, table: str) -> list[Cell]:
+        """FID in the authors' logs of the rows whose networks they have; of two such runs the last."""
+        published = read_published(self.published)
+        found = {}
+        for name, settings in SETTINGS.items():
+            if printed := published.get((settings.row, "fid")):
+                cell = Cell(table=table, row=settings.row, quantity="", scale=LOGGED, n=1, seeds=(0,), outcome="logged")
+                found[settings.row] = logged_cell(cell, name).with_published(printed)
+        return [found[title] for title in (CONFIGS[config].title for config in self.rows) if title in found]
 
     def quality(self, context: Context, scale: str, records: Records) -> list[Cell]:
         """Every metric that any record of the scale has, for every row."""

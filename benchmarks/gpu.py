@@ -1,0 +1,186 @@
+"""What a borrowed GPU does first: pieces in order of value, each resumable, so that half an hour of it is enough.
+
+`python -m benchmarks.gpu --minutes 9 --official CLONE` does what fits and can be called again until all is done:
+finished pieces are skipped, a training goes on from its checkpoint. `--dry-run` rehearses all of it on the CPU. Commit
+results/ afterwards. StackedMNIST is prepared before, since it is downloaded: `r3gan prepare stackedmnist`.
+"""
+
+import argparse
+import copy
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from r3gan.configs import CONFIGS, SIZES
+from r3gan.models import stylegan2
+from r3gan.records.provenance import hardware_name, stamp
+from r3gan.records.schema import Benchmark
+from r3gan.records.store import made, write
+from r3gan.study import read_study
+from r3gan.training.execution import choose_execution
+from r3gan.training.losses import Batch, Losses
+from r3gan.training.state import build_networks
+
+SIZE = "stackedmnist5k-16"
+LIMITS = {"fp32": 1e-2, "bf16": 0.25}  # relative, of all gradients together; GPUs multiply float32 in TF32
+BATCH = 8
+PYTHON = shlex.quote(sys.executable)
+DONE = Path("work/gpu")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A command, and the one that rehearses it on a CPU."""
+
+    name: str
+    command: str
+    rehearsal: str
+
+
+def pieces() -> Iterator[Piece]:
+    """Correctness, then the speed of the CIFAR-10 preset, then the loss ablation, a seed of each loss at a time."""
+    check = f"{PYTHON} -m benchmarks.gpu --correctness"
+    yield Piece("correctness", f"{check} cuda", f"{check} cpu")
+    pytest = f"{PYTHON} -m pytest benchmarks/test_steps.py --benchmark-only -n0"
+    yield Piece("speed", f'{pytest} -k "cifar10 and not narrowed"', f'{pytest} --collect-only -q -k "E and narrowed"')
+    study = read_study(Path("pipelines/study/mini.yaml"))
+    ablation = [(key, run) for key, run in study.evaluated.items() if key.config.startswith("loss-")]
+    for key, run in sorted(ablation, key=lambda item: item[0].seed):
+        train = (
+            f"r3gan train --scale mini --config {key.config} --dataset {key.dataset} --seed {key.seed} "
+            f"--total-kimg {run.total_kimg:g} --checkpoint-seconds 60"
+        )
+        yield Piece(f"train {key}", train, f"{train} --dry-run")
+        yield Piece(f"evaluate {key}", f"r3gan evaluate {key} {run.evaluation_options}", "r3gan evaluate --help")
+
+
+def do_pieces(minutes: float, rehearse: bool) -> int:
+    """Run what fits into `minutes`; the exit code is 1 if a piece failed."""
+    deadline, failed = time.monotonic() + 60 * minutes, list[str]()
+    for piece in pieces():
+        mark = DONE / piece.name.replace("/", "-").replace(" ", "-")
+        left = deadline - time.monotonic()
+        if mark.exists() and not rehearse:
+            continue
+        if left < 30:
+            print(f"gpu: out of time before {piece.name}; call again")
+            break
+        command = piece.rehearsal if rehearse else piece.command
+        print(f"gpu: {left:.0f} s left, {command}", flush=True)
+        code = run_for(command, left - 20)
+        if code == 0 and not rehearse:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        if code is None:
+            print(f"gpu: {piece.name} goes on at the next call")
+            break
+        if code:
+            failed.append(piece.name)
+    print(f"gpu: failed: {', '.join(failed)}" if failed else "gpu: nothing failed")
+    return 1 if failed else 0
+
+
+def run_for(command: str, seconds: float) -> int | None:
+    """The command's exit code; None where it was told to stop after `seconds`, which a training survives."""
+    process = subprocess.Popen(shlex.split(command))
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return None
+
+
+def same_noise(*size: int, dtype: torch.dtype | None = None, device: torch.device | None = None) -> Tensor:
+    """Instead of torch.randn inside a network: the same numbers on every device and in every precision."""
+    source = torch.Generator().manual_seed(math.prod(size))
+    return torch.normal(0.0, 1.0, size, generator=source).to(device, dtype)
+
+
+def gradients(losses: Losses, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Of D's loss with its penalties and of G's on the same batch: all parameters in one float64 vector on the CPU."""
+    torch.manual_seed(0)  # where FastGAN's reconstructions are cropped
+    source, size = torch.Generator().manual_seed(2), SIZES[SIZE]
+    shape = (BATCH, size.image_channels, size.resolution, size.resolution)
+    reals = torch.rand(*shape, generator=source, dtype=torch.float64) * 2 - 1
+    z = torch.normal(0.0, 1.0, (BATCH, losses.networks[0].z_dim), generator=source)
+    batch = Batch(reals=reals.to(device, dtype), z=z.to(device, dtype), labels=None)
+    generator, discriminator = losses.networks
+    total, _ = losses.discriminator(batch, torch.tensor(0.7, device=device, dtype=dtype))
+    if losses.lazy:
+        total = total + losses.lazy_penalty(batch, 0.7)[0]
+    total.backward()
+    discriminator.requires_grad_(False)
+    losses.generator(batch)[0].backward()
+    parameters = [*discriminator.parameters(), *generator.parameters()]
+    return torch.cat([p.grad.double().cpu().flatten() for p in parameters if p.grad is not None])
+
+
+def check_correctness(device: torch.device) -> int:
+    """Every network, penalty and precision on `device` against float64 on the CPU; 1 if one is off."""
+    measured = []
+    for name in [name for name, config in CONFIGS.items() if SIZE in config.recipes]:
+        config = CONFIGS[name]
+        networks = build_networks(config, SIZE, 0)
+        for key, parameter in [item for network in networks for item in network.named_parameters()]:
+            if "conv3" in key:  # zero at the start, which would hide a block's first layers
+                torch.nn.init.normal_(parameter, std=0.1)
+        for module in networks[0].modules():
+            if isinstance(module, stylegan2.Generator):
+                module.style_mixing_prob = 0.0  # which styles are mixed would differ
+        twins = [copy.deepcopy(network).double() for network in networks]
+        with mock.patch.object(torch, "randn", same_noise):
+            expected = gradients(Losses(config, *twins), torch.float64, torch.device("cpu"))
+        for precision in ("fp32", "bf16") if networks[0].mixed_precision else ("fp32",):
+            compiled = "on" if device.type == "cuda" and name == "E" else "off"  # one takes minutes
+            for compile_as in dict.fromkeys(("off", compiled)):
+                execution = choose_execution(
+                    config, networks[0], device, {"precision": precision, "compile": compile_as}
+                )
+                placed = [copy.deepcopy(network).to(device) for network in networks]
+                for network in placed:
+                    execution.prepare(network, SIZES[SIZE])
+                    execution.set_layout(network)
+                with mock.patch.object(torch, "randn", same_noise):
+                    found = gradients(Losses(config, *placed, compile_as=compile_as), torch.float32, device)
+                error = float((found - expected).norm() / expected.norm())
+                line = {"config": name, "precision": precision, "compile": compile_as, "relative_error": error}
+                print("ok " if error < LIMITS[precision] else "OFF", line, flush=True)
+                measured.append(line)
+    if device.type == "cuda":
+        path = Path("results/benchmarks") / hardware_name(device.type) / "correctness.json"
+        write(path, made(Benchmark, {"measured": measured, "provenance": stamp(device.type, torch.get_num_threads())}))
+    return int(any(float(line["relative_error"]) >= LIMITS[str(line["precision"])] for line in measured))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=9.0, help="stop before so many are over (default: 9)")
+    parser.add_argument("--official", type=Path, metavar="CLONE", help="a clone of github.com/brownvc/R3GAN, timed too")
+    parser.add_argument("--dry-run", action="store_true", help="rehearse every piece on the CPU")
+    parser.add_argument("--correctness", metavar="DEVICE", help="only compare gradients on cuda or cpu with float64")
+    arguments = parser.parse_args()
+    if arguments.correctness:
+        return check_correctness(torch.device(arguments.correctness))
+    if arguments.official:
+        os.environ["OFFICIAL"] = str(arguments.official.resolve())
+    return do_pieces(arguments.minutes, arguments.dry_run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
