@@ -50,4 +50,5 @@ def test_every_block_of_the_tutorial_works(
 
 def test_the_tutorials_sheets_are_those_of_32_seeds() -> None:
     for name in re.findall(r"\]\((tutorial/\w+\.png)\)", TUTORIAL):
-        assert Image.open(REPOSITORY / "docs" / name).size == (16 * 33, 2 * 33)
+        with Image.open(REPOSITORY / "docs" / name) as sheet:
+            assert sheet.size == (16 * 33, 2 * 33)
