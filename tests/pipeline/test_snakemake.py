@@ -181,7 +181,7 @@ evaluations: {lite: &lite {metrics: [lite1-frechet-64px], samples: 16}}
 runs:
   E: {config: E, dataset: shapes, seed: 0, total_kimg: 0.016, width: 0.0625, threads: 1, evaluation: *lite}
 """
-OWN_TABLE = ("snakemake", "--cores", "1", "--", "results/mine/own-pictures.md")
+OWN_TABLE = ("snakemake", "--cores", "1", "results/mine/own-pictures.md")
 
 
 def test_own_pictures_are_prepared_trained_and_shown_and_a_new_one_reruns_it(snakemake_tree: Path) -> None:
