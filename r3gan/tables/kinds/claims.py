@@ -38,15 +38,12 @@ class ClaimTable(Kind):
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            slots = []
-            for cell in of_paper:
-                slots.append((cell.row, Slot(group="Published", label="", side=PUBLISHED, cell=cell)))
-                if cell.outcome:
-                    slots.append((cell.row, Slot(group="Effect", label=cell.scale, side=REPRODUCED, cell=cell)))
-                slots.append(
-                    (cell.row, Slot(group="Verdict", label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
-                )
-            found.append(panel(section, self.corner, slots))
+            slots = [
+                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
+                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
+                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
+            ]
+            found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
         return found
 
     def build(self, context: Context) -> Content:
