@@ -13,9 +13,20 @@ from r3gan.report.text import band_text, cell_table, change_table, changes_line,
 from r3gan.tables.cell import Cell, as_csv, tally
 from r3gan.tables.cell import as_json as cell_json
 from r3gan.tables.markdown import reproduced
-from r3gan.tables.verdict import DIFFERS, EXACT, JUDGED, MISSING, OF_CLAIMS, REGRESSIONS, REPRODUCED, VERDICTS
+from r3gan.tables.verdict import (
+    DIFFERS,
+    EXACT,
+    JUDGED,
+    MISSING,
+    NOT_TESTED,
+    OF_CLAIMS,
+    REGRESSIONS,
+    REPRODUCED,
+    VERDICTS,
+)
 
 SCHEMA = 1
+SKIPPED = (*MISSING, NOT_TESTED)
 SUMMARY_LIMIT_BYTES = 1 << 20  # of a job summary; what is longer is not shown at all
 
 
@@ -90,7 +101,7 @@ def junit(content: Content) -> str:
         suite = ElementTree.SubElement(root, "testsuite", name=table.title, errors="0")
         suite.set("tests", str(len(cells)))
         suite.set("failures", str(sum(cell.verdict in REGRESSIONS for cell in cells)))
-        suite.set("skipped", str(sum(cell.verdict in MISSING for cell in cells)))
+        suite.set("skipped", str(sum(cell.verdict in SKIPPED for cell in cells)))
         for cell in cells:
             add_case(suite, cell)
     ElementTree.indent(root)
@@ -107,7 +118,7 @@ def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     }  # fmt: skip
     for key, value in values.items():
         ElementTree.SubElement(properties, "property", name=key, value=value)
-    if cell.verdict in MISSING:
+    if cell.verdict in SKIPPED:
         ElementTree.SubElement(case, "skipped", message=cell.said)
     elif cell.verdict in REGRESSIONS:
         message = f"{reproduced(cell)}, published {cell.published}: {cell.said}"
