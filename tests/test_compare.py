@@ -306,7 +306,7 @@ def test_a_number_outside_its_band_is_named_and_ends_with_1(tree: Path) -> None:
     edit(tree, "table1", "g_params", verdict="differs", reproduced=1.0)
     done = compare(tree, "--strict")
     assert done.returncode == 1
-    assert "Status: 1 outside their bands (" in done.stdout
+    assert "Status: 1 number lies outside the band (" in done.stdout
     assert "A StyleGAN2" in done.stdout
     assert compare(tree, "--table", "table6").returncode == 0
 
