@@ -38,15 +38,11 @@ class ClaimTable(Kind):
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            verdicts = [
-                Slot(group="Verdict", label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell)
-                for cell in of_paper
+            slots = [
+                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
+                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
+                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
             ]
-            effects = [
-                Slot(group="Effect", label=cell.scale, side=REPRODUCED, cell=cell) for cell in of_paper if cell.outcome
-            ]
-            published = [Slot(group="Published", label="", side=PUBLISHED, cell=cell) for cell in of_paper]
-            slots = [(slot.cell.row, slot) for slot in (*verdicts, *effects, *published)]
             found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
         return found
 
