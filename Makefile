@@ -3,9 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 UV_VERSION := 0.13.9
 VENV := .venv
 LOCK := requirements.lock
-BIN := $(abspath $(VENV))/bin
-export PATH := $(BIN):$(PATH)
-export VIRTUAL_ENV := $(abspath $(VENV))
+# The path may hold spaces: what is in the environment needs no quotes, and make would split it.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Snakemake and DVC ask for a home and a name, which a container may not have.
+export HOME := $(shell if test -d "$$HOME" && test -w "$$HOME"; then echo "$$HOME"; else echo "$(CURDIR)/work/home"; fi)
+export USER ?= $(shell id -u)
 STAMP := $(VENV)/.synced
 
 # What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
@@ -22,14 +25,14 @@ help:  ## show this list
 setup: $(STAMP)  ## create .venv from requirements.lock
 
 $(STAMP): $(LOCK) pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH; name a Python 3.11 or newer with PYTHON=..." >&2; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not on PATH; name a Python 3.11 or newer with PYTHON=..." >&2; exit 2; }
+	test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
+	test -x $(VENV)/bin/uv || python -m pip install --quiet uv==$(UV_VERSION)
 	uv pip sync --quiet --require-hashes $(LOCK)
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
-	@cd $(VENV)/lib/python*/site-packages && $(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing)/' $(COMPILED) $(CURDIR)/r3gan
+	@cd $(VENV)/lib/python*/site-packages && python -m compileall -q -j 0 -x '/(tests?|testing)/' $(COMPILED) "$(CURDIR)/r3gan"
 	@echo "building DeepSpeed's extension for CPUs (once, about a minute)"
-	@$(BIN)/python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
+	@python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
 	@touch $@
 
 system:  ## install the Debian packages that some tests need (as root)

@@ -6,6 +6,8 @@ rule toys:
         "results/{scale}/toys.json",
     log:
         "work/logs/toys/{scale}.log",
+    # Before the trainings: one job instead of a thousand runs, at the claims' own scale.
+    priority: 1000
     threads: lambda wildcards: study_of(wildcards).toys["threads"]
     params:
         code=code_of_stage("toys"),

@@ -329,11 +329,11 @@ def test_a_regression_against_a_revision_or_a_folder_ends_with_1(tree: Path, tmp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--table", "tabel1"), "unknown --table 'tabel1' (did you mean table1?); allowed: table1, "),
-        (("--table", "smoke"), "unknown --table 'smoke'; allowed: table1, "),
+        (("--table", "tabel1"), "unknown --table 'tabel1' (did you mean table1?); allowed: claims, "),
+        (("--table", "smoke"), "unknown --table 'smoke'; allowed: claims, "),
         (("--baseline", "nowhere"), "--baseline nowhere is neither a folder nor a revision of this repository"),
-        (("--results", "nowhere"), "--results nowhere: none of these tables is there: table1"),
-        (("--baseline", "work"), "--baseline work: none of these tables is there: table1"),
+        (("--results", "nowhere"), "--results nowhere: none of these tables is there: claims"),
+        (("--baseline", "work"), "--baseline work: none of these tables is there: claims"),
     ],
 )
 def test_a_mistake_is_one_sentence(tree: Path, arguments: tuple[str, ...], said: str) -> None:

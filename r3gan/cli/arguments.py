@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from r3gan.errors import UserError, unknown
+from r3gan.errors import UserError, nearest, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -49,10 +50,24 @@ seed_number.__name__ = "seed (0 to 2^32 - 1)"
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with our shape of error: one sentence, exit code 2."""
+    """argparse without abbreviations and with errors of one sentence, exit code 2, and the name that is nearest."""
+
+    commands: Mapping[str, Parser] = {}  # the parsers of its sub-commands
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings | {"allow_abbrev": False})
 
     def error(self, message: str) -> Any:
+        if found := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*?)\)", message):
+            message = str(unknown("command", found[1], re.findall(r"[\w-]+", found[2])))
         self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
+
+    def refuse_unknown_flags(self, words: Sequence[str]) -> None:
+        """End the process where a word is a flag that this command does not take."""
+        for word in itertools.takewhile(lambda word: word != "--", words):
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in self._option_string_actions:
+                self.error(f"unrecognized argument {word}{nearest(flag, self._option_string_actions)}")
 
 
 AddCommand = Callable[[str, Function, str], Parser]

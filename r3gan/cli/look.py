@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from r3gan.cli.arguments import AddCommand
@@ -16,6 +17,9 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("what", metavar="KIND", help="configs, datasets, metrics or tables")
     sub.add_argument("--json", action="store_true", help="print JSON")
     sub.add_argument("--markdown", action="store_true", help="print docs/datasets.md (data sets only)")
+
+    sub = command("completion", run_completion, "print what makes a shell complete commands, options and files")
+    sub.add_argument("shell", metavar="SHELL", help="bash, zsh, or another that shtab knows")
 
     sub = command("params", run_params, "count the parameters of a configuration at its paper sizes")
     sub.add_argument("config", metavar="CONFIG", help="a name from `r3gan list configs`")
@@ -104,3 +108,18 @@ def run_params(arguments: argparse.Namespace) -> None:
     print(f"{'data set':20s} {'G':>13s} {'D':>13s}")
     for count in counts:
         print(f"{count['dataset']:20s} {count['g_params']:>13,d} {count['d_params']:>13,d}")
+
+
+def run_completion(arguments: argparse.Namespace) -> None:
+    import shtab
+
+    from r3gan.cli import build_parser
+
+    if arguments.shell not in shtab.SUPPORTED_SHELLS:
+        raise unknown("SHELL", arguments.shell, shtab.SUPPORTED_SHELLS)
+    parser = build_parser()
+    for each in parser.commands.values():
+        for action in each._actions:
+            if action.type is Path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, arguments.shell))

@@ -46,7 +46,8 @@ class Work(Record, frozen=True, kw_only=True):
 
 @functools.cache
 def work_of(config: str, dataset: str) -> Work:
-    """The work of a configuration at a data set, counted once and kept."""
+    """The work of a configuration at a data set, counted once and kept; that of a variant is its configuration's."""
+    config = config.partition(".")[0]
     depends_on = [sha256(Path(__file__)), code_of_stage("train"), fingerprint.recipe(config, dataset)]
     return kept(f"{config}-{dataset}", depends_on, Work, lambda: count_work(config, dataset))
 

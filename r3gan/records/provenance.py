@@ -19,19 +19,31 @@ BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "svebf16", "bf16")  # widest fir
 CODE_PATHS = ("r3gan", "pipelines", "Snakefile", "dvc.yaml", "requirements.lock", "pyproject.toml")
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str) -> tuple[str | None, str]:
+    """What git says, or None and why it says nothing."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=20,
+            env=os.environ | {"LC_ALL": "C"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, "git is not installed" if isinstance(error, FileNotFoundError) else "git does not answer"
+    if done.returncode == 0:
+        return done.stdout.strip(), ""
+    if "dubious ownership" in done.stderr:
+        return None, "the folder belongs to another user, whom git's safe.directory does not allow"
+    return None, "not a git checkout" if "not a git repository" in done.stderr else "git has failed"
 
 
 def code_version() -> Code:
-    """Commit of this tree and whether its code differs from it; None where there is no git."""
-    commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--", *CODE_PATHS)
-    return Code(commit=commit, dirty=None if changes is None else bool(changes))
+    """Commit of this tree and whether its code differs from it; None and the reason where git does not say."""
+    commit, reason = _git("rev-parse", "HEAD")
+    changes, _ = _git("status", "--porcelain", "--", *CODE_PATHS)
+    return Code(commit=commit, dirty=None if changes is None else bool(changes), reason=reason or None)
 
 
 def package_versions() -> dict[str, str]:

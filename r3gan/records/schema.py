@@ -24,10 +24,11 @@ class Code(Record, frozen=True, kw_only=True):
 
     commit: str | None
     dirty: bool | None
+    reason: str | None = None  # of no commit
 
     def __str__(self) -> str:
         if self.commit is None:
-            return "no git commit"
+            return f"no git commit ({self.reason})" if self.reason else "no git commit"
         return f"commit {self.commit[:12]}" + (" with uncommitted changes" if self.dirty else "")
 
 

@@ -49,10 +49,10 @@ SYMBOLS = {
     BETTER: "\u25b2",
     INCONCLUSIVE: "\u2248",
     CONSISTENT: "\u223c",
-    SUPPORTED: "\u2713",
-    CONTRADICTED: "\u2717",
+    SUPPORTED: "\u2714",
+    CONTRADICTED: "\u2718",
     UNDECIDED: "?",
-    NOT_TESTED: "\u25cb",
+    NOT_TESTED: "\u25cc",
     REPRODUCED: "\u2713",
     EXACT: "=",
     NOT_COMPARABLE: "\u25c7",
@@ -124,6 +124,11 @@ def javascript() -> str:
     return bundle
 
 
+def slug(word: str) -> str:
+    """A verdict as the name of a class or of a choice."""
+    return re.sub("[^a-z0-9]+", "-", word).strip("-")
+
+
 @cache
 def template() -> Template:
     """The template with what it calls; everything that it prints is escaped."""
@@ -151,8 +156,9 @@ def template() -> Template:
         "number": number,
         "title_of": title_of,
         "row_tally": row_tally,
-        "slug": lambda word: re.sub("[^a-z0-9]+", "-", word).strip("-"),
+        "slug": slug,
     }
+    environment.filters["slug"] = slug
     return environment.get_template("page.html.j2")
 
 

@@ -31,6 +31,14 @@ def test_list_shows_every_entry_for_people_and_for_programs(r3gan: Command, kind
         assert [entry["name"] for entry in entries] == list(CONFIGS)
 
 
+def test_a_shell_completes_commands_and_their_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert "--init-from" in script
+    assert "import-released" in script
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+
+
 def test_listing_is_quick_and_does_not_import_torch(tmp_path: Path) -> None:
     code = "import sys; from r3gan.cli import main; main(['list', 'configs']); assert 'torch' not in sys.modules"
     before = os.times()
@@ -92,7 +100,12 @@ MISTAKES = [
     (("train", "--config", "A", "--dataset", "ffhq-256", "--seed", "-1"), ("--seed", "0 to 2^32 - 1")),
     (("train", "--config", "A", "--dataset", "ffhq-256", "--total-kimg", "0"), ("--total-kimg", "positive")),
     (("train", "--config", "A", "--dataset", "ffhq-256", "--total-kimg", "nan"), ("--total-kimg", "positive")),
-    (("train", "--confg", "A"), ("--config", "--help")),
+    (("train", "--confg", "A"), ("--confg (did you mean --config?)", "see `r3gan train --help`")),
+    (("train", "--config", "E", "--dataset", "cifar10", "--tot", "5"), ("unrecognized argument --tot", "r3gan train")),
+    (("trian", "--config", "A"), ("unknown command 'trian' (did you mean train?)", "see `r3gan --help`")),
+    (("list", "configs", "datasets"), ("unrecognized arguments: datasets", "see `r3gan list --help`")),
+    (("table", "tabel1"), ("did you mean table1",)),
+    (("completion", "basch"), ("did you mean bash",)),
     (("evaluate", "smoke/x", "--classifier", "m", "--metrics", "kl"), ("smoke/x", "SCALE/DATASET/CONFIG/seedK")),
     (("evaluate", "a/b/c/d", "--metrics", "kl"), ("--metrics kl", "needs --classifier")),
     (("evaluate", "a/b/c/d", "--classifier", "m", "--metrics", "fad"), ("fad", "fid-clean", "digit-frechet")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
@@ -155,13 +156,18 @@ def bootstrap(differences: Sequence[float]) -> Interval | None:
 
 
 def seeds_needed(effect: float, spread: float) -> int | None:
-    """The least number of seeds with which an effect of this size and spread is found at 80% power."""
-    from scipy.stats import t
-
+    """The least number of seeds with which an effect of this size and spread is found at 80% power; None above 1000."""
     if spread <= 0 or effect == 0:
         return None
-    ratio = (spread / effect) ** 2
-    for n in range(LEAST_SEEDS, MOST_SEEDS + 1):
-        if n >= ratio * float(t.ppf(1 - LEVEL / 2, n - 1) + t.ppf(POWER, n - 1)) ** 2:
-            return n
-    return None
+    smallest = abs(effect) / spread  # that is found with n seeds, in units of the spread
+    return next((n for n, found in enumerate(found_with(), LEAST_SEEDS) if found <= smallest), None)
+
+
+@cache
+def found_with() -> tuple[float, ...]:
+    """The effect over its spread that LEAST_SEEDS, LEAST_SEEDS + 1, ... seeds find at 80% power."""
+    import numpy as np
+    from scipy.stats import t
+
+    n = np.arange(LEAST_SEEDS, MOST_SEEDS + 1)
+    return tuple(((t.ppf(1 - LEVEL / 2, n - 1) + t.ppf(POWER, n - 1)) / np.sqrt(n)).tolist())

@@ -32,21 +32,18 @@ class ClaimTable(Kind):
 
     def records(self, study: Study, released: Sequence[str] = ()) -> list[str]:
         evaluated = [run_id.metrics for run_id, run in repeated(study.evaluated)]
-        toys = study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
-        return [*evaluated, *(run_id.convergence for run_id, _ in repeated(study.converging)), *toys]
+        converging = [run_id.convergence for run_id, _ in repeated(study.converging)]
+        return [*evaluated, *converging, *repeated_toys(study)]
 
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            slots = []
-            for cell in of_paper:
-                slots.append((cell.row, Slot(group="Published", label="", side=PUBLISHED, cell=cell)))
-                if cell.outcome:
-                    slots.append((cell.row, Slot(group="Effect", label=cell.scale, side=REPRODUCED, cell=cell)))
-                slots.append(
-                    (cell.row, Slot(group="Verdict", label=f"{cell.scale} verdict".strip(), side=VERDICT, cell=cell))
-                )
-            found.append(panel(section, self.corner, slots))
+            slots = [
+                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
+                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
+                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
+            ]
+            found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
         return found
 
     def build(self, context: Context) -> Content:
@@ -71,6 +68,11 @@ def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]
     return ((run_id, run) for run_id, run in runs.items() if arms.count((run.config, run.dataset)) > 1)
 
 
+def repeated_toys(study: Study) -> list[str]:
+    """The record of the study's toys, if they have several seeds."""
+    return study.toy_records if len((study.toys or {}).get("seeds", ())) > 1 else []
+
+
 def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     """The records that there are of a study's repeated runs; None without any."""
     store = context.store
@@ -82,7 +84,7 @@ def read_scale(context: Context, study: Study) -> ScaleRecords | None:
     for run_id, run in repeated(study.converging):
         if store.has(run_id.convergence):
             convergences.setdefault(run.config, {})[run.seed] = store.convergence(run_id)
-    toys = next((store.toys(file) for file in study.toy_records if store.has(file)), None)
+    toys = next((store.toys(file) for file in repeated_toys(study) if store.has(file)), None)
     if not (evaluations or convergences or toys):
         return None
     return ScaleRecords(
