@@ -44,7 +44,9 @@ def paired(differences: NDArray[float64]) -> tuple[NDArray[float64], ...]:
     from scipy.stats import t
 
     n = differences.shape[1]
-    mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / sqrt(n)
+    mean = differences.mean(axis=1)
+    # Of equal values the standard deviation may come out as rounding instead of zero.
+    error = np.where(np.ptp(differences, axis=1) > 0, differences.std(axis=1, ddof=1) / sqrt(n), 0.0)
     half = t.ppf(1 - LEVEL / 2, n - 1) * error
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(error > 0, 2 * t.sf(np.abs(mean) / error, n - 1), 1.0)
@@ -76,7 +78,7 @@ def decide_effect(differences: Sequence[float], censored: int = 0, margin: float
     if n < LEAST_SEEDS or not all(map(isfinite, differences)):
         return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
     mean, low, high, p = (float(values[0]) for values in paired(np.array([differences])))
-    spread = float(np.std(differences, ddof=1))
+    spread = float(np.std(differences, ddof=1)) if len(set(differences)) > 1 else 0.0
     found = Decision(
         word=verdict_of(mean, p), n=n, effect=mean, interval=(low, high), p=p,
         differences=tuple(differences), needed=seeds_needed(mean, spread),
