@@ -281,8 +281,10 @@ def _check_names(study: Study) -> None:
 def read_all_studies(folder: Path = STUDY_FOLDER, required: str = "") -> Iterator[Study]:
     """Every study file of a folder, the smallest scale first; a warning for each that cannot be read.
 
-    UserError instead for the scale that is required.
+    UserError instead for the scale that is required, and where the folder is not there.
     """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: run this at the root of a clone of the repository")
     order = ["smoke", "desk", "mini", "paper"]
     paths = sorted(folder.glob("*.yaml"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p))
     for path in paths:

@@ -14,19 +14,20 @@ from r3gan.tables.cell import Cell, as_csv, tally
 from r3gan.tables.cell import as_json as cell_json
 from r3gan.tables.markdown import reproduced
 from r3gan.tables.verdict import (
+    BETTER,
+    CONSISTENT,
     DIFFERS,
     EXACT,
     JUDGED,
-    MISSING,
-    NOT_TESTED,
     OF_CLAIMS,
     REGRESSIONS,
     REPRODUCED,
+    SUPPORTED,
     VERDICTS,
-)
+)  # fmt: skip
 
 SCHEMA = 1
-SKIPPED = (*MISSING, NOT_TESTED)
+PASSED = (REPRODUCED, CONSISTENT, BETTER, EXACT, SUPPORTED)
 SUMMARY_LIMIT_BYTES = 1 << 20  # of a job summary; what is longer is not shown at all
 
 
@@ -92,7 +93,10 @@ def machine(content: Content) -> str:
 
 
 def junit(content: Content) -> str:
-    """JUnit XML: a suite per table, a case per reproduced cell; outside its band is a failure, not run is skipped."""
+    """JUnit XML: a suite per table, a case per reproduced cell.
+
+    Outside its band is a failure; what says nothing about a published number is skipped, and so is what is undecided.
+    """
     root = ElementTree.Element("testsuites", name="r3gan")
     for table in content.tables:
         cells = [cell for cell in table.cells if cell.outcome]
@@ -101,7 +105,7 @@ def junit(content: Content) -> str:
         suite = ElementTree.SubElement(root, "testsuite", name=table.title, errors="0")
         suite.set("tests", str(len(cells)))
         suite.set("failures", str(sum(cell.verdict in REGRESSIONS for cell in cells)))
-        suite.set("skipped", str(sum(cell.verdict in SKIPPED for cell in cells)))
+        suite.set("skipped", str(sum(cell.verdict not in (*PASSED, *REGRESSIONS) for cell in cells)))
         for cell in cells:
             add_case(suite, cell)
     ElementTree.indent(root)
@@ -111,18 +115,17 @@ def junit(content: Content) -> str:
 def add_case(suite: ElementTree.Element, cell: Cell) -> None:
     name = " / ".join(filter(None, (cell.section, cell.row, cell.quantity, cell.scale)))
     case = ElementTree.SubElement(suite, "testcase", classname=cell.table, name=name)
-    properties = ElementTree.SubElement(case, "properties")
-    values = {
-        "published": cell.published or "", "reproduced": reproduced(cell), "band": band_text(cell.band),
-        "n": str(cell.n), "verdict": cell.said, "records": " ".join(cell.records),
-    }  # fmt: skip
-    for key, value in values.items():
-        ElementTree.SubElement(properties, "property", name=key, value=value)
-    if cell.verdict in SKIPPED:
-        ElementTree.SubElement(case, "skipped", message=cell.said)
-    elif cell.verdict in REGRESSIONS:
+    if cell.verdict in REGRESSIONS:
         message = f"{reproduced(cell)}, published {cell.published}: {cell.said}"
         ElementTree.SubElement(case, "failure", message=message, type=cell.verdict)
+    elif cell.verdict not in PASSED:
+        ElementTree.SubElement(case, "skipped", message=cell.said or "nothing is published to compare with")
+    values = {
+        "published": cell.published, "reproduced": reproduced(cell), "band": band_text(cell.band),
+        "n": cell.n, "verdict": cell.said, "records": " ".join(cell.records),
+    }  # fmt: skip
+    # Jenkins' schema allows properties of a suite, not of a case.
+    ElementTree.SubElement(case, "system-out").text = "\n".join(f"{k}: {v}" for k, v in values.items() if v)
 
 
 def badge(content: Content) -> str:

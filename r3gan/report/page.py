@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from r3gan.report.content import Content, TableContent
 from r3gan.report.pictures import Figure, Picture, figure_of, pictures_of
 from r3gan.report.sources import Number, Origin, number_of, origins_of
-from r3gan.report.text import band_text, changes_line
+from r3gan.report.text import band_text, changes_line, headline
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
 from r3gan.tables.markdown import number, reproduced
@@ -103,7 +103,7 @@ def page(content: Content) -> str:
         totals=tally(cells),
         titles={view.content.name: view.content.title for view in views},
         given=[word for word in VERDICTS if any(word in view.tally for view in views)],
-        headline=headline(content),
+        headline=f"{headline(content.comparison)}.",
         trust=[
             *(said for view in views if view.content.name == "claims" for said in view.content.remarks),
             *trust(cells),
@@ -193,17 +193,6 @@ def view_of(table: TableContent, content: Content, origins: Mapping[str, Origin]
         figures=[figure_of(path) for path in table.charts],
         pictures=pictures_of(table, content),
     )
-
-
-def headline(content: Content) -> str:
-    """The outcome in one sentence."""
-    outside, regressed = len(content.comparison.outside), len(content.comparison.regressed)
-    said = [f"{outside} number{'s lie' if outside > 1 else ' lies'} outside the band"] if outside else []
-    said += [f"{regressed} regressed since {content.baseline}"] if regressed else []
-    if said:
-        return f"{' and '.join(said)}."
-    judged = any(cell.verdict in JUDGED for table in content.tables for cell in table.cells)
-    return "Nothing is outside its band." if judged else "No published result has been tested at its own scale yet."
 
 
 def trust(cells: Iterable[Cell]) -> list[str]:

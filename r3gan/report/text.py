@@ -7,16 +7,24 @@ from collections.abc import Iterable, Sequence
 from r3gan.compare import ELSEWHERE, GONE, IMPROVED, OTHERWISE, REGRESSED, WITHIN, Change, Comparison
 from r3gan.tables.cell import Cell, tally
 from r3gan.tables.markdown import grid, number, reproduced
-from r3gan.tables.verdict import REGRESSIONS, VERDICTS
+from r3gan.tables.verdict import JUDGED, REGRESSIONS, VERDICTS
+
+
+def headline(found: Comparison) -> str:
+    """The outcome in one sentence, the same in every format."""
+    outside, regressed = len(found.outside), len(found.regressed)
+    said = [f"{outside} number{'s lie' if outside > 1 else ' lies'} outside the band"] if outside else []
+    said += [f"{regressed} regressed since the baseline"] if regressed else []
+    if said:
+        return " and ".join(said)
+    judged = any(cell.verdict in JUDGED for cells in found.tables.values() for cell in cells)
+    return "Nothing is outside its band" if judged else "No published result has been tested at its own scale yet"
 
 
 def status_of(found: Comparison) -> str:
-    """The one line that comes first."""
-    bad = [f"{len(found.outside)} outside their bands"] if found.outside else []
-    bad += [f"{len(found.regressed)} regressed"] if found.regressed else []
+    """The headline, and how often each verdict was given."""
     counts = tally(cell for cells in found.tables.values() for cell in cells)
-    tallied = ", ".join(f"{counts[word]} {word}" for word in VERDICTS if word in counts)
-    return f"{', '.join(bad) or 'nothing is outside its band'} ({tallied})"
+    return f"{headline(found)} ({', '.join(f'{counts[word]} {word}' for word in VERDICTS if word in counts)})"
 
 
 def escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:

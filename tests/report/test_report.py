@@ -57,7 +57,7 @@ def test_the_summary_puts_the_status_first_and_escapes_what_would_break_a_table(
     text = summary(gather(write(tmp_path / "results", GOOD, BAD, NOT_RUN, OTHERS)))
     first = text.splitlines()[0]
     assert first.startswith("### ")
-    assert "1 outside their bands" in first
+    assert "1 number lies outside the band" in first
     assert text.index("Outside their bands") < text.index("<details>")
     assert "a \\| b &lt;/details>" in text
     assert text.count("<details>") == text.count("</details>")
@@ -78,12 +78,77 @@ def test_junit_has_a_suite_per_table_and_a_case_per_reproduced_cell(tmp_path: Pa
     }  # fmt: skip
     good, bad, missing = suite
     assert (good.get("classname"), good.get("name")) == ("table3", "R3GAN Config E / fid / paper")
-    properties = {p.get("name"): p.get("value") for p in good.iter("property")}
-    assert (properties["published"], properties["reproduced"], properties["band"]) == ("1.96", "1.97", "1.85 to 2.08")
+    assert (good.findtext("system-out") or "").splitlines()[:3] == [
+        "published: 1.96", "reproduced: 1.97", "band: 1.85 to 2.08",
+    ]  # fmt: skip
     failure = bad.find("failure")
     assert failure is not None
     assert failure.get("message") == "0.1, published 0.57: worse: single run"
     assert missing.find("skipped") is not None
+
+
+# What Jenkins' schema allows: attributes, the required one first, and children in this order.
+JENKINS = {
+    "testsuites": (("name", "time", "tests", "failures", "disabled", "errors"), ("testsuite",)),
+    "testsuite": (
+        (
+            "name",
+            "tests",
+            "failures",
+            "errors",
+            "time",
+            "disabled",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+        ),
+        ("properties", "testcase", "system-out", "system-err"),
+    ),
+    "testcase": (
+        ("name", "assertions", "time", "classname", "status"),
+        ("skipped", "error", "failure", "system-out", "system-err"),
+    ),
+    "skipped": (("message",), ()),
+    "failure": (("message", "type"), ()),
+    "system-out": ((), ()),
+}
+
+
+def test_junit_is_what_jenkins_reads() -> None:
+    """Of all tables of this repository."""
+    root = ElementTree.fromstring(junit(gather(REPOSITORY / "results")))
+    for element in root.iter():
+        attributes, children = JENKINS[element.tag]
+        assert set(element.attrib) <= set(attributes)
+        assert element.tag not in ("testsuite", "testcase") or "name" in element.attrib
+        order = [children.index(child.tag) for child in element]
+        assert order == sorted(order)
+        assert element.tag != "testcase" or len(element.findall("skipped")) <= 1
+    for suite in root:
+        assert int(suite.attrib["tests"]) == len(suite)
+        assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "published", "result"),
+    [
+        ("not comparable", "2", "skipped"),
+        ("not measured", "2", "skipped"),
+        ("inconclusive", "2", "skipped"),
+        ("", None, "skipped"),
+        ("worse", "2", "failure"),
+        ("exact", "2", "system-out"),
+        ("reproduced", "2", "system-out"),
+    ],
+)
+def test_a_case_passes_only_where_a_published_number_was_met(
+    verdict: str, published: str | None, result: str, tmp_path: Path
+) -> None:
+    cell = replace(GOOD, verdict=verdict, published=published)
+    ((case,),) = ElementTree.fromstring(junit(gather(write(tmp_path / "results", cell))))
+    assert case[0].tag == result
 
 
 def test_the_badge_counts_results_apart_from_settings(tmp_path: Path) -> None:

@@ -45,10 +45,11 @@ def paired(differences: NDArray[float64]) -> tuple[NDArray[float64], ...]:
     from scipy.stats import t
 
     n = differences.shape[1]
-    mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / sqrt(n)
-    half = t.ppf(1 - LEVEL / 2, n - 1) * error
-    # Equal differences have a standard deviation of rounding alone.
+    mean = differences.mean(axis=1)
+    # Of equal values the standard deviation may come out as rounding instead of zero.
     spreads = np.ptp(differences, axis=1) > ROUNDING * np.abs(differences).max(axis=1)
+    error = np.where(spreads, differences.std(axis=1, ddof=1) / sqrt(n), 0.0)
+    half = t.ppf(1 - LEVEL / 2, n - 1) * error
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(spreads, 2 * t.sf(np.abs(mean) / error, n - 1), 1.0)
     return mean, mean - half, mean + half, p
