@@ -150,9 +150,9 @@ def test_dvc_prepares_own_pictures(tmp_path: Path) -> None:
         "cats": OwnSource(name="cats", kind="pictures", path="in", resolution=8)
     })  # fmt: skip
     stage = yaml.safe_load(dvc_file(study))["stages"]["prepare_own"]
-    assert stage["foreach"] == {
-        "cats": {"arguments": "own --name cats --source in --resolution 8 --fit crop --bad stop"}
-    }
+    said = "own --name cats --source in --resolution 8 --fit crop --bad stop"
+    assert stage["foreach"] == {"cats": {"path": "in", "arguments": said}}
+    assert stage["do"]["deps"] == ["${item.path}"]
     assert "runs/hashes/prepare/${key}.json" in stage["do"]["outs"]
 
 

@@ -112,6 +112,12 @@ def test_no_path_raises_a_verdict(values: list[float], censored: int, others: li
         assert equal.interval is not None and equal.interval[0] > -0.1 and equal.interval[1] < 0.1
 
 
+def test_equal_differences_have_no_spread_and_decide_nothing() -> None:
+    found = decide_effect([0.938, 0.938, 0.938])  # whose standard deviation is 1e-16 and not 0
+    assert (found.word, found.p) == (UNDECIDED, 1.0)
+    assert decide_effect([0.05, 0.05, 0.05], margin=0.1).word == UNDECIDED
+
+
 def test_the_seeds_that_would_decide_do_so_four_times_in_five() -> None:
     needed = seeds_needed(0.5, 1.0)
     assert needed is not None and 30 < needed < 40
