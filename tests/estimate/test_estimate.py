@@ -386,7 +386,7 @@ def test_all_tables_of_all_scales_are_written_or_printed(
     printed = msgspec.json.decode(capsys.readouterr().out, type=AllEstimates)
     assert list(tmp_path.iterdir()) == []
     assert main(arguments) == 0
-    assert read(tmp_path / COSTS, AllEstimates, "") == printed
+    assert read(tmp_path / COSTS, AllEstimates, "again") == printed
     needed = {
         (study.scale, name): records
         for study in STUDIES.values()
@@ -397,7 +397,7 @@ def test_all_tables_of_all_scales_are_written_or_printed(
 
 
 def test_costs_on_record_are_those_of_the_studies() -> None:
-    found = read(RESULTS.results / COSTS, AllEstimates, "")
+    found = read(RESULTS.results / COSTS, AllEstimates, "again")
     for each in found.estimates:
         assert [run.record for run in each.runs] == runs_of(STUDIES[each.scale], each.table)
     assert found.hardware == "h100"
