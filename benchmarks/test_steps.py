@@ -6,6 +6,7 @@ Both sides take turns, so that a machine that slows down slows both. Results go 
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -58,7 +59,10 @@ def sides(case: Case) -> dict[str, Steps]:
     hyper = Hyper.at(run.recipe, 0)
     ours: State = build_state(run, data, DEVICE, wanted=case.wanted)
     plain = {"layout": "nchw", "precision": "fp32", "compile": "off", "adam": "foreach"}
-    others: dict[str, Textbook | Official] = {"textbook": Textbook(run, build_state(run, data, DEVICE, wanted=plain))}
+    exact = run_of(replace(case, penalty="exact"))  # which the other sides do whatever ours is
+    others: dict[str, Textbook | Official] = {
+        "textbook": Textbook(exact, build_state(exact, data, DEVICE, wanted=plain))
+    }
     if OFFICIAL and case.config in ("E", "E-inverted"):  # which it has
         precise = plain | {"precision": ours.execution.precision}
         others["official"] = Official(Path(OFFICIAL), run, build_state(run, data, DEVICE, wanted=precise))

@@ -6,6 +6,7 @@ Exported networks take z, float32 [N, z_dim], and labels, int64 [N], where they 
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
@@ -109,8 +110,9 @@ def write_torchscript(sampler: Sampler, out: Path) -> None:
     network = with_patterns(sampler)
     with any_batch(), torch.no_grad(), warnings.catch_warnings(action="ignore"):  # also of sizes that are constants
         traced = torch.jit.trace(network, example(sampler), check_trace=False)
-        with atomic(out) as temporary:
-            traced.save(str(temporary))
+        torch.jit.save(traced, content := io.BytesIO())  # torch's own writing of files aborts on a full disk
+    with atomic(out) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def write_onnx(sampler: Sampler, out: Path) -> None:

@@ -23,9 +23,9 @@ from r3gan.penalties import double_backward
 from r3gan.progress import Progress
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import ToyArm, Toys
-from r3gan.training.curve import LARGEST_GRADIENT_NORM
 
 Z_DIM, WIDTH, HIDDEN_LAYERS, LR, BETAS = 8, 64, 2, 1e-3, (0.0, 0.99)
+LARGEST_GRADIENT_NORM = 1e4  # of D at fakes, as in training: above it a run has diverged
 SPAN = 2.0  # half the length of the line, radius of the circle, half the width of the grid
 SAMPLES = 4096  # of a trained G, for what is measured
 FAIR_SHARE = 0.1  # of its expected samples that a cell needs to be covered

@@ -1,5 +1,7 @@
 """Every format is read again by its own runtime and gives the images of `r3gan generate`."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from r3gan.export_model import FORMATS
 from r3gan.generate import Sampler
 from r3gan.metrics.features import ignore_torchscript_deprecation
 from r3gan.records import store
+from tests.conftest import REPOSITORY, environment
 from tests.helpers import evaluation_of, untrained_run
 
 SEEDS = [3, 1, 4, 15, 9]
@@ -94,3 +97,19 @@ def test_the_hubs_folder_holds_weights_card_samples_and_licence(run: str, capsys
     assert "allowed ending for onnx: .onnx" in capsys.readouterr().err
     assert main(["export-model", str(folder), "--format", "tar", "--out", "model.pt"]) == 2
     assert "allowed: safetensors, torchscript, onnx, hub" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("run", ["E"], indirect=True)
+def test_on_a_full_disk_everything_ends_in_one_sentence_and_leaves_nothing(run: str) -> None:
+    commands = [
+        *(f"export-model {run} --format {form} --out x{FORMATS[form][0]}" for form in FORMATS if form != "onnx"),
+        *(f"generate {run} --seeds 0-31 {out}" for out in ("--grid x.png", "--npz x.npz", "--interpolate x.mp4")),
+    ]
+    before = sorted(Path().rglob("*"))
+    code = f"from r3gan.cli import main; print([main(line.split()) for line in {commands!r}])"
+    limited = ["bash", "-c", 'ulimit -f 2; exec "$@"', "-", sys.executable, "-c", code]  # files of 2 KiB at most
+    done = subprocess.run(limited, env=environment(REPOSITORY), capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == str([2] * len(commands)), done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("cannot be written") == len(commands)
+    assert sorted(Path().rglob("*")) == before

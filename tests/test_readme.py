@@ -19,8 +19,10 @@ README = TEXT["README.md"]
 
 def commands(text: str) -> list[str]:
     """Lines of fenced or indented code without their comments."""
-    fenced = [line for block in re.findall(r"^```\n(.*?)^```", text, flags=re.M | re.S) for line in block.splitlines()]
-    indented = re.findall(r"^    (\S.*)$", re.sub(r"^```\n.*?^```", "", text, flags=re.M | re.S), flags=re.M)
+    fenced = [
+        line for block in re.findall(r"^```\w*\n(.*?)^```", text, flags=re.M | re.S) for line in block.splitlines()
+    ]
+    indented = re.findall(r"^    (\S.*)$", re.sub(r"^```\w*\n.*?^```", "", text, flags=re.M | re.S), flags=re.M)
     return [re.split("  #| > ", line)[0].strip() for line in (*fenced, *indented)]
 
 

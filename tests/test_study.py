@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ from r3gan.configs import find_config
 from r3gan.errors import UserError
 from r3gan.pipeline import fingerprint
 from r3gan.pipeline.dvc import check_dvc_file, dvc_file
-from r3gan.study import OwnSource, read_study
+from r3gan.study import OwnSource, StudyRun, read_study
+from r3gan.tables.cell import read_table_file
 from r3gan.tables.registry import TABLES
 from tests.helpers import folder_of, study_of
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = REPOSITORY / "pipelines/study.schema.yaml"
+ROWS = ("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted")
 STUDY = """
 scale: desk
 datasets: [stackedmnist5k-16]
@@ -83,13 +86,12 @@ def test_desk_and_search_are_valid_and_arms_share_their_seeds() -> None:
     seeds: dict[str, set[int]] = {}
     for run in desk.trained:
         seeds.setdefault(run.config, set()).add(run.seed)
-    rows = ("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted")
-    assert {frozenset(seed for seed in seeds[row] if seed < 10) for row in rows} == {frozenset(range(5))}
+    assert {frozenset(seed for seed in seeds[row] if seed < 10) for row in ROWS} == {frozenset(range(5))}
     assert all(len(found) >= 3 for found in seeds.values())
     # The same search for every row, on a seed that decides no table.
     settings = {
         row: {run.config.partition(".")[2] for run in search.trained if run.config.startswith(f"{row}.")}
-        for row in rows
+        for row in ROWS
     }
     assert {frozenset(found) for found in settings.values()} == {frozenset(settings["A"])}
     assert {run.seed for run in search.trained} == {100}
@@ -148,7 +150,29 @@ def test_dvc_prepares_own_pictures(tmp_path: Path) -> None:
         "cats": OwnSource(name="cats", kind="pictures", path="in", resolution=8)
     })  # fmt: skip
     stage = yaml.safe_load(dvc_file(study))["stages"]["prepare_own"]
-    assert stage["foreach"] == {
-        "cats": {"arguments": "own --name cats --source in --resolution 8 --fit crop --bad stop"}
-    }
+    said = "own --name cats --source in --resolution 8 --fit crop --bad stop"
+    assert stage["foreach"] == {"cats": {"path": "in", "arguments": said}}
+    assert stage["do"]["deps"] == ["${item.path}"]
     assert "runs/hashes/prepare/${key}.json" in stage["do"]["outs"]
+
+
+def test_desk_trains_with_the_recipes_that_the_search_has_chosen() -> None:
+    """Or with nothing changed but the length of the schedules, as long as the search has chosen nothing."""
+    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml", SCHEMA) for name in ("desk", "search"))
+
+    def changed(run: StudyRun) -> dict[str, object]:
+        return {name: value for name, value in run.set.items() if name != "burn_in_kimg"}
+
+    settings = {run.config: changed(run) for run in search.trained.values()}
+    remarks = read_table_file(REPOSITORY / "results/search.json").remarks
+    chosen = {
+        config: found[2]
+        for remark in remarks
+        if (found := re.fullmatch(r"(.+): \*\*(.+)\*\* \(.*\)\.", remark))
+        for config in found[1].split(", ")
+    }
+    for config in ROWS:
+        expected = settings[f"{config}.{chosen[config]}"] if config in chosen else {}
+        runs = [run for run in desk.trained.values() if run.config == config]
+        assert len(runs) >= 5
+        assert all(changed(run) == expected for run in runs), config

@@ -7,14 +7,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu, softplus
 
+from r3gan import toys
 from r3gan.progress import Progress
 from r3gan.records import store
 from r3gan.study import Study
 from r3gan.tables.registry import TABLES
 from r3gan.toys import BETAS, LR, SAMPLES, SHAPES, SIGMA, Arm, Networks, Plan, arms_of, run, train
+from r3gan.training import curve
 from tests.helpers import write_files
 
 PLAN = Plan(scale="smoke", steps=3, batch=16, gammas=(0.5, 2.0), intervals=(1, 2), seeds=(3, 4))
+
+
+def test_a_toy_diverges_where_a_training_does() -> None:
+    assert toys.LARGEST_GRADIENT_NORM == curve.LARGEST_GRADIENT_NORM
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from r3gan.configs.sizes import SIZES
 from r3gan.data.kinds import Cifar, IdxDigits, PackagedDigits, Pictures, stacked
 from r3gan.data.source import Remote, Source
 from r3gan.errors import UserError, unknown
@@ -326,7 +325,7 @@ def own_entry(name: str | None, fit: str | None, resolution: int | None) -> tupl
         if fit not in FITS:
             raise unknown("--fit", fit, FITS)
         entry = replace(entry, crop=FITS[fit])
-    if name is not None and name != OWN and (name in SOURCES or name in SIZES):
+    if name is not None and name != OWN and name in SOURCES:
         raise UserError(f"--name {name} is a data set of the papers; choose another name")
     if name is not None and not re.fullmatch(PART, name):
         raise UserError(f"--name {name!r} is not allowed; allowed: letters, digits, '.', '_' and '-'")

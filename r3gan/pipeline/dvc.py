@@ -64,8 +64,11 @@ def own_stage(study: Study) -> Stage:
     arrays = [f"data/${{key}}/{file}" for file in ("images.npy", "labels.npy", "manifest.json")]
     out = f"{HASHES}/prepare/${{key}}.json"
     return {
-        "foreach": {name: {"arguments": source.arguments} for name, source in study.sources.items()},
+        "foreach": {
+            name: {"path": source.path, "arguments": source.arguments} for name, source in study.sources.items()
+        },
         "do": {
+            "deps": ["${item.path}"],
             "cmd": ["r3gan prepare ${item.arguments}", f"{HASH_COMMAND}{out} {arrays[-1]}"],
             "params": whole([f"{FINGERPRINTS}/code.prepare.json", f"{FINGERPRINTS}/source.${{key}}.json"]),
             "outs": [*arrays, out],

@@ -14,10 +14,11 @@ from r3gan.configs.derive import Given, PreparedSet, derived, resized, settings_
 from r3gan.configs.projected import PROJECTED
 from r3gan.data.loader import Dataset
 from r3gan.errors import UserError
+from r3gan.training.loop import check
 from r3gan.training.run import Run
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import iterate
-from tests.helpers import CPU
+from tests.helpers import CPU, folder_of, picture
 
 NARROW = 1 / 16
 ALIKE = ("-release", "projected-ccm", "projected-no-mixing", "projected-1", "projected-2", "projected-3", "-random")
@@ -188,3 +189,24 @@ def test_an_unknown_set_is_one_sentence(
     said = capsys.readouterr().err
     assert all(word in said for word in words)
     assert said.count("\n") == 1
+
+
+def test_labels_that_are_missing_are_said_before_training() -> None:
+    config = CONFIGS["E"]
+    run = Run(
+        scale="own", config_name="E", config=config, recipe=config.recipe("cifar10"), dataset="cifar10", seed=0
+    )  # fmt: skip
+    unlabelled = images_of(PreparedSet(name="cifar10", resolution=32, channels=3, classes=0, count=16))
+    with pytest.raises(UserError, match="--data holds cifar10 with no labels, but E is trained there with 10 classes"):
+        check(run, unlabelled)
+
+
+def test_a_handful_of_pictures_is_too_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_of(tmp_path / "in", {f"{i}.png": picture("red") for i in range(7)})
+    assert main(["prepare", "own", "--name", "cats", "--source", "in", "--resolution", "8"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--config", "E", "--dataset", "cats"]) == 2
+    assert capsys.readouterr().err == "r3gan train: data set cats has 7 images, and training needs 8\n"

@@ -1,6 +1,7 @@
 """Every kind of data set from its own files to arrays: the pixels, the labels, the manifest."""
 
 import gzip
+import hashlib
 import io
 import json
 import shutil
@@ -27,7 +28,7 @@ from r3gan.data.export import export
 from r3gan.data.kinds import IdxDigits, Pictures, StackedDigits
 from r3gan.data.loader import open_dataset
 from r3gan.data.readers import workers
-from r3gan.data.source import Source
+from r3gan.data.source import Remote, Source
 from r3gan.data.sources import SOURCES
 from r3gan.errors import UserError
 from tests.conftest import REPOSITORY, paused
@@ -65,6 +66,41 @@ def tiny_mnist(tmp_path: Path, register: Register) -> Path:
     assert isinstance(stacks, StackedDigits)
     register("stackedmnist", replace(stacks, digits=entry, count=20_000))
     return folder
+
+
+def test_files_of_a_system_package_are_found_and_checked(tmp_path: Path, register: Register) -> None:
+    """Debian packs the same idx files anew, so that its files have other checksums than the published ones."""
+    entry = SOURCES["fashion-mnist-32"]
+    assert isinstance(entry, IdxDigits)
+    contents = {
+        remote.name: idx(np.full((4, 28, 28) if "images" in remote.name else 4, i, dtype=np.uint8))
+        for i, remote in enumerate(entry.files)
+    }
+    packed_anew = {name: gzip.compress(gzip.decompress(data), compresslevel=1) + b"" for name, data in contents.items()}
+
+    def known(files: dict[str, bytes]) -> tuple[Remote, ...]:
+        return tuple(
+            Remote(name=name, size=len(data), checksum=f"md5:{hashlib.md5(data).hexdigest()}")
+            for name, data in files.items()
+        )
+
+    installed = tmp_path / "usr/share/fashion-mnist"
+    register("fashion-mnist-32", replace(
+        entry, files=known(contents), unpacked=(), system_files=known(packed_anew), system_folder=str(installed),
+        count=8, classes=2,
+    ))  # fmt: skip
+    with pytest.raises(
+        UserError, match=r"fashion-mnist-32 is not installed \(.*fashion-mnist is missing\); see github"
+    ):
+        prepare("fashion-mnist-32", None, tmp_path / "out")
+    folder_of(installed, packed_anew)
+    found = prepare("fashion-mnist-32", None, tmp_path / "out")
+    assert (found["count"], found["shape"], found["supply"]) == (8, [1, 32, 32], "system package")
+    published = prepare("fashion-mnist-32", folder_of(tmp_path / "mine", contents), tmp_path / "published")
+    assert published["sha256"] == found["sha256"]
+    (installed / entry.files[0].name).write_bytes(idx(np.zeros((4, 28, 28), dtype=np.uint8))[::-1])
+    with pytest.raises(UserError, match="fetch it again"):
+        prepare("fashion-mnist-32", None, tmp_path / "again")
 
 
 def test_all_of_mnist_is_read_train_then_test_and_padded(tiny_mnist: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_same_name_from_another_module_counts(package: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "old", "new", "stages"),
     [
-        ("losses.py", "softplus(fake - real)", "softplus(fake - real + 0)", {"train"}),
+        ("losses.py", "softplus(fake - real)", "softplus(fake - real + 0)", {"train", "toys"}),
         (
             "models/layers.py", "(1.0, 3.0, 3.0, 1.0)", "(1.0, 2.0, 2.0, 1.0)",
             {"train", "evaluate", "converge", "released"},

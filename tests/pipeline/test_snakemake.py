@@ -7,12 +7,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
 from tests.conftest import TINY_STUDY, copy_tree, run_in
-from tests.helpers import jobs
+from tests.helpers import folder_of, jobs, picture
 from tests.pipeline.engines import (
     DVC,
     HANDED_OVER,
@@ -45,8 +46,8 @@ def test_a_fresh_copy_measures_everything_even_where_results_are_committed(snake
     table = (snakemake_tree / "results/table1.md").read_text()
     assert "0.128 kimg at batch" in table
     assert table.count(" exact ") == 8
-    for picture in ("smoke-samples.png", "smoke-curves.png", "smoke-curves.svg"):
-        assert (snakemake_tree / "results/table1" / picture).stat().st_size > 10_000
+    for name in ("smoke-samples.png", "smoke-curves.png", "smoke-curves.svg"):
+        assert (snakemake_tree / "results/table1" / name).stat().st_size > 10_000
 
 
 def test_a_second_snakemake_does_nothing(snakemake_tree: Path) -> None:
@@ -167,3 +168,36 @@ def test_snakemake_refuses_a_wrong_study_in_one_sentence(tmp_path: Path, argumen
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+OWN_STUDY = """\
+scale: mine
+datasets: []
+sources:
+  shapes: {kind: pictures, path: my shapes, resolution: 8}
+classifiers: []
+launch: {launcher: local, ranks: 1}
+evaluations: {lite: &lite {metrics: [lite1-frechet-64px], samples: 16}}
+runs:
+  E: {config: E, dataset: shapes, seed: 0, total_kimg: 0.016, width: 0.0625, threads: 1, evaluation: *lite}
+"""
+OWN_TABLE = ("snakemake", "--cores", "1", "results/mine/own-pictures.md")
+
+
+def test_own_pictures_are_prepared_trained_and_shown_and_a_new_one_reruns_it(snakemake_tree: Path) -> None:
+    generator = np.random.default_rng(0)
+    colours = [tuple(map(int, generator.integers(256, size=3))) for _ in range(9)]
+    files = {f"{i}.png": picture(colour, (9, 8)) for i, colour in enumerate(colours)}
+    folder_of(snakemake_tree / "my shapes", files)
+    (snakemake_tree / "pipelines/study/mine.yaml").write_text(OWN_STUDY)
+    try:
+        succeed(snakemake_tree, *OWN_TABLE)
+        text = (snakemake_tree / "results/mine/own-pictures.md").read_text()
+        assert "## shapes, mine scale" in text and "9 images" in text
+        assert (snakemake_tree / "results/mine/own-pictures/mine-shapes-samples.png").exists()
+        assert jobs(run_in(snakemake_tree, *OWN_TABLE, "-n")) == []
+        folder_of(snakemake_tree / "my shapes", {"new.png": picture("red", (8, 8))})
+        again = jobs(run_in(snakemake_tree, *OWN_TABLE, "-n"))
+        assert [job.split()[0] for job in again] == ["evaluate", "prepare", "table_of_scale", "train"]
+    finally:
+        (snakemake_tree / "pipelines/study/mine.yaml").unlink()

@@ -112,6 +112,12 @@ def test_no_path_raises_a_verdict(values: list[float], censored: int, others: li
         assert equal.interval is not None and equal.interval[0] > -0.1 and equal.interval[1] < 0.1
 
 
+def test_equal_differences_have_no_spread_and_decide_nothing() -> None:
+    found = decide_effect([0.938, 0.938, 0.938])  # whose standard deviation is 1e-16 and not 0
+    assert (found.word, found.p) == (UNDECIDED, 1.0)
+    assert decide_effect([0.05, 0.05, 0.05], margin=0.1).word == UNDECIDED
+
+
 def test_the_seeds_that_would_decide_do_so_four_times_in_five() -> None:
     needed = seeds_needed(0.5, 1.0)
     assert needed is not None and 30 < needed < 40
@@ -230,6 +236,26 @@ def test_a_run_that_did_not_reach_the_target_supports_nothing(
             write_run(tmp_path, convergence_of(f"desk/{runs[-1]}", {"digit-frechet": values}))
     study = study_of("desk", *runs, metrics=("digit-frechet",), converging=True)
     assert word_of(content_of(tmp_path, study), "projected-faster-images") == expected
+
+
+def test_a_column_of_the_loss_curve_is_compared_over_the_last_tenth(tmp_path: Path) -> None:
+    runs = []
+    for config, norm in {
+        "loss-rpgan-r1": 4.0,
+        "loss-gan-r1": 4.0,
+        "loss-rpgan-r1r2": 2.0,
+        "loss-gan-r1r2": 1.0,
+    }.items():
+        runs += write_arm(tmp_path, config, [500.0, 510.0, 490.0], "modes")
+        for seed in range(3):
+            early, last = "1,9,9,9\n" * 18, f"2,0,0,{norm * (1 + seed / 50)}\n" * 2
+            path = tmp_path / f"desk/{SMOKE}/{config}/seed{seed}/loss.csv"
+            path.write_text(f"kimg,loss_d,loss_g,grad_norm_fake\n{early}{last}")
+    study = study_of("desk", *runs, metrics=("modes",))
+    cell = next(c for c in content_of(tmp_path, study).cells if c.quantity == "gradient-explodes" and c.scale)
+    assert cell.reproduced == pytest.approx(log(4) - log(2) / 2)
+    path.write_text("kimg\n")  # a run that diverged before its first row
+    assert word_of(content_of(tmp_path, study), "gradient-explodes", "") == NOT_TESTED
 
 
 def test_the_toys_decide_their_claims(tmp_path: Path) -> None:

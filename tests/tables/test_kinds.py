@@ -230,9 +230,10 @@ def all_built(name: str) -> list[Content]:
 def test_a_table_is_built_without_a_record_and_claims_nothing_then(name: str) -> None:
     content = built(name, NOTHING)
     assert content.cells or content.remarks or content.notes  # something is said
-    measured = [cell for cell in content.cells if cell.scale or cell.records or cell.metric]
-    assert measured == []
-    assert {cell.verdict for cell in content.cells} <= {"", "exact", "not run"}
+    # The authors' logs and what is computed from the losses themselves need no record.
+    cells = [cell for cell in content.cells if cell.outcome not in ("logged", "computed")]
+    assert [cell for cell in cells if cell.scale or cell.records or cell.metric] == []
+    assert {cell.verdict for cell in cells} <= {"", "exact", "not run", "not tested"}
 
 
 @EVERY_TABLE
@@ -257,11 +258,15 @@ def test_cells_are_told_apart_and_every_verdict_is_a_word_that_is_explained(name
 @EVERY_TABLE
 def test_a_table_shows_the_runs_that_it_asks_its_studies_for(name: str) -> None:
     """All seeds of them, or as in a figure of curves the first."""
-    asked = {record for study in studies() for record in TABLES[name].records(study)}
+    toys = {record for study in studies() for record in study.toy_records}
+    asked = {record for study in studies() for record in TABLES[name].records(study)} - toys
     cells = built(name, everything()).cells
     named = {record for cell in cells for record in cell.records if not record.startswith("benchmarks/")}
     assert named <= asked
-    assert {re.sub(r"seed\d+", "", record) for record in asked - named} <= {re.sub(r"seed\d+", "", r) for r in named}
+    # A claim is decided by the first of several kinds of records that can.
+    assert name == "claims" or {re.sub(r"seed\d+", "", record) for record in asked - named} <= {
+        re.sub(r"seed\d+", "", r) for r in named
+    }
     here = {record for cell in built(name).cells for record in cell.records}
     assert all((RESULTS / record).exists() for record in here)
 

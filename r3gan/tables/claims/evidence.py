@@ -238,7 +238,7 @@ class LargerInCurve(Test):
 
         used = [runs[name][seed] for name in runs for seed in seeds]
         curves = {run.run: read_curve(records.results / run.run / "loss.csv") for run in used}
-        if not all(self.column in point for curve in curves.values() for point in curve[-1:]):
+        if not all(curve and self.column in curve[-1] for curve in curves.values()):
             return None
 
         def side(names: Sequence[str], seed: int) -> float:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 POWER = 0.8  # at which the number of seeds that would decide is computed
 MOST_SEEDS = 1000
+ROUNDING = 1e-9  # relative; differences that are no further apart have no spread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +45,13 @@ def paired(differences: NDArray[float64]) -> tuple[NDArray[float64], ...]:
     from scipy.stats import t
 
     n = differences.shape[1]
-    mean, error = differences.mean(axis=1), differences.std(axis=1, ddof=1) / sqrt(n)
+    mean = differences.mean(axis=1)
+    # Of equal values the standard deviation may come out as rounding instead of zero.
+    spreads = np.ptp(differences, axis=1) > ROUNDING * np.abs(differences).max(axis=1)
+    error = np.where(spreads, differences.std(axis=1, ddof=1) / sqrt(n), 0.0)
     half = t.ppf(1 - LEVEL / 2, n - 1) * error
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(error > 0, 2 * t.sf(np.abs(mean) / error, n - 1), 1.0)
+        p = np.where(spreads, 2 * t.sf(np.abs(mean) / error, n - 1), 1.0)
     return mean, mean - half, mean + half, p
 
 
@@ -76,7 +80,8 @@ def decide_effect(differences: Sequence[float], censored: int = 0, margin: float
     if n < LEAST_SEEDS or not all(map(isfinite, differences)):
         return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
     mean, low, high, p = (float(values[0]) for values in paired(np.array([differences])))
-    spread = float(np.std(differences, ddof=1))
+    largest = max(map(abs, differences))
+    spread = float(np.std(differences, ddof=1)) if np.ptp(differences) > ROUNDING * largest else 0.0
     found = Decision(
         word=verdict_of(mean, p), n=n, effect=mean, interval=(low, high), p=p,
         differences=tuple(differences), needed=seeds_needed(mean, spread),

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from r3gan.records.run_id import RunId
 from r3gan.records.schema import Benchmark, Convergence, Evaluation
 from r3gan.study import Study, StudyRun
@@ -121,20 +123,19 @@ def blank(table: str, name: str, claim: Claim) -> Cell:
 
 
 def not_tested(table: str, name: str, claim: Claim) -> Cell:
-    return blank(table, name, claim).judged(Verdict(word=NOT_TESTED))
+    cell = msgspec.structs.replace(blank(table, name, claim), outcome=NOT_TESTED)
+    return cell.judged(Verdict(word=NOT_TESTED))
 
 
 def cell_of(table: str, name: str, claim: Claim, found: Found, scale: str) -> Cell:
     """What a scale's records say of a claim, word for word as the rule decided."""
-    from msgspec.structs import replace
-
     decision = found.decision
     where = "" if scale == claim.own_scale else "at a smaller scale, with its networks and data"
     reasons = [decision.reason, found.note, decides_in_words(found) if decision.word == UNDECIDED else "", where]
     about = [claim.test.arms, found.metric]
     if resampled := bootstrap(decision.differences):
         about.append(f"bootstrap interval of the effect {resampled[0]:.3g} to {resampled[1]:.3g}")
-    cell = replace(
+    cell = msgspec.structs.replace(
         blank(table, name, claim), scale=scale, reproduced=decision.effect, text=found.effect_in_words,
         interval=decision.interval, n=decision.n, seeds=found.seeds, outcome="trained" if scale else "computed",
         conditions="; ".join(about), records=found.files,

@@ -76,7 +76,7 @@ class QualityTable(Kind):
                 remarks += self.order(study.scale, quality)
                 shown[study.scale] = [record for found in records.values() for record in found]
         remarks = remarks if shown else ["No run has been recorded yet."]
-        cells += self.from_logs(context.name) if self.logged else []
+        cells += self.from_logs(context.name) if self.logged and len(context.studies) != 1 else []
         notes = band_notes([(self.published_metric, self.published)])
         return Content(cells=cells, pictures=pictures, remarks=remarks, notes=notes, records=shown)
 
