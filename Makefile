@@ -17,7 +17,7 @@ SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurm
 # uv installs no bytecode. Where a process may not write it, as in a container, each would compile what it imports anew.
 COMPILED := torch torchvision deepspeed numpy scipy pandas snakemake
 
-.PHONY: help system setup table1 tables report compare test oldest lint bench lock clean
+.PHONY: help system setup table1 tables report compare test oldest fuzz kills lint bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -57,6 +57,12 @@ test: setup  ## the whole test suite
 
 oldest: setup  ## the tests that use torch, with the lowest torch and torchvision that pyproject.toml allows
 	$(MAKE) test VENV=work/oldest LOCK=work/oldest.lock TESTS="$$(grep -rl --include='test_*.py' torch tests | tr '\n' ' ')"
+
+fuzz: setup  ## damaged files through every reader, for ten minutes; counts tries by kind
+	python -W ignore -m tests.fuzz 600
+
+kills: setup  ## 50 trainings killed at random moments; all must end with the same weights
+	python -m tests.kills
 
 lint: setup  ## format, types, import directions, workflow style
 	ruff format --check .

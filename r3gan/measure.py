@@ -176,7 +176,7 @@ def measure(
             wrong = f"{len(sample.statistics[0])} features, not {drawn[key].features.shape[1]}"
             raise UserError(f"--real {real}: {name} needs statistics of its own feature network; these have {wrong}")
         found[name] = {
-            "value": metric.compute(sample, drawn[key]),
+            "value": metric.score(sample, drawn[key]),
             "n_real": sample.count or None,
             "n_fake": drawn[key].count,
             "title": metric.title,

@@ -8,17 +8,19 @@ torch's restricted reader loads.
 import io
 import math
 import pickle
+import pickletools
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
 
 from r3gan.configs import CONFIGS, SIZES
+from r3gan.data.untrusted import wrong_file
 from r3gan.errors import UserError, unknown
 from r3gan.files import sha256
 from r3gan.records.provenance import stamp
@@ -28,7 +30,7 @@ from r3gan.records.store import made, read_training, write
 from r3gan.weights import save_network
 
 LARGEST_FILE = 16 << 30
-MOST_MODULES, DEEPEST = 20_000, 40
+MOST_MODULES, DEEPEST, MOST_OBJECTS = 20_000, 40, 2_000_000
 MODULES = frozenset(
     f"{module}.{name}"
     for module, names in {
@@ -91,6 +93,14 @@ class Reader(pickle.Unpickler):
         raise Refused(f"it asks for {wanted}")
 
 
+def check_memo(file: IO[bytes]) -> None:
+    """Refuse a pickle that numbers its objects beyond reason: the unpickler makes a table as long as that."""
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > MOST_OBJECTS:
+            raise Refused("it numbers more objects than a snapshot has")
+    file.seek(0)
+
+
 def load_storage(content: object) -> torch.UntypedStorage | torch.TypedStorage:
     """A tensor's memory from its own pickle, by torch's restricted reader; compressed archives are refused."""
     if not isinstance(content, bytes):
@@ -132,11 +142,14 @@ def read_snapshot(path: Path) -> Snapshot:
     """The content of a released snapshot; UserError in one sentence if the file is anything else."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; name a released snapshot, such as network-snapshot-final.pkl")
+    if what := wrong_file(path):
+        raise UserError(f"{path} is {what}, not a released snapshot")
     if path.stat().st_size > LARGEST_FILE:
         raise UserError(f"{path} is larger than {LARGEST_FILE >> 30} GiB, which no released snapshot is")
     try:
         # Snapshots consist of typed storages, which torch deprecates.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore", category=UserWarning):
+            check_memo(file)
             content = Reader(file).load()
         if not isinstance(content, dict) or not {"G", "D", "G_ema"} <= content.keys():
             raise Refused("it does not hold G, D and G_ema")

@@ -13,6 +13,7 @@ from typing import Any
 from r3gan.configs import find_config
 from r3gan.configs.derive import check_settings
 from r3gan.data.sources import find_source, own_entry
+from r3gan.data.untrusted import one_line
 from r3gan.errors import UserError, unknown
 from r3gan.metrics import needs_classifier
 from r3gan.records.run_id import RunId
@@ -197,7 +198,11 @@ def _load_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
-        raise UserError(f"study file {path} is not valid YAML{line}: {getattr(error, 'problem', error)}") from None
+        raise UserError(
+            f"study file {path} is not valid YAML{line}: {one_line(getattr(error, 'problem', error))}"
+        ) from None
+    except (OSError, ValueError, RecursionError, TypeError) as error:  # not UTF-8, no date, a key that is no word
+        raise UserError(f"study file {path} cannot be read ({one_line(error)})") from None
 
 
 def read_study(path: Path, schema: Path = SCHEMA) -> Study:

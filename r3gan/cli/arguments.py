@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from r3gan.data.loader import Dataset
     from r3gan.metrics.extractors import ExtractorPaths
 
+MANIFEST = {"sha256": str, "count": int, "shape": list, "classes": int}  # what commands take from a manifest
 Function = Callable[[argparse.Namespace], int | None]
 
 
@@ -130,13 +131,25 @@ def choose_device(arguments: argparse.Namespace) -> torch.device:
 
 def open_data(folder: Path | None, name: str) -> Dataset:
     """The prepared data set `name` in `folder`, or below data/; UserError where it is missing or another."""
-    from r3gan.data.loader import open_dataset
     from r3gan.data.sources import SOURCES, refuse_variant
 
     if folder is None and name not in SOURCES and not (Path("data") / name).is_dir():
         prepared = [path.parent.name for path in sorted(Path("data").glob("*/manifest.json"))]
         hint = f"`r3gan prepare own --name {name} --source FOLDER` makes one of your pictures"
         raise UserError(f"{unknown('data set', name, dict.fromkeys((*prepared, *SOURCES)))}; {hint}")
-    dataset = open_dataset(folder or Path("data") / name)
+    dataset = open_prepared(folder or Path("data") / name)
     refuse_variant(dataset.manifest, name)
+    return dataset
+
+
+def open_prepared(folder: Path) -> Dataset:
+    """The prepared data set in a folder, whichever it is; UserError where a file of it is missing or damaged."""
+    from r3gan.data.loader import open_dataset
+    from r3gan.data.untrusted import reading
+
+    with reading(folder / "manifest.json", "the manifest of a prepared data set"):
+        dataset = open_dataset(folder)
+        typed = [(dataset.name, str), *((dataset.manifest[key], kind) for key, kind in MANIFEST.items())]
+        if not all(type(value) is kind for value, kind in typed):
+            raise ValueError(f"one of {', '.join(MANIFEST)} is of another type")
     return dataset

@@ -87,12 +87,15 @@ def run_converge(arguments: argparse.Namespace) -> None:
 def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
     """Measure a run as the arguments say, as one of the ranks there are."""
     from r3gan.distributed import join_on_cpu
+    from r3gan.metrics import find_metric
     from r3gan.metrics.evaluate import Plan
     from r3gan.training.memory import keep_freed_memory
 
     keep_freed_memory()
     _, name, *_ = run_parts(arguments.run)
     check_classifier("--metrics", arguments.metrics, arguments.classifier)
+    for metric in map(find_metric, arguments.metrics):
+        metric.check("fake", arguments.samples)
     plan = Plan(
         metrics=tuple(arguments.metrics),
         samples=arguments.samples,

@@ -4,7 +4,7 @@ import argparse
 import re
 from pathlib import Path
 
-from r3gan.cli.arguments import AddCommand, positive, scale_name, seed_number
+from r3gan.cli.arguments import AddCommand, open_prepared, positive, scale_name, seed_number
 from r3gan.errors import UserError, unknown
 
 
@@ -123,9 +123,8 @@ def run_prepare(arguments: argparse.Namespace) -> None:
 
 def run_export(arguments: argparse.Namespace) -> None:
     from r3gan.data.export import export
-    from r3gan.data.loader import open_dataset
 
-    export(open_dataset(arguments.data or Path("data") / arguments.dataset), arguments.out, arguments.overwrite)
+    export(open_prepared(arguments.data or Path("data") / arguments.dataset), arguments.out, arguments.overwrite)
     print(f"wrote {arguments.out}")
 
 
@@ -135,12 +134,11 @@ def run_fit(arguments: argparse.Namespace) -> None:
     find_source(arguments.dataset)
     import torch
 
-    from r3gan.data.loader import open_dataset
     from r3gan.metrics.classifier import fit
 
     torch.set_num_threads(1)  # a small network; the same result on every machine with the same processor
     fit(
-        open_dataset(arguments.data or Path("data") / arguments.dataset),
+        open_prepared(arguments.data or Path("data") / arguments.dataset),
         arguments.out or Path("runs/classifier") / arguments.dataset,
     )
 

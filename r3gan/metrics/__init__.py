@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from r3gan.errors import unknown
+from r3gan.errors import UserError, unknown
 from r3gan.metrics.extractors import find_extractor
 
 if TYPE_CHECKING:
@@ -25,6 +27,21 @@ class Metric:
     reals: Literal["none", "statistics", "features"]  # what is needed of them: mean and covariance, or all features
     compute: Callable[[Sample, Sample], float]
     floor: Callable[[int], float] | None = None  # what a perfect sampler is expected to score with n samples
+    least: int = 1  # images of either side that it is defined for
+
+    def score(self, reals: Sample, fakes: Sample) -> float:
+        """The metric of two samples; UserError where one has too few images."""
+        for side, sample in (("real", reals), ("fake", fakes)):
+            if side == "fake" or (self.reals != "none" and sample.count):  # 0: statistics that do not say of how many
+                self.check(side, sample.count)
+        if self.reals == "statistics":
+            warn_of_few(self.title, fakes.count, fakes.features.shape[1])
+        return self.compute(reals, fakes)
+
+    def check(self, side: str, count: int) -> None:
+        """UserError where that many real or fake images are too few."""
+        if count < self.least:
+            raise UserError(f"{self.title} needs at least {self.least} {side} images, and there are {count}")
 
     def sort_key(self, value: float) -> float:
         """The value with the sign that makes smaller better."""
@@ -36,6 +53,16 @@ class Metric:
     def reaches(self, value: float, target: float) -> bool:
         """Whether `value` is at least as good as `target`."""
         return self.sort_key(value) <= self.sort_key(target)
+
+
+@functools.cache  # once for each
+def warn_of_few(title: str, samples: int, features: int) -> None:
+    if samples < features:
+        print(
+            f"warning: {title}: {samples:,} samples are fewer than its {features:,} features, and the distance is too"
+            " large for it",
+            file=sys.stderr,
+        )
 
 
 def _frechet(reals: Sample, fakes: Sample) -> float:
@@ -88,12 +115,26 @@ _NEIGHBOURS = "k = 3 nearest neighbours; the first 50,000 reals and samples at m
 
 def _fid(title: str, extractor: str) -> Metric:
     return Metric(
-        title=title, better="lower", protocol=_MOMENTS, extractor=extractor, reals="statistics", compute=_frechet
+        title=title,
+        better="lower",
+        protocol=_MOMENTS,
+        extractor=extractor,
+        reals="statistics",
+        compute=_frechet,
+        least=2,
     )
 
 
 def _kid(title: str, extractor: str) -> Metric:
-    return Metric(title=title, better="lower", protocol=_KERNEL, extractor=extractor, reals="features", compute=_kernel)
+    return Metric(
+        title=title,
+        better="lower",
+        protocol=_KERNEL,
+        extractor=extractor,
+        reals="features",
+        compute=_kernel,
+        least=2,
+    )
 
 
 def _neighbours(name: str, extractor: str, compute: Callable[[Sample, Sample], float]) -> Metric:
@@ -104,6 +145,7 @@ def _neighbours(name: str, extractor: str, compute: Callable[[Sample, Sample], f
         extractor=extractor,
         reals="features",
         compute=compute,
+        least=4,  # the third nearest neighbour of each among the others
     )
 
 

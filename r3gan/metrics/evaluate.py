@@ -129,7 +129,7 @@ class Measurement:
             moments, found = self.reals[metric].moments, fakes[key].features.shape[1]
             if moments is not None and len(moments[0]) != found:
                 raise UserError(f"--reference {metric}: the file has {len(moments[0])} features, not {found}")
-        return {name: find_metric(name).compute(self.reals[name], fakes[key]) for name, key in self.plan.keys().items()}
+        return {name: find_metric(name).score(self.reals[name], fakes[key]) for name, key in self.plan.keys().items()}
 
     def protocol(self, name: str) -> Values:
         """How a metric is measured, for records."""

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from r3gan.data.loader import Dataset
+from r3gan.data.untrusted import reading
 from r3gan.distributed import World
 from r3gan.errors import UserError
 from r3gan.files import atomic, sha256
@@ -22,6 +24,7 @@ from r3gan.metrics.extractors import FeatureNetwork, find_extractor
 from r3gan.metrics.samples import Sample, extract_features
 
 CACHE = Path("work/cache/reference")
+SYMMETRIC, POSITIVE = 1e-5, 1e-3  # up to the rounding of statistics in float32, relative to the largest entry
 CHUNK_BYTES = 64 << 20  # of uint8 images at a time
 
 
@@ -116,14 +119,27 @@ def read_statistics(path: Path, expected_sha256: str | None) -> tuple[Sample, di
     found = sha256(path)
     if expected_sha256 is not None and found != expected_sha256:
         raise UserError(f"--reference: {path} has sha256 {found}, not {expected_sha256}")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            mean, covariance = (torch.from_numpy(np.asarray(file[key], dtype=np.float64)) for key in ("mu", "sigma"))
-            count = int(file["count"]) if "count" in file.files else 0
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"--reference: {path} is not an .npz file with mu and sigma ({error})") from None
-    if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
-        raise UserError(
-            f"--reference: {path} has mu and sigma of shapes {tuple(mean.shape)}, {tuple(covariance.shape)}"
-        )
+    what = "an .npz file with mu and sigma"
+    with reading(path, what), path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        mu, sigma = (np.asarray(file[key]) for key in ("mu", "sigma"))
+        count = int(file["count"]) if "count" in file.files else 0
+    if problem := problem_of(mu, sigma):
+        raise UserError(f"--reference: {path} does not hold statistics: {problem}")
+    mean, covariance = (torch.from_numpy(values.astype(np.float64)) for values in (mu, sigma))
     return Sample(count=count, moments=(mean, covariance)), {"file": path.name, "sha256": found}
+
+
+def problem_of(mu: NDArray[Any], sigma: NDArray[Any]) -> str:
+    """Why these are no mean [D] and covariance [D, D]; empty where they are."""
+    if mu.ndim != 1 or not len(mu) or sigma.shape != (len(mu), len(mu)):
+        return f"mu and sigma have shapes {mu.shape} and {sigma.shape}"
+    if mu.dtype.kind != "f" or sigma.dtype.kind != "f":
+        return f"mu and sigma are of type {mu.dtype} and {sigma.dtype}, not floats"
+    if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        return "a number in them is not finite"
+    largest = np.abs(sigma).max()
+    if np.abs(sigma - sigma.T).max() > SYMMETRIC * largest:
+        return "sigma is not symmetric"
+    if not np.linalg.eigvalsh(sigma.astype(np.float64))[0] > -POSITIVE * largest or not (np.diag(sigma) >= 0).all():
+        return "sigma is no covariance: a variance is negative"
+    return ""

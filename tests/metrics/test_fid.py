@@ -315,7 +315,7 @@ def test_statistics_from_a_file_give_the_same_number(
     path = tmp_path / "stats.npz"
     np.savez(path, mu=mu.numpy(), sigma=sigma.numpy())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    (run / "train.json").write_text((run / "train.json").read_text().replace('"trained"', '"imported"'))
+    store.write(run / "train.json", msgspec.structs.replace(store.read_training(run), outcome="imported"))
     plan = Plan(metrics=("fid",), samples=40, paths=ExtractorPaths(weights=weights), cache=tmp_path / "cache")
     computed = evaluate(run, dataset, plan, tmp_path / "out", CPU).metrics["fid"]
     given = evaluate(run, dataset, replace(plan, references={"fid": (path, digest)}), tmp_path / "out", CPU)
@@ -335,7 +335,7 @@ def test_a_foreign_statistics_file_is_refused(content: bytes | None, tmp_path: P
         np.savez(path, mu=np.array([{"a": 1}]), sigma=np.eye(1))
     else:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=r"is not an \.npz file with mu and sigma"):
+    with pytest.raises(UserError, match=r"cannot be read as an \.npz file with mu and sigma"):
         read_statistics(path, None)
 
 
