@@ -318,8 +318,20 @@ class ToyCoverage(Test):
             decision, unit = decide_effect([b - a for a, b in zip(*means, strict=True)]), "of the data"
         return Found(
             decision=decision, unit=unit, metric="coverage", seeds=seeds, files=(f"{records.scale}/toys.json",),
-            seconds=records.toys.seconds / len(seeds),
+            seconds=records.toys.seconds / len(seeds), note=self.by_gamma(records.toys.measured),
         )  # fmt: skip
+
+    def by_gamma(self, arms: Sequence[ToyArm]) -> str:
+        """Mean coverage at each gamma, in words: what a mean over gamma hides."""
+        mine = [arm for arm in arms if (arm.loss, arm.penalties) == (self.loss, self.penalties)]
+
+        def mean(gamma: float, interval: int) -> float:
+            found = [arm.coverage for arm in mine if (arm.gamma, arm.interval) == (gamma, interval)]
+            return fmean(value or 0.0 for values in found for value in values)
+
+        gammas = sorted({arm.gamma for arm in mine})
+        said = [f"{mean(gamma, self.interval):.2f} against {mean(gamma, 1):.2f} at gamma {gamma:g}" for gamma in gammas]
+        return f"coverage {', '.join(said)}"
 
     def coverage(self, arms: Sequence[ToyArm], interval: int) -> dict[str, list[float]]:
         """By shape, for each seed the mean over gamma; a run that ended in numbers not finite covers nothing."""
