@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from r3gan.files import atomic, write_text
 from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
+from r3gan.tables.verdict import VERDICTS
 
 if TYPE_CHECKING:
     import altair
@@ -242,7 +243,7 @@ def forest(rows: Rows, **about: Unpack[About]) -> Chart:
     shown = [row for row in rows if all(Axis(field=f, title="").of(row) is not None for f in ("effect", "low", "high"))]
     if not shown:
         return empty(about)
-    color, shape, _ = looks("verdict", distinct(shown, "verdict"))
+    color, shape, _ = looks("verdict", sorted(distinct(shown, "verdict"), key=list(VERDICTS).index))
     place = alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True))
     base = alt.Chart(width=440, height=alt.Step(24)).encode(
         place, color, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "effect", "low", "high", "verdict")]

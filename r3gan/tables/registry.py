@@ -323,8 +323,8 @@ TABLES: Mapping[str, Kind] = {
             "line or circle of half-width 2, within 4 standard deviations of a Gaussian). Distance: of a sample to the "
             "nearest point of the line or circle, or to the nearest centre, from which data are 0.063 away on average.",
             "grad norm fake: the mean norm of D's gradient at samples after the last step.",
-            "These networks do not resolve the 25 Gaussians in so few steps: of samples spread evenly over the grid 13% "
-            "would lie near a centre, and hardly more do, at every penalty. Line and circle are learned.",
+            "These networks do not resolve the 25 Gaussians in so few steps: of samples spread evenly over the grid "
+            "13% would lie near a centre, and hardly more do, at every penalty. Line and circle are learned.",
         ),
     ),
     "propositions": PropositionTable(

@@ -22,8 +22,8 @@ NOT_TESTED = "not tested"
 CONSISTENT = "consistent (n = 1)"
 # Every verdict with what it means, in the order in which a reader wants to see them.
 VERDICTS = {
-    CONTRADICTED: "a claim: the 95% interval over at least 3 seeds excludes no effect, against the published side",
     SUPPORTED: "a claim: the 95% interval over at least 3 seeds excludes no effect, on the published side",
+    CONTRADICTED: "a claim: the 95% interval over at least 3 seeds excludes no effect, against the published side",
     UNDECIDED: "a claim: the interval includes no effect; the reason says how many seeds would decide",
     NOT_TESTED: "a claim for which nothing has been run yet",
     WORSE: "outside the band, on the bad side, with the whole 95% interval (a single run: with its value)",

@@ -17,7 +17,7 @@ from r3gan.tables.claims.rule import Decision, decide_effect, decide_rates
 from r3gan.tables.crossing import Clock, compare
 from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED
 
-LOG = "log ratio"
+LOG, RATE = "log ratio", "failure rate"  # units of effects
 Run = Evaluation | Convergence
 
 
@@ -213,7 +213,7 @@ class Fails(Test):
         failed = {name: [run.outcome == "Fail" for run in group] for name, group in groups.items()}
         others = {"others": [run.outcome == "Fail" for run in sound]} if sound else {}
         return Found(
-            decision=decide_rates(failed, others), unit="failure rate", metric="outcome", files=files_of(everything),
+            decision=decide_rates(failed, others), unit=RATE, metric="outcome", files=files_of(everything),
             seeds=tuple(sorted({run.seed for run in everything})),
         )  # fmt: skip
 
@@ -312,7 +312,7 @@ class ToyCoverage(Test):
         if self.completely:
             fail = {shape: [value < 0.5 for value in values] for shape, values in lazy.items()}
             sound = {shape: [value < 0.5 for value in values] for shape, values in every.items()}
-            decision, unit = decide_rates(fail, sound), "failure rate"
+            decision, unit = decide_rates(fail, sound), RATE
         else:
             means = [[fmean(v[i] for v in side.values()) for i in range(len(seeds))] for side in (lazy, every)]
             decision, unit = decide_effect([b - a for a, b in zip(*means, strict=True)]), "of the data"

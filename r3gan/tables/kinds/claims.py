@@ -14,7 +14,7 @@ from r3gan.study import Study, StudyRun
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, forest
-from r3gan.tables.claims.evidence import Found, ScaleRecords
+from r3gan.tables.claims.evidence import RATE, Found, ScaleRecords
 from r3gan.tables.claims.registry import CLAIMS, Claim
 from r3gan.tables.claims.rule import bootstrap, corrected
 from r3gan.tables.kind import Content, Context, Kind
@@ -174,7 +174,7 @@ def effects(scale: str, cells: Sequence[Cell]) -> Chart:
             "unit": "log ratio" if cell.text.startswith("x ") else cell.text.rpartition("] ")[2],
         }
         for cell in cells
-        if cell.interval is not None
+        if cell.interval is not None and not cell.text.endswith(RATE)  # a rate is judged against a half, not zero
     ]
     caption = f"{scale} scale, mean over paired seeds with its 95% interval; right of the line: as published"
     return forest(rows, name=f"{scale}-effects", title="Effects of the claims", caption=caption)
