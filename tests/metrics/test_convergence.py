@@ -136,7 +136,7 @@ def test_the_clock_of_a_resumed_run_goes_on(prepared: Path, tmp_path: Path, monk
         out=tmp_path / "out", work=tmp_path / "work", device=CPU, snapshot_kimg=0.008, checkpoint_seconds=0
     )
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "discard", lambda folder: None)
+        patch.setattr(checkpoint, "discard", lambda folder, keep: None)
         first = loop.train(make_run("B", total_kimg=0.016), stacks, options)
     second = loop.train(make_run("B", total_kimg=0.032), stacks, options)
     assert second.continued_at_images == (16,)

@@ -126,7 +126,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     # A run of 2 steps, taken up again for 4: the loss curve's ticks lie elsewhere, and change nothing.
     assert loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("whole")).outcome == "trained"
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "discard", lambda folder: None)
+        patch.setattr(checkpoint, "discard", lambda folder, keep: None)
         loop.train(make_run(name, batch=4, total_kimg=0.008), stacks, options("cut"))
     kept = load_file(sorted((tmp_path / "cut" / "work" / "checkpoints").glob(checkpoint.PATTERN))[-1])
     record = loop.train(make_run(name, batch=4, total_kimg=0.016), stacks, options("cut"))
