@@ -75,6 +75,7 @@ def test_every_committed_record_reads_and_writes_back_equal(file: str, tmp_path:
     store.write(tmp_path / "copy.json", record)
     assert store.read(tmp_path / "copy.json", kind) == record
     before, after = (json.loads(path.read_text()) for path in (RESULTS / file, tmp_path / "copy.json"))
+    before.pop("checksum", None)  # of the text, in which a program may write 5 for 5.0
     assert contained(before, after), "a value of the file is not in the record"
 
 
