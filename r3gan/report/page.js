@@ -50,7 +50,7 @@ for (const panel of document.querySelectorAll("[popover]")) {
 const ink = {labelColor: "var(--ink)", titleColor: "var(--ink)"};
 const theme = {
   axis: {...ink, gridColor: "var(--line)", domainColor: "var(--strong)", tickColor: "var(--strong)"},
-  header: ink, legend: ink, text: {color: "var(--ink)"}, rule: {color: "var(--ink)"}, point: {color: "var(--ink)"},
+  header: ink, legend: ink, title: {color: "var(--ink)"}, text: {color: "var(--ink)"}, rule: {color: "var(--ink)"}, point: {color: "var(--ink)"},
   range: {category: [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `var(--s${i})`)}, view: {stroke: "var(--strong)"},
 };
 

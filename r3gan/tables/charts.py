@@ -250,13 +250,18 @@ def forest(rows: Rows, **about: Unpack[About]) -> Chart:
     )
     lines = base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(x=alt.X("low:Q", title="effect"), x2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1).encode(shape, x="effect:Q")
-    none = alt.Chart(alt.Data(values=[{}])).mark_rule().encode(x=alt.datum(0))
-    facet = alt.Facet("unit:N", title=None, sort=distinct(shown, "unit"))
-    drawn = alt.layer(none, lines, points).properties(data=alt.Data(values=shown)).facet(facet, columns=1)
+    none = alt.Chart().mark_rule().encode(x=alt.datum(0))
+    panels = [
+        alt.layer(none, lines, points).properties(
+            data=alt.Data(values=[row for row in shown if row["unit"] == unit]), title=unit
+        )
+        for unit in distinct(shown, "unit")
+    ]
+    drawn = alt.concat(*panels, columns=1)
     said = "; ".join(
         f"{r['row']}: {r['effect']:.4g} [{r['low']:.3g}, {r['high']:.3g}] {r['unit']}, {r['verdict']}" for r in shown
     )
-    return finished(drawn.resolve_scale(x="independent", y="independent"), f"{said}.", about)
+    return finished(drawn, f"{said}.", about)
 
 
 def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:
