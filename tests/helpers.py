@@ -54,6 +54,11 @@ PROCESSOR = Device(type="cpu", name="a processor", count=1, threads=1)
 Files = dict[str, bytes]
 
 
+def training_words(total_kimg: str) -> tuple[str, ...]:
+    """The options of a training that other options follow."""
+    return ("train", "--config", "E-inverted", "--dataset", SMOKE, "--total-kimg", total_kimg)
+
+
 def idx(items: NDArray[np.uint8]) -> bytes:
     magic = 0x0800 + items.ndim
     return gzip.compress(np.array([magic, *items.shape], dtype=">u4").tobytes() + items.tobytes())

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from r3gan import __version__
-from r3gan.cli import estimate, evaluate, generate, look, measure, records, report, stages, train
+from r3gan.cli import data, engines, estimate, evaluate, generate, look, measure, records, report, stages, train
 from r3gan.cli.arguments import Function, Parser
 from r3gan.errors import UserError
 
@@ -47,7 +47,7 @@ def build_parser() -> Parser:
         sub.set_defaults(function=function)
         return sub
 
-    for module in (look, estimate, train, evaluate, measure, generate, stages, records, report):
+    for module in (look, estimate, data, train, evaluate, measure, generate, stages, engines, records, report):
         module.add_commands(command)
     parser.commands = commands.choices
     return parser

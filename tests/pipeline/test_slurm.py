@@ -21,7 +21,7 @@ from r3gan.files import read_json
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.registry import TABLES
 from tests.conftest import PATIENCE_S, REPOSITORY, copy_tree, environment, need, paused
-from tests.helpers import SMOKE, jobs, same
+from tests.helpers import SMOKE, jobs, same, training_words
 
 PROFILE = "pipelines/profiles/slurm"
 # The plugin asks Slurm every 40 s, then ever more slowly; there is no accounting here for it to ask.
@@ -219,18 +219,7 @@ def test_two_runs_of_two_ranks_each_share_a_node(
 ) -> None:
     """The third launcher; the others are in tests/training/test_processes.py."""
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "4000")  # else a job takes all of it, and the other one waits
-    command = (
-        "r3gan",
-        "train",
-        "--config",
-        "E-inverted",
-        "--dataset",
-        SMOKE,
-        "--total-kimg",
-        "0.032",
-        "--threads",
-        "1",
-    )
+    command = ("r3gan", *training_words("0.032"), "--threads", "1")
     data = ("--data", str(prepared / "data" / SMOKE))
     runs = []
     for name in ("one", "two"):

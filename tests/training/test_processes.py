@@ -13,7 +13,7 @@ import pytest
 from r3gan.errors import UserError
 from r3gan.training import launch
 from tests.conftest import PATIENCE_S, REPOSITORY, environment
-from tests.helpers import SMOKE
+from tests.helpers import SMOKE, training_words
 
 RUN = f"own/{SMOKE}/E-inverted/seed0"
 RANKS = ("--ranks", "2", "--threads", "1")
@@ -22,18 +22,7 @@ WITHIN_S = 30
 
 def start(folder: Path, prepared: Path, *more: str, kimg: str = "100") -> "subprocess.Popen[str]":
     """A training that does not end by itself, with a checkpoint every few steps."""
-    command = [
-        sys.executable,
-        "-m",
-        "r3gan",
-        "train",
-        "--config",
-        "E-inverted",
-        "--dataset",
-        SMOKE,
-        "--total-kimg",
-        kimg,
-    ]
+    command = [sys.executable, "-m", "r3gan", *training_words(kimg)]
     command += ["--checkpoint-seconds", "0.0001", "--data", str(prepared / "data" / SMOKE), *more]
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
