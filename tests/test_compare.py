@@ -244,12 +244,12 @@ def test_a_broken_objective_is_found_on_any_processor(
         assert main(f"train --scale smoke {run}".split()) == 0
         measure = f"evaluate smoke/{SMOKE}/{config}/seed0 --classifier mnist5k-16 --metrics digit-frechet"
         assert main(f"{measure} --samples 1000 --threads 1".split()) == 0
-        content = write_files(table, "search", Path("results"), [study])
+        content = write_files(table, "recipes", Path("results"), [study])
         if name == "sound":
             cells = [replace(cell, devices=("another",)) for cell in content.cells]
-            write_table_file(tmp_path / "elsewhere/search.json", "search", "T", cells, [])
+            write_table_file(tmp_path / "elsewhere/recipes.json", "recipes", "T", cells, [])
     for name, code in (("sound", 0), ("broken", 1)):
-        compared = compare_trees(tmp_path / name / "results", ["search"], str(tmp_path / "elsewhere"))
+        compared = compare_trees(tmp_path / name / "results", ["recipes"], str(tmp_path / "elsewhere"))
         assert compared.exit_code(strict=False) == code, [change.as_json() for change in compared.changes]
 
 

@@ -164,7 +164,7 @@ def test_desk_trains_with_the_recipes_that_the_search_has_chosen() -> None:
         return {name: value for name, value in run.set.items() if name != "burn_in_kimg"}
 
     settings = {run.config: changed(run) for run in search.trained.values()}
-    remarks = read_table_file(REPOSITORY / "results/search.json").remarks
+    remarks = read_table_file(REPOSITORY / "results/recipes.json").remarks
     chosen = {
         config: found[2]
         for remark in remarks

@@ -299,7 +299,7 @@ TABLES: Mapping[str, Kind] = {
             "precision and recall; numbers of different data sets do not compare.",
         ),
     ),
-    "search": VariantTable(
+    "recipes": VariantTable(
         title="The search for the desk scale's recipes",
         scale="search",
         variants="",
