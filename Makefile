@@ -10,6 +10,8 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export HOME := $(shell if test -d "$$HOME" && test -w "$$HOME"; then echo "$$HOME"; else echo "$(CURDIR)/work/home"; fi)
 export USER ?= $(shell id -u)
 STAMP := $(VENV)/.synced
+# What needs no torch runs in an environment of a few packages, or in that of `make setup` where it is there.
+LIGHT := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.light)
 
 # What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurmd
@@ -24,10 +26,16 @@ help:  ## show this list
 
 setup: $(STAMP)  ## create .venv from requirements.lock
 
-$(STAMP): $(LOCK) pyproject.toml
+$(VENV)/bin/uv:
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is not on PATH; name a Python 3.11 or newer with PYTHON=..." >&2; exit 2; }
 	test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
-	test -x $(VENV)/bin/uv || python -m pip install --quiet uv==$(UV_VERSION)
+	python -m pip install --quiet uv==$(UV_VERSION)
+
+$(VENV)/.light: $(LOCK) pyproject.toml | $(VENV)/bin/uv
+	uv pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK) --editable ".[report]"
+	@touch $@
+
+$(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/uv
 	uv pip sync --quiet --require-hashes $(LOCK)
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@cd $(VENV)/lib/python*/site-packages && python -m compileall -q -j 0 -x '/(tests?|testing)/' $(COMPILED) "$(CURDIR)/r3gan"
@@ -46,10 +54,10 @@ table1: setup  ## Table 1 at smoke scale: train, evaluate, print
 tables: setup  ## every table at smoke scale
 	snakemake --cores all
 
-report: setup  ## results/report.html and its other formats, from the tables there are; BASELINE=REV as below
+report: $(LIGHT)  ## results/report.html and its other formats, from the tables there are; BASELINE=REV as below
 	r3gan report $(if $(BASELINE),--baseline $(BASELINE))
 
-compare: setup  ## published against reproduced; BASELINE=REV also against an earlier tree
+compare: $(LIGHT)  ## published against reproduced; BASELINE=REV also against an earlier tree
 	r3gan compare $(if $(BASELINE),--baseline $(BASELINE))
 
 test: setup  ## the whole test suite

@@ -18,8 +18,8 @@ from r3gan.errors import UserError, unknown
 from r3gan.metrics import needs_classifier
 from r3gan.records.run_id import RunId
 
-STUDY_FOLDER = Path("pipelines/study")
-SCHEMA = Path("pipelines/study.schema.yaml")
+INSTALLED = Path(__file__).with_name("studies")  # in a checkout a link to pipelines/
+SCHEMA = INSTALLED / "study.schema.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,12 @@ class Study:
         return f" --snapshot-kimg {self.convergence.snapshot_kimg}" if kept and self.convergence else ""
 
 
+def study_folder() -> Path:
+    """The studies of the working folder where it has any, else those that came with this package."""
+    here = Path("pipelines/study")
+    return here if here.is_dir() else INSTALLED / "study"
+
+
 def _load_yaml(path: Path) -> Any:
     import yaml  # here, since `r3gan list` reads no study
 
@@ -205,13 +211,13 @@ def _load_yaml(path: Path) -> Any:
         raise UserError(f"study file {path} cannot be read ({one_line(error)})") from None
 
 
-def read_study(path: Path, schema: Path = SCHEMA) -> Study:
+def read_study(path: Path) -> Study:
     """A study file, checked once against schema and registries; UserError names file, place and what is allowed."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
     content = _load_yaml(path)
-    problem = best_match(Draft202012Validator(_load_yaml(schema)).iter_errors(content))
+    problem = best_match(Draft202012Validator(_load_yaml(SCHEMA)).iter_errors(content))
     if problem is not None:
         place = ".".join(str(part) for part in problem.absolute_path) or "the top level"
         allowed = ", ".join(problem.schema.get("properties", {})) if isinstance(problem.schema, dict) else ""
@@ -283,18 +289,17 @@ def _check_names(study: Study) -> None:
         raise UserError("runs and convergence.runs: two runs have the same key")
 
 
-def read_all_studies(folder: Path = STUDY_FOLDER, required: str = "") -> Iterator[Study]:
-    """Every study file of a folder, the smallest scale first; a warning for each that cannot be read.
+def read_all_studies(folder: Path | None = None, required: str = "") -> Iterator[Study]:
+    """Every study file of a folder (default: `study_folder`), the smallest scale first; a warning for a damaged one.
 
-    UserError instead for the scale that is required, and where the folder is not there.
+    UserError instead for the scale that is required.
     """
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}: run this at the root of a clone of the repository")
+    folder = folder or study_folder()
     order = ["smoke", "desk", "mini", "paper"]
     paths = sorted(folder.glob("*.yaml"), key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p))
     for path in paths:
         try:
-            yield read_study(path, folder.parent / SCHEMA.name)
+            yield read_study(path)
         except UserError as error:
             if path.stem == required:
                 raise

@@ -78,9 +78,9 @@ def copy_tree(target: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if (REPOSITORY / name).is_file() and name != "dvc.lock":
+        if (REPOSITORY / name).exists() and name != "dvc.lock":
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, target / name)
+            shutil.copyfile(REPOSITORY / name, target / name, follow_symlinks=False)
     (target / "pipelines/study/smoke.yaml").write_text(TINY_STUDY)
     written = run_in(target, "r3gan", "dvc-file")
     assert written.returncode == 0, written.stderr

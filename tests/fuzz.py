@@ -164,7 +164,7 @@ KINDS: Mapping[str, Kind] = {
     "train.json": Kind(make=training_file, read=lambda path: store.read(path, Training), checked=True),
     "manifest": Kind(make=data_set, read=lambda path: open_prepared(path.parent).manifest),
     "array": Kind(make=array_file, read=lambda path: open_prepared(path.parent).images.tolist()),
-    "study": Kind(make=study_file, read=lambda path: read_study(path, REPOSITORY / "pipelines/study.schema.yaml")),
+    "study": Kind(make=study_file, read=lambda path: read_study(path)),
     "published.csv": Kind(make=copied("r3gan/tables/published.csv"), read=read_lines.__wrapped__),
     "table": Kind(make=copied("results/table2.json"), read=read_table_file),
     "statistics": Kind(make=statistics_file, read=lambda path: [m.tolist() for m in statistics_of(path)]),

@@ -109,7 +109,7 @@ def test_the_bands_reasons_are_facts() -> None:
 
 
 def test_the_papers_scale_is_measured_under_the_published_conditions() -> None:
-    study = read_study(REPOSITORY / "pipelines/study/paper.yaml", REPOSITORY / "pipelines/study.schema.yaml")
+    study = read_study(REPOSITORY / "pipelines/study/paper.yaml")
     for run in study.runs:
         assert run.total_kimg >= CONFIGS[run.config].recipe(run.dataset).total_kimg, run.key
         for metric in run.metrics:

@@ -17,7 +17,6 @@ from r3gan.tables.registry import TABLES
 from tests.helpers import folder_of, study_of
 
 REPOSITORY = Path(__file__).parents[1]
-SCHEMA = REPOSITORY / "pipelines/study.schema.yaml"
 ROWS = ("A", "B", "C-rpgan", "C-r2", "D-resnet", "D-noskip", "E-resnext", "E-inverted")
 STUDY = """
 scale: desk
@@ -39,7 +38,7 @@ def study_file(folder: Path, seeds: str, more: str = "") -> Path:
 
 
 def test_a_line_with_seeds_is_a_run_for_each(tmp_path: Path) -> None:
-    study = read_study(study_file(tmp_path, "seeds: [0, 3]"), SCHEMA)
+    study = read_study(study_file(tmp_path, "seeds: [0, 3]"))
     assert {str(run_id): run.key for run_id, run in study.trained.items()} == {
         "desk/stackedmnist5k-16/A/seed0": "A-seed0",
         "desk/stackedmnist5k-16/A/seed3": "A-seed3",
@@ -48,12 +47,12 @@ def test_a_line_with_seeds_is_a_run_for_each(tmp_path: Path) -> None:
     }
     # An arm has all its seeds before the next one starts.
     assert list(study.priorities.values()) == [4, 3, 2, 1]
-    single = read_study(study_file(tmp_path, "seed: 0"), SCHEMA)
+    single = read_study(study_file(tmp_path, "seed: 0"))
     assert [run.key for run in single.runs] == ["A", "lazy"]
 
 
 def test_what_a_run_changes_becomes_options_of_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lazy = read_study(study_file(tmp_path, "seed: 0"), SCHEMA).runs[1]
+    lazy = read_study(study_file(tmp_path, "seed: 0")).runs[1]
     assert lazy.train_options == " --set burn_in_kimg=100 lr=0.004,0.001 penalty_interval=8 --precision bf16"
     command = f"train --config {lazy.config} --dataset {lazy.dataset}{lazy.train_options} --dry-run"
     assert main(command.split()) == 0
@@ -77,12 +76,12 @@ def test_what_a_run_changes_becomes_options_of_its_command(tmp_path: Path, capsy
 )
 def test_a_mistake_in_a_line_is_named(tmp_path: Path, seeds: str, more: str, said: str) -> None:
     with pytest.raises(UserError) as mistake:
-        read_study(study_file(tmp_path, seeds, more), SCHEMA)
+        read_study(study_file(tmp_path, seeds, more))
     assert said in str(mistake.value)
 
 
 def test_desk_and_search_are_valid_and_arms_share_their_seeds() -> None:
-    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml", SCHEMA) for name in ("desk", "search"))
+    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml") for name in ("desk", "search"))
     seeds: dict[str, set[int]] = {}
     for run in desk.trained:
         seeds.setdefault(run.config, set()).add(run.seed)
@@ -106,7 +105,7 @@ sources:
 def test_own_pictures_are_data_sets_of_a_study(tmp_path: Path) -> None:
     line = "  cats: {<<: *run, config: E, dataset: cats, set: {batch: 8}, width: 0.125, unconditional: true}"
     path = study_file(tmp_path, "seed: 0", f"{line}\n{OWN}")
-    study = read_study(path, SCHEMA)
+    study = read_study(path)
     assert study.datasets == ("stackedmnist5k-16", "cats")
     said = "own --name cats --source 'my pictures' --resolution 64 --fit pad --bad stop"
     assert study.sources["cats"].arguments == said
@@ -127,7 +126,7 @@ def test_own_pictures_are_data_sets_of_a_study(tmp_path: Path) -> None:
 )
 def test_a_mistake_in_a_source_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(UserError) as mistake:
-        read_study(study_file(tmp_path, "seed: 0", OWN.replace(old, new)), SCHEMA)
+        read_study(study_file(tmp_path, "seed: 0", OWN.replace(old, new)))
     assert said in str(mistake.value)
 
 
@@ -158,7 +157,7 @@ def test_dvc_prepares_own_pictures(tmp_path: Path) -> None:
 
 def test_desk_trains_with_the_recipes_that_the_search_has_chosen() -> None:
     """Or with nothing changed but the length of the schedules, as long as the search has chosen nothing."""
-    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml", SCHEMA) for name in ("desk", "search"))
+    desk, search = (read_study(REPOSITORY / f"pipelines/study/{name}.yaml") for name in ("desk", "search"))
 
     def changed(run: StudyRun) -> dict[str, object]:
         return {name: value for name, value in run.set.items() if name != "burn_in_kimg"}

@@ -84,6 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"r3gan {arguments.command}: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "r3gan").split(".")[0]
+        if package == "r3gan":
+            raise
+        hint = f"{package} is not installed; `pip install 'r3gan[train]'` installs what this command needs"
+        print(f"r3gan {arguments.command}: {hint}", file=sys.stderr)
+        return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

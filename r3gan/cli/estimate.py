@@ -23,24 +23,20 @@ def add_commands(command: AddCommand) -> None:
 
 
 def run_estimate(arguments: argparse.Namespace) -> None:
-    from r3gan.study import STUDY_FOLDER
+    from r3gan.study import study_folder
 
     if arguments.all == (arguments.table is not None):
         raise UserError("give either TABLE, a name from `r3gan list tables`, or --all")
     if arguments.all and arguments.scale:
         raise UserError("--scale goes with TABLE only: --all estimates every scale")
-    scales = sorted(path.stem for path in STUDY_FOLDER.glob("*.yaml"))
-    if not scales:
-        raise UserError(
-            f"there are no study files in {STUDY_FOLDER}: run this at the root of a clone of the repository"
-        )
     if arguments.all:
         print_all(arguments.hardware or "h100", arguments.results, arguments.json)
         return
-    scale = arguments.scale or "smoke"
+    folder, scale = study_folder(), arguments.scale or "smoke"
+    scales = sorted(path.stem for path in folder.glob("*.yaml"))
     if scale not in scales:
         raise unknown("--scale", scale, scales)
-    print_one(arguments.table, STUDY_FOLDER / f"{scale}.yaml", arguments.hardware, arguments.results, arguments.json)
+    print_one(arguments.table, folder / f"{scale}.yaml", arguments.hardware, arguments.results, arguments.json)
 
 
 def print_one(table: str, study: Path, hardware: str | None, results: Path, in_json: bool) -> None:

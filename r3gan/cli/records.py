@@ -18,9 +18,11 @@ def add_commands(command: AddCommand) -> None:
 
 
 def run_records(arguments: argparse.Namespace) -> None:
+    from tabulate import tabulate
+
     from r3gan.errors import UserError
     from r3gan.metrics import find_metric
-    from r3gan.records.frame import export, frame
+    from r3gan.records.frame import export, measured_rows
     from r3gan.records.store import Store
 
     metrics = [name for name in arguments.metric or () if find_metric(name)]
@@ -30,12 +32,13 @@ def run_records(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{option} {path}: the file's name must end in {suffix}")
     if not arguments.results.is_dir():
         raise UserError(f"--results {arguments.results} is not a folder")
-    found = frame(Store(arguments.results), arguments.scale or ["*"], metrics)
-    if found.empty:
+    found = measured_rows(Store(arguments.results), arguments.scale or ["*"], metrics)
+    if not found:
         raise UserError(f"--results {arguments.results} holds no such records")
     files = [path for path in (arguments.csv, arguments.parquet) if path is not None]
     for path in files:
         export(found, path)
         print(f"wrote {path}: {len(found)} values")
     if not files:
-        print(found[PRINTED].to_string(index=False, na_rep="-", float_format="{:.5g}".format))
+        rows = [[row.get(name) for name in PRINTED] for row in found]
+        print(tabulate(rows, headers=PRINTED, tablefmt="plain", floatfmt=".5g", missingval="-", disable_numparse=[0, 1, 2]))

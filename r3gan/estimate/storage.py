@@ -12,7 +12,6 @@ from r3gan.estimate.schema import Sizes
 from r3gan.estimate.work import work_of
 from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import find_extractor
-from r3gan.metrics.weights import WEIGHTS
 from r3gan.records.run_id import RunId
 from r3gan.study import StudyRun
 from r3gan.training import KEPT_CHECKPOINTS
@@ -73,6 +72,8 @@ def data_files(runs: Sequence[StudyRun]) -> Sizes:
 
 def downloads(runs: Sequence[StudyRun]) -> Sizes:
     """Everything that is downloaded: data, and weights of feature networks that no package carries."""
+    from r3gan.metrics.weights import WEIGHTS  # here: it can download, and the report, which cannot, reads estimates
+
     needed = [find_extractor(find_metric(metric).extractor).weights for run in runs for metric in run.metrics]
     return data_files(runs) | {name: WEIGHTS[name].size for name in needed if name}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from r3gan.errors import UserError
+from r3gan.files import atomic, write_text
 from r3gan.records.schema import Convergence, Evaluation, Protocol, Values
 from r3gan.records.store import Store
 
@@ -23,14 +26,34 @@ COLUMNS = {
 UNTRAINED = "untrained"  # the snapshot of G before training
 
 
-def frame(store: Store, scales: Iterable[str] = ("*",), metrics: Iterable[str] = ()) -> pd.DataFrame:
+def measured_rows(store: Store, scales: Iterable[str] = ("*",), metrics: Iterable[str] = ()) -> list[Values]:
     """The measured values of these scales, of these metrics or of all, in the order of the records' files."""
-    import pandas as pd
-
     wanted = set(metrics)
     rows = [row for scale in scales for file in store.find(scale) for row in rows_of(file, store.run_record(file))]
-    found = [row for row in rows if not wanted or row["metric"] in wanted]
-    return pd.DataFrame(found, columns=list(COLUMNS)).astype(COLUMNS)
+    return [row for row in rows if not wanted or row["metric"] in wanted]
+
+
+def frame(store: Store, scales: Iterable[str] = ("*",), metrics: Iterable[str] = ()) -> pd.DataFrame:
+    """The measured values as a table of pandas."""
+    return as_frame(measured_rows(store, scales, metrics))
+
+
+def as_frame(rows: list[Values]) -> pd.DataFrame:
+    """Rows as a table of pandas, each column with its type."""
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def as_csv(rows: Iterable[Values]) -> str:
+    """Rows as CSV with all columns, without pandas."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    floats = {name for name, kind in COLUMNS.items() if kind == "float64"}
+    for row in rows:
+        writer.writerow({k: float(v) if k in floats and v is not None else v for k, v in row.items()})
+    return out.getvalue()
 
 
 def rows_of(file: str, record: Evaluation | Convergence) -> Iterator[Values]:
@@ -72,14 +95,14 @@ def shared(file: str, record: Evaluation | Convergence, metric: str, protocol: P
     }
 
 
-def export(found: pd.DataFrame, path: Path) -> None:
-    """Write the table as CSV or Parquet, by the file's ending; UserError for another one."""
-    from r3gan.files import atomic
+def export(rows: list[Values], path: Path) -> None:
+    """Write rows as CSV or Parquet, by the file's ending; UserError for another one."""
+    if path.suffix == ".csv":
+        write_text(path, as_csv(rows))
+    elif path.suffix == ".parquet":
+        import pyarrow  # noqa: F401  # pandas would name a missing one in words of its own
 
-    if path.suffix not in (".csv", ".parquet"):
+        with atomic(path) as temporary:
+            as_frame(rows).to_parquet(temporary, index=False)
+    else:
         raise UserError(f"{path}: the ending says the format; allowed: .csv, .parquet")
-    with atomic(path) as temporary:
-        if path.suffix == ".csv":
-            found.to_csv(temporary, index=False, lineterminator="\n")
-        else:
-            found.to_parquet(temporary, index=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from r3gan.records import frame
 from r3gan.records.store import Store
 from r3gan.report.content import Content, TableContent, provenance_of
 from r3gan.report.text import band_text, cell_table, change_table, changes_line, status_of, tally_table
@@ -146,6 +147,4 @@ def cells(content: Content) -> str:
 
 def measured_values(content: Content) -> str:
     """results/records.csv: every measured value of every record, one line per value."""
-    from r3gan.records.frame import frame
-
-    return frame(Store(content.results)).to_csv(index=False, lineterminator="\n")
+    return frame.as_csv(frame.measured_rows(Store(content.results)))

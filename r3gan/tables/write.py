@@ -9,7 +9,7 @@ from pathlib import Path
 
 from r3gan.files import write_text
 from r3gan.records.store import Store
-from r3gan.study import STUDY_FOLDER, read_all_studies, read_study
+from r3gan.study import read_all_studies, read_study, study_folder
 from r3gan.tables.cell import as_csv, write_table_file
 from r3gan.tables.charts import Chart, write_chart
 from r3gan.tables.kind import Content, Context, Kind
@@ -24,7 +24,7 @@ def write_table(name: str, results: Path, scale: str | None = None) -> Path:
     With a scale, the table holds that scale's records alone and lies in its folder. UserError for an unknown name.
     """
     table = find_table(name)
-    studies = list(read_all_studies()) if scale is None else [read_study(STUDY_FOLDER / f"{scale}.yaml")]
+    studies = list(read_all_studies()) if scale is None else [read_study(study_folder() / f"{scale}.yaml")]
     content = table.build(Context(name=name, store=Store(results), studies=studies, scale=scale))
     return write_content(name, table, content, results if scale is None else results / scale)
 

@@ -173,7 +173,6 @@ def test_a_malformed_study_names_the_file_the_place_and_what_is_allowed(
     monkeypatch.chdir(tmp_path)
     study = tmp_path / "pipelines/study/smoke.yaml"
     study.parent.mkdir(parents=True)
-    (tmp_path / "pipelines/study.schema.yaml").write_text((REPOSITORY / "pipelines/study.schema.yaml").read_text())
     study.write_text(TINY_STUDY.replace(old, new, 1))
     assert call_main("fingerprint", str(study.relative_to(tmp_path)), "--out", "fingerprints.yaml") == 2
     message = capsys.readouterr().err

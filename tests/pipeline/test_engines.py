@@ -63,7 +63,7 @@ def test_nothing_is_handed_over_where_nothing_was_made(tmp_path: Path, engine: s
 
 def test_both_engines_run_the_same_commands_for_every_table(real_tree: Path) -> None:
     stages = json.loads(succeed(real_tree, "python", "-c", STAGES).stdout)
-    study = read_study(REPOSITORY / STUDY, REPOSITORY / "pipelines/study.schema.yaml")
+    study = read_study(REPOSITORY / STUDY)
     runs = 2 * len(study.trained) + len(study.at_end)
     assert len(stages[""]) == len(set(stages[""])) == 2 + 1 + runs + 1 + len(TABLES) + 2
     assert sorted(stages) == ["", *sorted(TABLES)]

@@ -14,7 +14,7 @@ from r3gan.cli import main
 from r3gan.errors import UserError
 from r3gan.records import store
 from r3gan.records.curves import read_curve
-from r3gan.records.frame import COLUMNS, export, frame
+from r3gan.records.frame import COLUMNS, export, frame, measured_rows
 from r3gan.records.run_id import RunId
 from r3gan.records.schema import Benchmark, ChosenBy, Convergence, Evaluation, Record, StepBenchmark, Training
 from r3gan.records.store import Store
@@ -353,7 +353,7 @@ def test_a_scale_is_a_name_and_no_pattern(tree: Path, capsys: pytest.CaptureFixt
 
 def test_a_library_user_s_wrong_ending_is_refused_too(tree: Path) -> None:
     with pytest.raises(UserError, match=r"all\.xlsx: the ending says the format; allowed: \.csv, \.parquet"):
-        export(frame(Store(tree)), tree / "all.xlsx")
+        export(measured_rows(Store(tree)), tree / "all.xlsx")
 
 
 def test_the_report_holds_every_value_and_every_cell_as_tidy_tables(tmp_path: Path) -> None:
