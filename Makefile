@@ -11,7 +11,8 @@ export HOME := $(shell if test -d "$$HOME" && test -w "$$HOME"; then echo "$$HOM
 export USER ?= $(shell id -u)
 STAMP := $(VENV)/.synced
 # What needs no torch runs in an environment of a few packages, or in that of `make setup` where it is there.
-LIGHT := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.light)
+REPORT := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.report)
+DOCS := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.docs)
 
 # What tests of the report and of the cluster profile need from Debian; without them those tests are skipped.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurmd
@@ -19,7 +20,7 @@ SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurm
 # uv installs no bytecode. Where a process may not write it, as in a container, each would compile what it imports anew.
 COMPILED := torch torchvision deepspeed numpy scipy pandas snakemake
 
-.PHONY: help system setup table1 tables report compare test oldest fuzz kills lint bench lock clean
+.PHONY: help system setup table1 tables report compare docs dist test oldest fuzz kills lint bench lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -31,8 +32,8 @@ $(VENV)/bin/uv:
 	test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
 	python -m pip install --quiet uv==$(UV_VERSION)
 
-$(VENV)/.light: $(LOCK) pyproject.toml | $(VENV)/bin/uv
-	uv pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK) --editable ".[report]"
+$(VENV)/.report $(VENV)/.docs: $(VENV)/.%: $(LOCK) pyproject.toml | $(VENV)/bin/uv
+	uv pip install --quiet --constraint $(LOCK) --build-constraint $(LOCK) --editable ".[$*]"
 	@touch $@
 
 $(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/uv
@@ -54,11 +55,19 @@ table1: setup  ## Table 1 at smoke scale: train, evaluate, print
 tables: setup  ## every table at smoke scale
 	snakemake --cores all
 
-report: $(LIGHT)  ## results/report.html and its other formats, from the tables there are; BASELINE=REV as below
+report: $(REPORT)  ## results/report.html and its other formats, from the tables there are; BASELINE=REV as below
 	r3gan report $(if $(BASELINE),--baseline $(BASELINE))
 
-compare: $(LIGHT)  ## published against reproduced; BASELINE=REV also against an earlier tree
+compare: $(REPORT)  ## published against reproduced; BASELINE=REV also against an earlier tree
 	r3gan compare $(if $(BASELINE),--baseline $(BASELINE))
+
+docs: $(DOCS)  ## work/site: the guides, tables and references as a site; fails where a link leads nowhere
+	mkdocs build --strict
+
+dist: report  ## work/dist: what a release carries, which is the report, the values as CSV and a wheel
+	rm -rf work/dist
+	uv build --quiet --wheel --build-constraint $(LOCK) --out-dir work/dist
+	cp results/report.html results/records.csv results/cells.csv work/dist
 
 test: setup  ## the whole test suite
 	pytest $(TESTS)

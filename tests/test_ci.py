@@ -1,4 +1,4 @@
-"""The CI workflow and the container are thin: every command in them is a target of the Makefile."""
+"""The workflows and the container are thin: every command in them is a target of the Makefile, or makes a release."""
 
 import re
 import subprocess
@@ -8,8 +8,12 @@ import yaml
 
 from tests.conftest import REPOSITORY, environment
 
-WORKFLOW = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
-STEPS = [step for job in WORKFLOW["jobs"].values() for step in job["steps"]]
+WORKFLOWS = {
+    path.stem: yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+}
+WORKFLOW = WORKFLOWS["ci"]
+STEPS = [step for workflow in WORKFLOWS.values() for job in workflow["jobs"].values() for step in job["steps"]]
+RELEASE = 'gh release create "$GITHUB_REF_NAME" --verify-tag --notes-from-tag work/dist/*'
 DOCKERFILE = [
     line.split(maxsplit=1)
     for line in (REPOSITORY / "Dockerfile").read_text().splitlines()
@@ -29,16 +33,36 @@ def targets_of(command: str) -> list[str]:
 
 def test_the_workflow_runs_make_targets_and_nothing_else() -> None:
     assert all(step.keys() <= {"uses", "with", "if"} for step in STEPS if "uses" in step)
-    assert all(step.keys() == {"run"} for step in STEPS if "uses" not in step)
-    made = [target for step in STEPS if "run" in step for target in targets_of(step["run"])]
-    assert {"lint", "test", "oldest", "tables", "report", "compare"} <= set(made)
+    run = [step for step in STEPS if "uses" not in step]
+    assert [step for step in run if step.keys() != {"run"}] == [
+        {"run": RELEASE, "env": {"GH_TOKEN": "${{ github.token }}"}}
+    ]
+    made = [target for step in run if step["run"] != RELEASE for target in targets_of(step["run"])]
+    assert {"lint", "test", "oldest", "tables", "report", "compare", "docs", "dist"} <= set(made)
 
 
 def test_actions_are_pinned_to_commits() -> None:
     for step in STEPS:
         if "uses" in step:
-            assert re.fullmatch(r"actions/(checkout|cache|upload-artifact)@[0-9a-f]{40}", step["uses"])
-    assert WORKFLOW["permissions"] == {"contents": "read"}
+            name, commit = step["uses"].split("@")
+            allowed = ("checkout", "cache", "upload-artifact", "upload-pages-artifact", "deploy-pages")
+            assert name in {f"actions/{each}" for each in allowed}
+            assert re.fullmatch("[0-9a-f]{40}", commit)
+
+
+def test_a_workflow_may_write_only_what_it_publishes() -> None:
+    assert {name: workflow["permissions"] for name, workflow in WORKFLOWS.items()} == {
+        "ci": {"contents": "read"},
+        "docs": {"contents": "read"},
+        "release": {"contents": "write"},
+    }
+    given = {key: job for w in WORKFLOWS.values() for key, job in w["jobs"].items() if "permissions" in job}
+    assert {key: job["permissions"] for key, job in given.items()} == {
+        "publish": {"pages": "write", "id-token": "write"}
+    }
+    assert given["publish"]["if"] == "github.ref == 'refs/heads/main'"
+    assert given["publish"]["needs"] == "build"
+    assert WORKFLOWS["release"][True] == {"push": {"tags": ["v*"]}}  # YAML reads `on` as true
 
 
 def test_the_report_is_uploaded_whatever_the_comparison_says() -> None:
