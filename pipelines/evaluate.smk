@@ -29,7 +29,7 @@ rule evaluate:
 
 
 # The snapshots that a run kept of G, measured after training, so that neither counts in the other's time.
-rule converge:
+rule evaluate_snapshots:
     input:
         f"runs/{RUN}/generator.safetensors",
         f"runs/{RUN}/train.json",
@@ -40,15 +40,15 @@ rule converge:
         f"results/{RUN}/convergence.json",
         f"results/{RUN}/convergence.csv",
     log:
-        f"work/logs/converge/{RUN}.log",
+        f"work/logs/evaluate_snapshots/{RUN}.log",
     threads: lambda wildcards: workflow.cores if HAS_GPU else run_of(wildcards).threads
     resources:
         gpu=1,
     params:
-        code=code_of_stage("converge"),
+        code=code_of_stage("evaluate_snapshots"),
         options=lambda wildcards: converging(wildcards).evaluation_options,
         threads=lambda wildcards: run_of(wildcards).threads,
     shell:
-        "r3gan converge {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
+        "r3gan evaluate-snapshots {wildcards.scale}/{wildcards.dataset}/{wildcards.config}/seed{wildcards.seed}"
         " {params.options}"
         " --threads {params.threads} 2>&1 | tee {log}"

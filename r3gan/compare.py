@@ -15,7 +15,17 @@ from r3gan.records.schema import Values
 from r3gan.tables.bands import SAME_WEIGHTS, Band, find_drift
 from r3gan.tables.cell import Cell, as_json, read_table_file
 from r3gan.tables.registry import TABLES
-from r3gan.tables.verdict import BETTER, LEAST_SEEDS, MISSING, REGRESSIONS, WORSE, judge_value
+from r3gan.tables.verdict import (
+    BETTER,
+    EXACT,
+    JUDGED,
+    LEAST_SEEDS,
+    MISSING,
+    NOT_COMPARABLE,
+    REGRESSIONS,
+    WORSE,
+    judge_value,
+)
 
 Tables = Mapping[str, Sequence[Cell]]
 REGRESSED = "regressed"
@@ -25,6 +35,7 @@ GONE = "gone"  # measured in the earlier tree, not in this one
 OTHERWISE = "measured otherwise"  # other data, length of training or protocol: not comparable
 ELSEWHERE = "other hardware"  # single runs of two machines, which rounding alone can move as far apart as two seeds
 EXIT_REGRESSION, EXIT_INCOMPLETE = 1, 3
+TESTED = (*JUDGED, *REGRESSIONS, EXACT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +79,27 @@ class Comparison:
         return [change for change in self.changes if change.word == REGRESSED]
 
     @property
+    def stand_ins(self) -> list[Cell]:
+        """Cells measured under other conditions than a published number that nothing has been measured for."""
+        found: dict[tuple[str, str, str | None], list[Cell]] = {}
+        for cell in (cell for cells in self.tables.values() for cell in cells if cell.published):
+            found.setdefault((cell.table, cell.row, cell.published), []).append(cell)
+        tested = {key for key, cells in found.items() if any(cell.verdict in TESTED for cell in cells)}
+        return [
+            cell
+            for key, cells in found.items()
+            for cell in cells
+            if cell.verdict == NOT_COMPARABLE and key not in tested
+        ]
+
+    @property
     def incomplete(self) -> list[str]:
-        """What is not there: tables, cells that nobody ran, cells that an earlier tree had."""
+        """What is not there: tables, cells that nobody ran or only under other conditions, cells of an earlier tree."""
         cells = [cell for cells in self.tables.values() for cell in cells if cell.verdict in MISSING]
         gone = [change.earlier for change in self.changes if change.word == GONE]
-        return [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone))]
+        instead = (f"{c.table}: {c.row}, {c.published} as published ({c.reason})" for c in self.stand_ins)
+        named = [*self.missing_tables, *(f"{c.table}: {c.row}, {c.quantity}" for c in (*cells, *gone)), *instead]
+        return list(dict.fromkeys(named))
 
     def as_json(self) -> Values:
         return {

@@ -178,7 +178,8 @@ class Study:
             return "toys"
         run_id, _, file = record.rpartition("/")
         run = RunId.parse(run_id)
-        stage = "converge" if file == "convergence.json" else "evaluate" if run in self.evaluated else "evaluate_at_end"
+        at_end = "evaluate" if run in self.evaluated else "evaluate_at_end"
+        stage = "evaluate_snapshots" if file == "convergence.json" else at_end
         return f"{stage}/{self.run_of_record(record).key}"
 
     def snapshot_option(self, run_id: RunId) -> str:

@@ -1,21 +1,27 @@
 """Both sides of every ratio do the same work: the textbook step gives the gradients of ours."""
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks.approximate import finite_difference
 from benchmarks.cases import CASES, SMOKE, Case, data_of, run_of
+from benchmarks.growth import STUDY, add_records, exponent
 from benchmarks.memory import step_peak_mib
 from benchmarks.test_projected import CASES as PROJECTED_CASES
 from benchmarks.test_projected import PLAIN, WAYS, Way, state_of
 from benchmarks.textbook import Textbook
 from r3gan.penalties import PENALISED
+from r3gan.study import read_study
+from r3gan.tables.registry import find_table
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
-from tests.helpers import CPU, keep_gradients
+from tests.conftest import REPOSITORY
+from tests.helpers import CPU, keep_gradients, write_files
 
 # Config A draws noise inside its networks, in another order on either side.
 DETERMINISTIC = [case for case in CASES if case.size == SMOKE and case.config != "A"]
@@ -94,3 +100,22 @@ def test_every_way_through_the_frozen_network_gives_the_plain_features(way: Way)
         found.append(state.discriminator.frozen[0](images))
     for a, b in zip(*found, strict=True):
         assert float((a - b).norm()) <= 1e-6 * float(a.norm())  # folded in float32, as training has it
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_of_growth_is_not_hidden_by_the_start_of_a_process(power: float) -> None:
+    sizes = (0, 100, 1000)
+    assert exponent(sizes, [5 + 0.01 * size**power for size in sizes]) == pytest.approx(power)
+    assert exponent(sizes, [5.0, 5.0, 4.9]) == 0
+
+
+def test_a_grown_clone_has_its_runs_and_their_records(tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", "--shared", REPOSITORY, tmp_path], check=True)
+    before = len(read_study(tmp_path / STUDY).evaluated)
+    add_records(tmp_path, 10)
+    study = read_study(tmp_path / STUDY)
+    assert len(study.evaluated) == before + 10
+    content = write_files(find_table("table1"), "table1", tmp_path / "results", [study])
+    rows = {cell.row: cell.n for cell in content.cells if cell.metric == "digit-frechet"}
+    assert rows["A StyleGAN2"] == rows["B Stripped StyleGAN2"] == 3
+    assert rows["E + Inverted bottleneck"] == 2

@@ -302,6 +302,19 @@ def test_the_committed_tables_are_within_their_bands_and_strictly_incomplete(tre
     assert "--strict: not there: " in strict.stdout
 
 
+def test_a_number_measured_under_other_conditions_does_not_stand_for_the_published_one(tree: Path) -> None:
+    """Unless that has been measured too."""
+    said = "table2: GAN+R1+R2, 693 as published (another data set)"
+    assert said in json.loads(compare(tree, "--json").stdout)["incomplete"]
+    content = json.loads((tree / "results/table2.json").read_text())
+    (cell,) = (c for c in content["cells"] if c["row"] == "GAN+R1+R2" and c["quantity"] == "modes")
+    content["cells"].append(cell | {"scale": "paper", "verdict": "consistent (n = 1)", "reason": ""})
+    (tree / "results/table2.json").write_text(json.dumps(content))
+    incomplete = json.loads(compare(tree, "--json").stdout)["incomplete"]
+    assert said not in incomplete
+    assert "table2: GAN+R1+R2, 0.9270 as published (another data set)" in incomplete
+
+
 def test_a_number_outside_its_band_is_named_and_ends_with_1(tree: Path) -> None:
     edit(tree, "table1", "g_params", verdict="differs", reproduced=1.0)
     done = compare(tree, "--strict")

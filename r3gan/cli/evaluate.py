@@ -1,4 +1,4 @@
-"""`evaluate`, `converge`, `crossing`: metrics of runs; alone, or as one of the ranks that torchrun started."""
+"""`evaluate`, `evaluate-snapshots`, `time-to-reach`: metrics of runs; alone, or as one of torchrun's ranks."""
 
 import argparse
 import json
@@ -25,10 +25,12 @@ def add_commands(command: AddCommand) -> None:
     add_plan(sub)
     words = "last, or best of a run trained with --keep-best (default: last)"
     sub.add_argument("--snapshot", default="last", metavar="WHICH", help=words)
-    add_plan(command("converge", run_converge, "measure every snapshot of a run, and write its convergence curve"))
+    summary = "measure every snapshot of a run, and write its convergence curve"
+    add_plan(command("evaluate-snapshots", run_evaluate_snapshots, summary))
 
-    sub = command("crossing", run_crossing, "when a run first reaches the best of another, in images and in time")
-    sub.add_argument("run", metavar="RUN", help="a run that `r3gan converge` has measured")
+    summary = "when a run first reaches the best of another, in images and in time"
+    sub = command("time-to-reach", run_time_to_reach, summary)
+    sub.add_argument("run", metavar="RUN", help="a run that `r3gan evaluate-snapshots` has measured")
     sub.add_argument("baseline", metavar="BASELINE", help="another, on the same data; its best is the target")
     sub.add_argument("--metric", required=True, metavar="NAME", help="one that both were measured with")
     sub.add_argument("--json", action="store_true", help="print JSON")
@@ -76,12 +78,12 @@ def run_evaluate(arguments: argparse.Namespace) -> None:
     measure(arguments, evaluate)
 
 
-def run_converge(arguments: argparse.Namespace) -> None:
-    from r3gan.metrics.convergence import converge
+def run_evaluate_snapshots(arguments: argparse.Namespace) -> None:
+    from r3gan.metrics.convergence import evaluate_snapshots
 
     if not arguments.metrics:
         raise UserError("--metrics: name at least one, from `r3gan list metrics`")
-    measure(arguments, converge)
+    measure(arguments, evaluate_snapshots)
 
 
 def measure(arguments: argparse.Namespace, how: Callable[..., object]) -> None:
@@ -121,11 +123,11 @@ def run_parts(run: str) -> list[str]:
     return parts
 
 
-def run_crossing(arguments: argparse.Namespace) -> None:
+def run_time_to_reach(arguments: argparse.Namespace) -> None:
     from r3gan.records.store import Store
     from r3gan.tables.crossing import compare
 
-    store, hint = Store(Path("results")), "run `r3gan converge` for this run first"
+    store, hint = Store(Path("results")), "run `r3gan evaluate-snapshots` for this run first"
     run, baseline = (store.convergence(RunId.parse(name), hint) for name in (arguments.run, arguments.baseline))
     found = compare(run, baseline, arguments.metric)
     print(json.dumps(found.as_json(), indent=1) if arguments.json else found)

@@ -15,7 +15,9 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument(
         "--baseline", metavar="REV_OR_DIR", help="an earlier tree: a git revision, a checkout or its results folder"
     )
-    sub.add_argument("--strict", action="store_true", help="exit with 3 where something has not been run")
+    sub.add_argument(
+        "--strict", action="store_true", help="exit with 3 where a published number has not been measured as published"
+    )
     sub.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: results")
     sub.add_argument("--json", action="store_true", help="print JSON")
 

@@ -63,7 +63,7 @@ def add_commands(command: AddCommand) -> None:
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
     sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
     sub.add_argument(
-        "--snapshot-kimg", type=positive(float), metavar="KIMG", help="store G this often, for `r3gan converge`"
+        "--snapshot-kimg", type=positive(float), metavar="KIMG", help="store G this often, to be measured later"
     )
     sub.add_argument(
         "--init-from", metavar="WHAT", help="fine-tune: a RUN below runs/, a .safetensors file of G, or `released`"
@@ -318,7 +318,7 @@ def open_best(arguments: argparse.Namespace) -> None:
 
 
 def best_of(arguments: argparse.Namespace, dataset: Dataset, device: torch.device, world: World) -> KeepBest | None:
-    """What measures this run's snapshots, as `converge` would on its first draw; None without --keep-best."""
+    """What measures this run's snapshots, as `evaluate-snapshots` would on its first draw; None without --keep-best."""
     if not arguments.keep_best:
         return None
     from r3gan.metrics import find_metric

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,7 +71,7 @@ def count_work(config_name: str, dataset: str) -> Work:
     from r3gan.training.losses import Batch
 
     config, size = find_config(config_name), SIZES[dataset]
-    with torch.device("meta"):
+    with torch.device("meta"), no_power_iterations():
         generator, discriminator = config.networks.generator(size), config.networks.discriminator(size)
     generator.to("meta")  # some initialisers draw on the CPU
     discriminator.to("meta")
@@ -92,6 +93,19 @@ def count_work(config_name: str, dataset: str) -> Work:
         g_bytes=g_bytes,
         checkpoint_bytes=2 * g_bytes + d_bytes + adam_bytes,
     )
+
+
+@contextmanager
+def no_power_iterations() -> Iterator[None]:
+    """Build networks without the first iterations of their spectral norms: most of the time, and no product counted."""
+    from torch.nn.utils.parametrizations import _SpectralNorm
+
+    iterate = _SpectralNorm._power_method
+    setattr(_SpectralNorm, "_power_method", lambda *_: None)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(_SpectralNorm, "_power_method", iterate)  # noqa: B010
 
 
 def count_steps(

@@ -1,4 +1,4 @@
-"""The `converge` stage: every snapshot of a run measured after training, so that the training time is not affected."""
+"""Every snapshot of a run measured after training, so that the training time is not affected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from r3gan.records.store import made, read_training, write
 from r3gan.weights import load_network
 
 
-def converge(
+def evaluate_snapshots(
     run_folder: Path, dataset: Dataset, plan: Plan, out: Path, device: torch.device, world: World = ALONE
 ) -> Convergence:
     """Write convergence.json of a run into `out` and return it: one point per snapshot, the mean over the plan's draws.

@@ -20,7 +20,7 @@ STAGES: Mapping[str, str] = {
     "fit": "r3gan.metrics.classifier",
     "train": "r3gan.training.loop",
     "evaluate": "r3gan.metrics.evaluate",
-    "converge": "r3gan.metrics.convergence",
+    "evaluate_snapshots": "r3gan.metrics.convergence",
     "released": "r3gan.released",
     "toys": "r3gan.toys",
     "costs": "r3gan.estimate",

@@ -34,7 +34,7 @@ TOYS = "toys.json"
 HINTS: dict[type[Record], str] = {
     Training: "run `r3gan train` first",
     Evaluation: "run `r3gan evaluate` again",
-    Convergence: "run `r3gan converge` again",
+    Convergence: "run `r3gan evaluate-snapshots` again",
     Benchmark: "run `make bench` again",
     StepBenchmark: "run `make bench` again",
     Toys: "run `r3gan toys` again",

@@ -54,7 +54,7 @@ class Options:
     micro_batch: int | None = None
     checkpoint_seconds: float = 600.0
     keep_checkpoints: int = KEPT_CHECKPOINTS
-    snapshot_kimg: float | None = None  # how often a snapshot of G is stored, for `converge` or `keep_best`
+    snapshot_kimg: float | None = None  # how often a snapshot of G is stored, for `evaluate-snapshots` or `keep_best`
     keep_best: KeepBest | None = None  # measures every snapshot and the last G at once, and keeps only the best
     tensorboard: bool = False
     start: StartingWeights | None = None  # instead of random weights

@@ -103,7 +103,7 @@ def test_snapshots_of_a_run_become_a_curve(
     more = ["--classifier", "mnist5k-16", "--metrics", "digit-frechet", "modes", "--samples", "300"]
     for name in ("A", "E-inverted"):
         data = str(fitted / "data" / SMOKE)
-        assert main(["converge", f"test/{SMOKE}/{name}/seed0", "--data", data, "--device", "cpu", *more]) == 0
+        assert main(["evaluate-snapshots", f"test/{SMOKE}/{name}/seed0", "--data", data, "--device", "cpu", *more]) == 0
     found = Store(tmp_path / "results").convergence(RunId.parse(f"test/{SMOKE}/A/seed0"))
     assert [point.kimg for point in found.points] == [0.016, 0.032]
     assert found.interval_kimg == 0.016
@@ -111,7 +111,7 @@ def test_snapshots_of_a_run_become_a_curve(
     assert all(point.evaluate_seconds > 0 for point in found.points)
     capsys.readouterr()
     runs = [f"test/{SMOKE}/{name}/seed0" for name in ("E-inverted", "A")]
-    assert main(["crossing", *runs, "--metric", "digit-frechet"]) == 0
+    assert main(["time-to-reach", *runs, "--metric", "digit-frechet"]) == 0
     assert "speed-up" in capsys.readouterr().out
 
 
@@ -124,9 +124,9 @@ def test_a_run_without_snapshots_is_told_how_to_keep_some(
     training = replace(training_of(run), data=TrainingData(dataset=SMOKE, sha256=sha256, count=50))
     store.write(tmp_path / f"runs/{run}/train.json", training)
     data = str(prepared / "data" / SMOKE)
-    assert main(["converge", run, "--data", data, "--metrics", "fid", "--device", "cpu"]) == 2
+    assert main(["evaluate-snapshots", run, "--data", data, "--metrics", "fid", "--device", "cpu"]) == 2
     assert "kept no snapshots: train it with `r3gan train ... --snapshot-kimg KIMG`" in capsys.readouterr().err
-    assert main(["converge", run, "--data", data, "--device", "cpu"]) == 2
+    assert main(["evaluate-snapshots", run, "--data", data, "--device", "cpu"]) == 2
     assert "--metrics: name at least one" in capsys.readouterr().err
 
 

@@ -67,7 +67,7 @@ def test_snakemake_takes_over_the_one_table_that_dvc_made(
 def test_dvc_makes_the_rest_and_nothing_twice(dvc_tree: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     tree, _ = dvc_tree
     whole = dvc_stages(run_in(tree, "dvc", "repro"))
-    made = {"train_converging", "converge", "evaluate_at_end", "table", "costs", "report"}
+    made = {"train_converging", "evaluate_snapshots", "evaluate_at_end", "table", "costs", "report"}
     assert {name.split("@")[0] for name in whole if not name.startswith("inputs_")} == made
     assert not {"train@A", "evaluate@A", "table@table1"} & whole
     again = run_in(tree, "dvc", "repro")
@@ -80,7 +80,7 @@ def test_snakemake_takes_over_what_dvc_made(dvc_tree: tuple[Path, subprocess.Com
     done = succeed(tree, "r3gan", "hand-over", "snakemake").stdout.splitlines()
     taken = stages_said(done[0])
     assert len(done) == 1
-    assert taken >= HANDED_OVER | {"converge@E-converging", "table@table4", "costs", "report"}
+    assert taken >= HANDED_OVER | {"evaluate_snapshots@E-converging", "table@table4", "costs", "report"}
     assert jobs(run_in(tree, "snakemake", "-n", "--cores", "2")) == []
     # What was handed over has code and parameters to compare with.
     code_changed(tree / "r3gan/losses.py", "softplus(fake - real)", "softplus(fake - real + 0.0)")

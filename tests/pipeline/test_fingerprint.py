@@ -122,10 +122,10 @@ def test_the_same_name_from_another_module_counts(package: Path) -> None:
         ("losses.py", "softplus(fake - real)", "softplus(fake - real + 0)", {"train", "toys"}),
         (
             "models/layers.py", "(1.0, 3.0, 3.0, 1.0)", "(1.0, 2.0, 2.0, 1.0)",
-            {"train", "evaluate", "converge", "released"},
+            {"train", "evaluate", "evaluate_snapshots", "released"},
         ),
-        ("metrics/frechet.py", "- 2 * trace", "- 2.0 * trace", {"evaluate", "converge"}),
-        ("metrics/classifier.py", "64, 2e-3, 0", "64, 3e-3, 0", {"fit", "evaluate", "converge"}),
+        ("metrics/frechet.py", "- 2 * trace", "- 2.0 * trace", {"evaluate", "evaluate_snapshots"}),
+        ("metrics/classifier.py", "64, 2e-3, 0", "64, 3e-3, 0", {"fit", "evaluate", "evaluate_snapshots"}),
         ("data/readers/digits.py", "factor, w // factor", "factor, (w // factor)", set()),
         ("data/readers/digits.py", "np.rint", "np.floor", {"prepare"}),
         ("tables/verdict.py", '"differs"', '"other"', {"report"}),

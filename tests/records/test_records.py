@@ -224,7 +224,7 @@ def test_a_damaged_record_is_one_sentence_that_names_the_file(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, damage, said = DAMAGES[name]
-    again = "evaluate" if isinstance(record, Evaluation) else "converge"
+    again = "evaluate" if isinstance(record, Evaluation) else "evaluate-snapshots"
     path = write_run(tmp_path, record) / ("metrics.json" if again == "evaluate" else "convergence.json")
     path.write_bytes(damage(path.read_text()).encode(errors="surrogateescape"))
     with pytest.raises(UserError) as refused:

@@ -165,7 +165,7 @@ def test_a_new_kind_has_a_rule_of_snakemake(tree: Path) -> None:
     (study,) = (study for study in studies() if study.scale == "smoke")
     runs = str(len(study.runs))
     assert (jobs["table"], jobs["evaluate"], jobs["train"]) == ("1", runs, runs)
-    assert "converge" not in jobs
+    assert "evaluate_snapshots" not in jobs
     assert "r3gan table modes-of-runs" in planned
 
 

@@ -111,7 +111,7 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
     assert (run / "generator.safetensors").read_bytes() == (all_kept / "generator.safetensors").read_bytes()
 
     measure = [*DIGITS, "--metrics", "digit-frechet", "--samples", "300", "--device", "cpu"]
-    assert main(["converge", RUN.replace("test/", "kept/"), *measure]) == 0
+    assert main(["evaluate-snapshots", RUN.replace("test/", "kept/"), *measure]) == 0
     points = read_json(workplace / "results" / RUN.replace("test/", "kept/") / "convergence.json", "")["points"]
     record = read_json(run / "train.json", "")
     found = {snapshot["kimg"]: snapshot["value"] for snapshot in record["snapshots"]}
@@ -128,7 +128,7 @@ def test_the_best_is_what_measuring_afterwards_finds_and_training_does_not_notic
     assert metric["value"] == pytest.approx(best["value"], rel=ROUNDED)
     assert (metric["snapshot"], metric["chosen_by"]["kimg"]) == ("best", best["kimg"])
     capsys.readouterr()
-    assert main(["converge", RUN, *measure]) == 2
+    assert main(["evaluate-snapshots", RUN, *measure]) == 2
     assert "kept only its best snapshot" in capsys.readouterr().err
     assert main(["evaluate", RUN.replace("test/", "kept/"), "--snapshot", "best", *measure]) == 2
     assert "--snapshot best: " in capsys.readouterr().err

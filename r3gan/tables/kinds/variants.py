@@ -90,20 +90,24 @@ class VariantTable(Kind):
                 yield measured(cell, metric, [evaluated(run, metric) for run in runs], against)
 
     def choices(self, cells: Sequence[Cell]) -> Iterator[str]:
-        """Which variant each family takes, once every row of the family has been measured in every variant."""
+        """Which variant each family takes, once all its rows have been run in every variant; none that diverged."""
         of_metric = [cell for cell in cells if cell.metric == self.chosen_by]
         columns = list(dict.fromkeys(cell.quantity for cell in of_metric))
         for family in self.families:
             values = {
-                column: [
-                    c.reproduced for c in of_metric if c.quantity == column and c.config in family and c.reproduced
-                ]
+                column: [cell.reproduced for cell in of_metric if cell.quantity == column and cell.config in family]
                 for column in columns
             }
-            means = {column: fmean(map(log, v)) for column, v in values.items() if len(v) == len(family)}
-            if len(means) == len(columns):
-                best = min(means, key=lambda column: means[column])
-                yield f"{', '.join(family)}: **{best}** (mean log {means[best]:.3f}; base {means[columns[0]]:.3f})."
+            if any(len(v) < len(family) for v in values.values()):
+                continue
+            means = {column: fmean(map(log, filter(None, v))) for column, v in values.items() if all(v)}
+            if not means:
+                continue
+            best, first = min(means, key=lambda column: means[column]), columns[0]
+            base = f"{means[first]:.3f}" if first in means else "Fail"
+            diverged = [column for column in columns if column not in means]
+            why = f"; {', '.join(diverged)}: a run diverged" if diverged else ""
+            yield f"{', '.join(family)}: **{best}** (mean log {means[best]:.3f}; {first} {base}{why})."
 
 
 def as_row(cell: Cell) -> Row:
