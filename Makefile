@@ -41,6 +41,7 @@ $(STAMP): $(LOCK) pyproject.toml | $(VENV)/bin/uv
 	uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@cd $(VENV)/lib/python*/site-packages && python -m compileall -q -j 0 -x '/(tests?|testing)/' $(COMPILED) "$(CURDIR)/r3gan"
 	@echo "building DeepSpeed's extension for CPUs (once, about a minute)"
+	@mkdir -p .dvc/tmp && python -c 'from r3gan.report.page import javascript; print(javascript())' > .dvc/tmp/vega.js
 	@python -m r3gan.training.engine || echo "not built: several ranks on a CPU will have to do without" >&2
 	@touch $@
 

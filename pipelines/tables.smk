@@ -19,6 +19,7 @@ rule table:
         report("results/{table}.md", category="Tables", labels={"table": "{table}"}),
         "results/{table}.csv",
         "results/{table}.json",
+        "results/metrics/{table}.json",
         report(
             directory("results/{table}"),
             patterns=["{picture}.png"],
@@ -42,6 +43,7 @@ rule table_of_scale:
         "results/{scale}/{table}.md",
         "results/{scale}/{table}.csv",
         "results/{scale}/{table}.json",
+        "results/{scale}/metrics/{table}.json",
         directory("results/{scale}/{table}"),
     log:
         "work/logs/table/{scale}/{table}.log",

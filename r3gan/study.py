@@ -20,6 +20,7 @@ from r3gan.records.run_id import RunId
 
 INSTALLED = Path(__file__).with_name("studies")  # in a checkout a link to pipelines/
 SCHEMA = INSTALLED / "study.schema.yaml"
+SEEDS = "../../params.yaml"  # from a study: seeds of runs whose line has none, which DVC merges into the study too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +232,7 @@ def read_study(path: Path) -> Study:
         sources=sources,
         classifiers=tuple(content["classifiers"]),
         launch=content["launch"],
-        runs=runs_of(content),
+        runs=runs_of(content, seeds_beside(path)),
         convergence=_convergence(content.get("convergence")),
         toys=content.get("toys"),
     )
@@ -242,13 +243,30 @@ def read_study(path: Path) -> Study:
     return study
 
 
-def runs_of(part: Mapping[str, Any]) -> tuple[StudyRun, ...]:
-    """The runs of a part's lines: one under the line's key where it has a `seed`, else one for each of its `seeds`."""
+def seeds_beside(path: Path) -> dict[str, int]:
+    """The seeds of params.yaml by run, of which `dvc exp run -S` changes one; none where the file is not there."""
+    file = (path.resolve().parent / SEEDS).resolve()
+    if not file.exists():
+        return {}
+    try:
+        found = {key: entry["seed"] for key, entry in _load_yaml(file)["runs"].items()}
+        if all(type(seed) is int and seed >= 0 for seed in found.values()):
+            return found
+    except (TypeError, KeyError, AttributeError):
+        pass
+    raise UserError(f"{file.name} does not hold `runs: {{RUN: {{seed: NUMBER}}}}` with seeds from 0 on")
+
+
+def runs_of(part: Mapping[str, Any], seeds_of: Mapping[str, int] | None = None) -> tuple[StudyRun, ...]:
+    """The runs of a part's lines: one for each of a line's `seeds`, else one under its key.
+
+    That has its `seed`, or where it has none the one of `seeds_of`, or 0.
+    """
     shared = {"evaluation": part["evaluation"]} if "evaluation" in part else {}
     found = []
     for key, line in part["runs"].items():
         rest = shared | {name: value for name, value in line.items() if name not in ("seed", "seeds")}
-        seeds = {f"{key}-seed{seed}": seed for seed in line["seeds"]} if "seeds" in line else {key: line["seed"]}
+        seeds = {f"{key}-seed{seed}": seed for seed in line["seeds"]} if "seeds" in line else {key: line.get("seed", (seeds_of or {}).get(key, 0))}
         found += [StudyRun(key=name, seed=seed, **rest) for name, seed in seeds.items()]
     return tuple(found)
 

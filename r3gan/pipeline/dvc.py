@@ -87,14 +87,16 @@ def inputs_stage(name: str, study: Study) -> Stage:
 
 
 def table_stage() -> Stage:
-    hashes, files = f"{HASHES}/table/${{item}}.json", [f"results/${{item}}{ending}" for ending in (".md", ".csv", "")]
+    hashes = f"{HASHES}/table/${{item}}.json"
+    files = [f"results/${{item}}{ending}" for ending in (".md", ".csv", ".json", "")]
+    metrics = "results/metrics/${item}.json"
     return {
         "foreach": list(TABLES),
         "do": {
-            "cmd": ["r3gan table ${item}", f"{HASH_COMMAND}{' '.join([hashes, 'results/${item}.json', *files])}"],
+            "cmd": ["r3gan table ${item}", f"{HASH_COMMAND}{' '.join([hashes, *files, metrics])}"],
             "params": whole([f"{HASHES}/inputs/${{item}}.json", f"{FINGERPRINTS}/table.${{item}}.json"]),
             "outs": [hashes, *({file: {"cache": False}} for file in files)],
-            "metrics": [{"results/${item}.json": {"cache": False}}],
+            "metrics": [{metrics: {"cache": False}}],
         },
     }
 

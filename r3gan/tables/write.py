@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from r3gan.files import write_text
+from r3gan.files import write_json, write_text
+from r3gan.metrics import METRICS
+from r3gan.records.schema import Values
 from r3gan.records.store import Store
 from r3gan.study import read_all_studies, read_study, study_folder
-from r3gan.tables.cell import as_csv, write_table_file
+from r3gan.tables.cell import Cell, as_csv, tally, write_table_file
 from r3gan.tables.charts import Chart, write_chart
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.markdown import bullets, footer, panel_text
@@ -19,7 +21,7 @@ from r3gan.tables.sheets import write_sheet
 
 
 def write_table(name: str, results: Path, scale: str | None = None) -> Path:
-    """Write <name>.md, .csv, .json and the folder <name>/ of pictures into `results`; returns the Markdown's path.
+    """Write <name>.md, .csv, .json, metrics/<name>.json and the pictures <name>/ into `results`; returns the Markdown's path.
 
     With a scale, the table holds that scale's records alone and lies in its folder. UserError for an unknown name.
     """
@@ -43,7 +45,21 @@ def write_content(name: str, table: Kind, content: Content, out: Path) -> Path:
     write_text(out / f"{name}.csv", as_csv(content.cells))
     write_text(out / f"{name}.md", text)
     write_table_file(out / f"{name}.json", name, table.title, content.cells, content.remarks)
+    write_json(out / "metrics" / f"{name}.json", in_brief(content.cells))
     return out / f"{name}.md"
+
+
+def in_brief(cells: Sequence[Cell]) -> Values:
+    """A table as the few values that `dvc metrics show` prints: verdicts counted, and each scale's best of a metric."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for cell in cells:
+        if cell.scale and cell.metric in METRICS and cell.reproduced is not None:
+            found.setdefault(cell.scale, {}).setdefault(cell.metric, []).append(cell.reproduced)
+    best = {
+        scale: {name: METRICS[name].best(values) for name, values in metrics.items()}
+        for scale, metrics in found.items()
+    }
+    return {"verdicts": tally(cells), "best": best}
 
 
 @contextmanager
