@@ -20,10 +20,10 @@ SYSTEM_PACKAGES := chromium fonts-dejavu-core munge slurm-client slurmctld slurm
 # uv installs no bytecode. Where a process may not write it, as in a container, each would compile what it imports anew.
 COMPILED := torch torchvision deepspeed numpy scipy pandas snakemake
 
-.PHONY: help system setup table1 tables report compare docs dist test oldest fuzz kills lint bench lock clean
+.PHONY: help system setup table1 tables report compare docs dist test oldest fuzz kills lint bench bench-compare lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 
 setup: $(STAMP)  ## create .venv from requirements.lock
 
@@ -96,6 +96,14 @@ bench: setup  ## training steps, data and FID against plain implementations, wit
 		work/benchmarks/steps work/benchmarks/projected work/benchmarks/data work/benchmarks/evaluation
 	snakemake --cores all results/table7.md results/table7-projected.md
 	@cat results/table7.md results/table7-projected.md
+
+# The time of a round, in which every side takes its turn, in the last run of this hardware that is kept and now.
+MODULE ?= steps
+bench-compare: HARDWARE = $(shell python -c 'from r3gan.estimate import this_machine; print(this_machine())')
+bench-compare: setup  ## time one module again, MODULE=steps, and compare with the run of this hardware in results/benchmarks
+	@test -d results/benchmarks/$(HARDWARE)/$(MODULE) || { echo "results/benchmarks/$(HARDWARE)/$(MODULE) has no run of this hardware; make bench keeps one there" >&2; exit 2; }
+	pytest benchmarks/test_$(MODULE).py --benchmark-only -n0 --benchmark-columns=min,median,max,rounds \
+		--benchmark-storage=results/benchmarks/$(HARDWARE)/$(MODULE) --benchmark-compare --benchmark-compare-fail=median:10%
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
 	pyproject.toml

@@ -19,9 +19,9 @@ def pytest_configure() -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """One file a benchmark module; a partial run (-k) replaces it too."""
+    """One file a benchmark module; a partial run (-k) replaces it too, one that compares with earlier runs does not."""
     found = getattr(session.config, "_benchmarksession", None)
-    if exitstatus != 0 or found is None or not found.benchmarks:
+    if exitstatus != 0 or found is None or not found.benchmarks or session.config.getoption("benchmark_compare"):
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     by_module: dict[str, list[dict[str, Any]]] = {}

@@ -9,6 +9,9 @@ rule benchmark:
     threads: lambda wildcards: workflow.cores
     params:
         code=code_of_stage("train"),
+        # What `make bench-compare` compares with, in pytest-benchmark's own format.
+        storage=lambda wildcards: f"{benchmark_folder()}/{wildcards.module}",
     shell:
         "pytest benchmarks/test_{wildcards.module}.py --benchmark-only -n0"
+        " --benchmark-storage={params.storage} --benchmark-save={wildcards.module}"
         " --benchmark-columns=min,median,max,rounds 2>&1 | tee {log}"

@@ -19,6 +19,7 @@ from r3gan.pipeline.selection import (
     own_sources,
     table_inputs,
 )
+from r3gan.records.provenance import hardware_name
 from r3gan.records.run_id import RunId
 from r3gan.tables.registry import TABLES
 
@@ -34,6 +35,7 @@ measured = lambda wildcards: study_of(wildcards).measured[run_id(wildcards)]
 converging = lambda wildcards: study_of(wildcards).converging[run_id(wildcards)]
 # Of the machine that plans. On a cluster the profile sets threads, and jobs request GPUs by the resource `gpu`.
 HAS_GPU = has_gpu()
+benchmark_folder = lambda: f"results/benchmarks/{hardware_name('cuda' if HAS_GPU else 'cpu')}"
 # Data sets of the authors' snapshots that are evaluated as well.
 RELEASED = [name for name in str(config.get("released", "")).split(",") if name]
 

@@ -1,5 +1,6 @@
 """Both sides of every ratio do the same work: the textbook step gives the gradients of ours."""
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from r3gan.tables.registry import find_table
 from r3gan.training.draws import random_source
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import Hyper, discriminator_step, generator_step
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, run_in
 from tests.helpers import CPU, keep_gradients, write_files
 
 # Config A draws noise inside its networks, in another order on either side.
@@ -119,3 +120,27 @@ def test_a_grown_clone_has_its_runs_and_their_records(tmp_path: Path) -> None:
     rows = {cell.row: cell.n for cell in content.cells if cell.metric == "digit-frechet"}
     assert rows["A StyleGAN2"] == rows["B Stripped StyleGAN2"] == 3
     assert rows["E + Inverted bottleneck"] == 2
+
+
+TINY = """
+def test_sum(benchmark):
+    benchmark.extra_info["ratio"] = 1.0
+    benchmark.pedantic(sum, args=([1, 2],), rounds=3)
+"""
+
+
+def test_a_run_is_kept_and_a_later_one_compared_with_it_replaces_nothing(tmp_path: Path) -> None:
+    write_files(tmp_path / "benchmarks", {"test_tiny.py": TINY.encode()})
+    shutil.copy(REPOSITORY / "benchmarks/conftest.py", tmp_path / "benchmarks")
+    command = ("pytest", "benchmarks/test_tiny.py", "--benchmark-only", "--benchmark-storage=results/kept")
+    kept = run_in(tmp_path, *command, "--benchmark-save=tiny", code=REPOSITORY)
+    assert kept.returncode == 0, kept.stdout
+    (record,) = tmp_path.glob("results/benchmarks/*/tiny.json")
+    (run,) = tmp_path.glob("results/kept/*/0001_tiny.json")
+    before = record.read_bytes()
+    options = ("--benchmark-compare", "--benchmark-compare-fail=median:10000%")
+    compared = run_in(tmp_path, *command, *options, code=REPOSITORY)
+    assert compared.returncode == 0, compared.stdout
+    assert "test_sum (0001_tiny)" in compared.stdout and "test_sum (NOW)" in compared.stdout
+    assert record.read_bytes() == before
+    assert list(run.parent.iterdir()) == [run]

@@ -106,7 +106,7 @@ def test_every_stage_of_the_pipeline_is_in_the_table_of_stages_and_a_command() -
     assert stages - {"benchmark"} == used - {"estimate", "import-released"}  # benchmark is pytest's
 
 
-def test_the_picture_of_the_pipeline_is_what_snakemake_draws() -> None:
+def test_the_pictures_of_the_pipeline_are_what_the_engines_draw() -> None:
     done = run_in(REPOSITORY, "snakemake", "--rulegraph", "mermaid-js", "--forceall", "--cores", "1")
     assert done.returncode == 0, done.stderr
 
@@ -115,6 +115,9 @@ def test_the_picture_of_the_pipeline_is_what_snakemake_draws() -> None:
         return {(names[a], names[b]) for a, b in re.findall(r"^\t(id\d+) --> (id\d+)", text, flags=re.M)}
 
     assert edges(TEXT["docs/pipeline.md"]) == edges(done.stdout), done.stdout
+    dag = run_in(REPOSITORY, "dvc", "dag", "--md", "--collapse-foreach-matrix", "table@table1")
+    assert dag.returncode == 0, dag.stderr
+    assert dag.stdout.strip() in TEXT["docs/pipeline.md"]
     assert ("train", "evaluate") in edges(done.stdout)
     drawn = {name for edge in edges(done.stdout) for name in edge}
     rules = set(

@@ -36,6 +36,14 @@ def code_changed(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def seeds_moved(tree: Path, seed: int = 0) -> None:
+    """The tiny study's seeds as the smoke study has them: in params.yaml, which DVC may write."""
+    text = re.sub(r", seed: \d", "", (tree / STUDY).read_text().partition("convergence:")[0])
+    rest = (tree / STUDY).read_text().partition("convergence:")[2]
+    (tree / STUDY).write_text(f"{text}convergence:{rest}")
+    (tree / "params.yaml").write_text(f"# a comment\nruns:\n  A: {{seed: {seed}}}\n  E-inverted: {{seed: 0}}\n")
+
+
 def succeed(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
     done = run_in(tree, *command)
     assert done.returncode == 0, done.stdout + done.stderr

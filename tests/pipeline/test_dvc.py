@@ -18,6 +18,7 @@ from tests.pipeline.engines import (
     at_work,
     code_changed,
     dvc_stages,
+    seeds_moved,
     stages_said,
     succeed,
     without_comments_changed,
@@ -128,7 +129,11 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
         assert "'train@A' is cached - skipping run" in ran.stdout
     succeed(tree, *DVC)
 
-    diff = run_in(tree, "dvc", "metrics", "diff", "--md")
+    brief = json.loads(succeed(tree, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    values = brief["results/metrics/table1.json"]["data"]
+    assert set(values["best"]["smoke"]) == {"digit-frechet", "kl", "modes"}
+    assert values["verdicts"]["exact"] >= 16
+    diff = run_in(tree, "dvc", "metrics", "diff", "--md", "--targets", "results/table1.json")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in diff.stdout.strip().splitlines()[2:]]
     prefix = "values.smoke.A StyleGAN2."
     assert [line[:2] for line in lines] == [
@@ -155,6 +160,24 @@ def test_dvc_diffs_name_what_a_changed_seed_changed(
     curve = plots[f"{folder}/E-inverted/seed1/convergence.csv"][0]["content"]
     lines = (tree / folder / "E-inverted/seed1/convergence.csv").read_text().splitlines()
     assert {point["kimg"] for point in curve["data"]["values"]} == {line.split(",")[0] for line in lines[1:]}
+
+
+def test_an_experiment_changes_one_seed_and_leaves_the_study_as_it_is(
+    dvc_tree: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    tree, _ = dvc_tree
+    seeds_moved(tree, seed=1)
+    succeed(tree, *DVC)
+    committed(tree)
+    study = (tree / STUDY).read_text()
+    done = succeed(tree, "dvc", "exp", "run", "-S", "runs.A.seed=2", DVC[-1])
+    assert dvc_stages(done) - {"fingerprint"} == {"inputs_table1", "train@A", "evaluate@A", "table@table1"}
+    assert (tree / STUDY).read_text() == study
+    assert (tree / "params.yaml").read_text() == "# a comment\nruns:\n  A: {seed: 2}\n  E-inverted: {seed: 0}\n"
+    table = json.loads((tree / "results/table1.json").read_text())
+    assert [2] in [cell.get("seeds") for cell in table["cells"] if cell["row"] == "A StyleGAN2"]
+    succeed(tree, "git", "checkout", "-q", ".")
+    succeed(tree, *DVC)
 
 
 def test_what_was_pushed_is_pulled_and_dvc_does_nothing(

@@ -14,6 +14,7 @@ from r3gan.tables.registry import TABLES
 from tests.conftest import REPOSITORY, copy_tree, run_in
 from tests.pipeline.engines import (
     STUDY,
+    seeds_moved,
     succeed,
 )
 
@@ -43,8 +44,8 @@ print(json.dumps(found))
 def real_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy with the real study of the smoke scale, in which nothing is made."""
     tree = copy_tree(tmp_path_factory.mktemp("real"))
-    shutil.copyfile(REPOSITORY / STUDY, tree / STUDY)
-    shutil.copyfile(REPOSITORY / "dvc.yaml", tree / "dvc.yaml")
+    for name in (STUDY, "params.yaml", "dvc.yaml"):
+        shutil.copyfile(REPOSITORY / name, tree / name)
     return tree
 
 
@@ -108,8 +109,10 @@ def test_dvc_refuses_a_dvc_yaml_that_is_older_than_the_study(real_tree: Path) ->
 
 def test_a_dry_run_of_a_clean_clone_names_every_command(tmp_path: Path) -> None:
     tree = copy_tree(tmp_path)
+    seeds_moved(tree)
+    succeed(tree, "git", "add", "-A")
     plain = succeed(tree, "dvc", "repro", "--dry").stdout
-    moved = succeed(tree, "dvc", "exp", "run", "--dry", "-S", f"{STUDY}:runs.E-inverted.seed=3").stdout
+    moved = succeed(tree, "dvc", "exp", "run", "--dry", "-S", "runs.E-inverted.seed=3").stdout
     stages = json.loads(succeed(tree, "python", "-c", STAGES).stdout)
     before, after = (
         {
