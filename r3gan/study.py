@@ -266,7 +266,11 @@ def runs_of(part: Mapping[str, Any], seeds_of: Mapping[str, int] | None = None) 
     found = []
     for key, line in part["runs"].items():
         rest = shared | {name: value for name, value in line.items() if name not in ("seed", "seeds")}
-        seeds = {f"{key}-seed{seed}": seed for seed in line["seeds"]} if "seeds" in line else {key: line.get("seed", (seeds_of or {}).get(key, 0))}
+        seeds = (
+            {f"{key}-seed{seed}": seed for seed in line["seeds"]}
+            if "seeds" in line
+            else {key: line.get("seed", (seeds_of or {}).get(key, 0))}
+        )
         found += [StudyRun(key=name, seed=seed, **rest) for name, seed in seeds.items()]
     return tuple(found)
 

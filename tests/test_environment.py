@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY, environment, need
     ("target", "installed", "made"),
     [
         ("setup", "python: -m r3gan.training.engine", ".synced"),
-        ("compare", "--constraint requirements.lock --build-constraint requirements.lock --editable .[report]", ".report"),
+        ("compare", "--build-constraint requirements.lock --editable .[report]", ".report"),
     ],
 )
 def test_make_works_in_a_folder_with_spaces_and_other_letters(

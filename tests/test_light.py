@@ -1,4 +1,4 @@
-"""The light install: a wheel with no package but those that pyproject.toml always asks for, where there is no checkout."""
+"""The light install: a wheel with only the packages that are always installed, where there is no checkout."""
 
 import json
 import re

@@ -41,4 +41,8 @@ def run_records(arguments: argparse.Namespace) -> None:
         print(f"wrote {path}: {len(found)} values")
     if not files:
         rows = [[row.get(name) for name in PRINTED] for row in found]
-        print(tabulate(rows, headers=PRINTED, tablefmt="plain", floatfmt=".5g", missingval="-", disable_numparse=[0, 1, 2]))
+        print(
+            tabulate(
+                rows, headers=PRINTED, tablefmt="plain", floatfmt=".5g", missingval="-", disable_numparse=[0, 1, 2]
+            )
+        )

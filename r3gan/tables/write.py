@@ -21,7 +21,7 @@ from r3gan.tables.sheets import write_sheet
 
 
 def write_table(name: str, results: Path, scale: str | None = None) -> Path:
-    """Write <name>.md, .csv, .json, metrics/<name>.json and the pictures <name>/ into `results`; returns the Markdown's path.
+    """Write a table's text, data, values in brief and folder of pictures into `results`; returns the Markdown's path.
 
     With a scale, the table holds that scale's records alone and lies in its folder. UserError for an unknown name.
     """
