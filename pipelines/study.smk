@@ -35,7 +35,9 @@ measured = lambda wildcards: study_of(wildcards).measured[run_id(wildcards)]
 converging = lambda wildcards: study_of(wildcards).converging[run_id(wildcards)]
 # Of the machine that plans. On a cluster the profile sets threads, and jobs request GPUs by the resource `gpu`.
 HAS_GPU = has_gpu()
-benchmark_folder = lambda: f"results/benchmarks/{hardware_name('cuda' if HAS_GPU else 'cpu')}"
+benchmark_folder = (
+    lambda: f"results/benchmarks/{hardware_name('cuda' if HAS_GPU else 'cpu')}"
+)
 # Data sets of the authors' snapshots that are evaluated as well.
 RELEASED = [name for name in str(config.get("released", "")).split(",") if name]
 

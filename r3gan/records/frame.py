@@ -52,7 +52,7 @@ def as_csv(rows: Iterable[Values]) -> str:
     writer.writeheader()
     floats = {name for name, kind in COLUMNS.items() if kind == "float64"}
     for row in rows:
-        writer.writerow({k: float(v) if k in floats and v is not None else v for k, v in row.items()})
+        writer.writerow({k: float(v) if k in floats and isinstance(v, int) else v for k, v in row.items()})
     return out.getvalue()
 
 
