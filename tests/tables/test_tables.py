@@ -12,12 +12,13 @@ import pytest
 from r3gan.configs import CONFIGS
 from r3gan.errors import UserError
 from r3gan.study import Study
+from r3gan.tables.cell import read_table_file
 from r3gan.tables.kinds.quality import QualityTable
 from r3gan.tables.markdown import number
 from r3gan.tables.published import PUBLISHED_CSV, read_published
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import judge_count
-from r3gan.tables.write import write_table
+from r3gan.tables.write import in_brief, write_table
 from tests.conftest import REPOSITORY
 from tests.helpers import evaluation_of, study_of, write_files, write_run
 
@@ -169,3 +170,12 @@ def test_published_csv_is_well_formed() -> None:
     keys = [(line["table"], line["row"], line["metric"]) for line in lines]
     assert len(keys) == len(set(keys))
     assert all(line["value"] and line["source"] for line in lines)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_values_that_dvc_shows_are_those_of_the_table(name: str) -> None:
+    cells = read_table_file(REPOSITORY / f"results/{name}.json").cells
+    brief = json.loads((REPOSITORY / f"results/metrics/{name}.json").read_text())
+    assert brief == in_brief(cells)
+    assert sum(brief["verdicts"].values()) == sum(cell.verdict != "" for cell in cells)
+    assert len(brief["verdicts"]) + sum(len(metrics) for metrics in brief["best"].values()) < 20
