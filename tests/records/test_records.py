@@ -381,4 +381,4 @@ def test_the_report_holds_every_value_and_every_cell_as_tidy_tables(tmp_path: Pa
 def test_the_committed_records_are_those_that_the_smoke_study_lists() -> None:
     (study,) = (s for s in read_all_studies(REPOSITORY / "pipelines/study") if s.scale == "smoke")
     listed = {run.metrics for run in (*study.evaluated, *study.at_end)} | {run.convergence for run in study.converging}
-    assert set(Store(RESULTS).find()) == listed
+    assert set(Store(RESULTS).find("smoke")) == listed

@@ -69,7 +69,7 @@ class ModesTable(Kind):
 
     def build(self, context: Context) -> Content:
         cells, grids = [], {}
-        for study in context.studies:
+        for study in (study for study in context.studies if study.scale == "smoke"):
             for run_id, run in study.evaluated.items():
                 if context.store.has(run_id.metrics):
                     value = context.store.evaluation(run_id).metrics["modes"].value
