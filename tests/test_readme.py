@@ -8,6 +8,7 @@ import pytest
 
 from r3gan.cli import build_parser
 from r3gan.study import read_all_studies
+from r3gan.tables.cell import read_table_file
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS
 from tests.conftest import REPOSITORY, run_in
@@ -83,6 +84,16 @@ def test_every_row_of_the_adding_table_names_a_registry_in_the_file_that_defines
             module = path.removesuffix(".py").rstrip("/").removesuffix("/__init__").replace("/", ".")
             assert len(getattr(importlib.import_module(module), registry)) > 1, registry
     assert {"configuration", "data set", "metric", "table"} <= {row.strip("| ").split("|")[0].strip() for row in rows}
+
+
+def test_the_claims_shown_are_those_on_record() -> None:
+    lines = re.findall(r"^\| (.+) \| (.+) \| (\d+) \| (.+) \|$", README.split("## What holds so far")[1], flags=re.M)
+    assert len(lines) >= 5
+    cells = {
+        cell.row: cell for cell in read_table_file(REPOSITORY / "results/claims.json").cells if cell.scale == "desk"
+    }
+    for row, effect, n, verdict in lines:
+        assert (effect, int(n), verdict) == (cells[row].text, cells[row].n, cells[row].verdict), row
 
 
 def test_the_readme_is_short() -> None:
