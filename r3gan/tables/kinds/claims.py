@@ -40,12 +40,8 @@ class ClaimTable(Kind):
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            slots = [
-                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
-                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
-                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
-            ]
-            found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
+            slots = [(claim_at(c), slot) for c in of_paper for slot in slots_of(c)]
+            found.append(panel(section, self.corner, slots))
         return found
 
     def build(self, context: Context) -> Content:
@@ -62,6 +58,18 @@ class ClaimTable(Kind):
             cells=cells, pictures=charts, remarks=[summary(cells)],
             records={records.scale: every_record(records) for records in scales},
         )  # fmt: skip
+
+
+def claim_at(cell: Cell) -> str:
+    """The claim and the scale of its evidence, if it has any: a claim has a line for each."""
+    return f"{cell.row} ({cell.scale} scale)" if cell.scale else cell.row
+
+
+def slots_of(cell: Cell) -> Iterator[Slot]:
+    yield Slot(group="", label="verdict", side=VERDICT, cell=cell)
+    if cell.outcome != NOT_TESTED:
+        yield Slot(group="", label="effect", side=REPRODUCED, cell=cell)
+    yield Slot(group="", label="as published", side=PUBLISHED, cell=cell)
 
 
 def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]:
