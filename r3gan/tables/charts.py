@@ -223,15 +223,15 @@ def forest(rows: Rows, **about: Unpack[About]) -> Chart:
         return empty(about)
     color, shape = looks("verdict", sorted(distinct(shown, "verdict"), key=list(VERDICTS).index))
     place = alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True))
-    base = alt.Chart(width=440, height=alt.Step(24)).encode(
+    base = alt.Chart().encode(
         place, color, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "effect", "low", "high", "verdict")]
     )
     lines = base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(x=alt.X("low:Q", title="effect"), x2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1).encode(shape, x="effect:Q")
     none = alt.Chart().mark_rule().encode(x=alt.datum(0))
     panels = [
-        alt.layer(none, lines, points).properties(
-            data=alt.Data(values=[row for row in shown if row["unit"] == unit]), title=unit
+        alt.layer(none, lines, points, width=440, height=alt.Step(24), title=unit).properties(
+            data=alt.Data(values=[row for row in shown if row["unit"] == unit])
         )
         for unit in distinct(shown, "unit")
     ]
