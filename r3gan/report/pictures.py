@@ -90,7 +90,7 @@ def pictures_of(table: TableContent, content: Content) -> list[Picture]:
 
 
 def picture(path: Path, title: str, alt: str, widest: int = WIDEST_PX) -> Picture:
-    """A picture at most `widest` pixels wide as a data URI, losslessly or at quality 60, whichever is smaller; its own description comes first."""
+    """A picture of at most that width as a data URI, losslessly or at quality 60; its own description comes first."""
     from PIL import Image
 
     try:

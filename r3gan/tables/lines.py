@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from r3gan.tables.axes import Axis, Rows, distinct, looks, tooltips, xy
 
 if TYPE_CHECKING:
     import altair
 
+Drawn = TypeVar("Drawn", "altair.Chart", "altair.LayerChart", "altair.FacetChart")
 FAILED = "M-0.7,-0.7L0.7,0.7M-0.7,0.7L0.7,-0.7"  # a cross, the mark of a run that diverged
 PANEL_PX = 250, 130
 
@@ -37,12 +38,12 @@ def line_chart(
     return alt.LayerChart(layer=layers)
 
 
-def flattened(drawn: altair.LayerChart | altair.FacetChart, x: Axis, y: Axis) -> altair.TopLevelMixin:
+def flattened(drawn: Drawn, x: Axis, y: Axis) -> Drawn:
     """Lists of numbers as points, and their order."""
     return drawn.transform_flatten([x.field, y.field]).transform_window(at="row_number()")
 
 
-def one_by_one(rows: Rows, data: altair.Data, x: Axis, y: Axis, level: float | None) -> altair.TopLevelMixin:
+def one_by_one(rows: Rows, data: altair.Data, x: Axis, y: Axis, level: float | None) -> altair.FacetChart:
     """A panel for each `row`: its line in front of those of all others in grey, named by the panel's heading."""
     import altair as alt
 

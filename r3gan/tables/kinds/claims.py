@@ -21,6 +21,8 @@ from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
 
+COLUMNS = {"verdict": VERDICT, "as published": PUBLISHED, "effect": REPRODUCED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimTable(Kind):
@@ -40,7 +42,12 @@ class ClaimTable(Kind):
     def panels(self, cells: Sequence[Cell]) -> list[Panel]:
         found = []
         for section, of_paper in by_section(cells).items():
-            slots = [(claim_at(c), slot) for c in of_paper for slot in slots_of(c)]
+            slots = [
+                (claim_at(cell), Slot(group="", label=label, side=side, cell=cell))
+                for label, side in COLUMNS.items()
+                for cell in of_paper
+                if side != REPRODUCED or cell.outcome != NOT_TESTED
+            ]
             found.append(panel(section, self.corner, slots))
         return found
 
@@ -63,13 +70,6 @@ class ClaimTable(Kind):
 def claim_at(cell: Cell) -> str:
     """The claim and the scale of its evidence, if it has any: a claim has a line for each."""
     return f"{cell.row} ({cell.scale} scale)" if cell.scale else cell.row
-
-
-def slots_of(cell: Cell) -> Iterator[Slot]:
-    yield Slot(group="", label="verdict", side=VERDICT, cell=cell)
-    if cell.outcome != NOT_TESTED:
-        yield Slot(group="", label="effect", side=REPRODUCED, cell=cell)
-    yield Slot(group="", label="as published", side=PUBLISHED, cell=cell)
 
 
 def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]:
