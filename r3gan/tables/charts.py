@@ -131,7 +131,7 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
 
     value = Axis(field="value", title=metric, log=True)
     many = len(distinct(rows, "row")) > MOST_LINES
-    drawn, said = list[altair.LayerChart | altair.FacetChart](), list[str]()
+    drawn, said = list[alt.LayerChart | alt.FacetChart](), list[str]()
     for name, title in (("kimg", "training images (kimg)"), ("train_seconds", "training time (s)")):
         clock = Axis(field=name, title=title, log=True)
         curves = curves_of(rows, clock, value, ("row",))
