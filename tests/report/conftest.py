@@ -18,8 +18,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-ALL_OPEN = "[...document.querySelectorAll('details')].every(e => e.open)"
-expect.set_options(timeout=6_000)  # of a busy machine
+ALL_OPEN = "[...document.querySelectorAll('main details')].every(e => e.open)"
+expect.set_options(timeout=60_000)  # of a busy machine
 
 
 @pytest.fixture(scope="package")

@@ -171,7 +171,7 @@ def test_keyboard_skips_the_contents_and_opens_every_fold(here: Any) -> None:
     expect(here.get_by_text("Skip to the content")).to_be_focused()
     here.keyboard.press("Enter")
     expect(here.locator("main")).to_be_focused()
-    folds = here.locator("summary")
+    folds = here.locator("main summary")
     assert folds.count() > 10
     for i in range(folds.count()):
         folds.nth(i).focus()
@@ -256,7 +256,7 @@ def test_the_filter_leaves_rows_with_that_verdict(here: Any) -> None:
     rows = "[...document.querySelectorAll('tr[data-verdicts]')].filter(e => e.checkVisibility())"
     left = here.evaluate(f"{rows}.map(e => e.dataset.verdicts)")
     assert left and all("not-run" in verdicts.split() for verdicts in left)
-    expect(here.locator("#shown")).to_have_text(f"{len(left)} rows")
+    expect(here.locator("#shown")).to_have_text(f"{len(left)} of {here.locator('main tbody tr').count()} rows")
     here.get_by_role("button", name="Open all folds").click()
     here.wait_for_function(ALL_OPEN)
 
