@@ -157,7 +157,7 @@ def test_few_stops_for_the_keyboard(here: Any) -> None:
 
 
 def test_skip_links_lead_to_the_contents_and_the_search(here: Any) -> None:
-    for name, target in (("contents list", "#contents summary"), ("search", "#search")):
+    for name, target in (("list of contents", "#contents summary"), ("search", "#search")):
         here.get_by_role("link", name=f"Skip to the {name}").focus()
         expect(here.get_by_role("link", name=f"Skip to the {name}")).to_be_in_viewport()
         here.keyboard.press("Enter")
