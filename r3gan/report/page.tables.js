@@ -120,8 +120,13 @@ function sift() {
   document.body.classList.toggle("sifted", active);
   shown.textContent = active ? `${left} of ${all} rows` : "";
 }
-search.addEventListener("input", sift);
-filter.addEventListener("change", sift);
+// What is found begins under the search, wherever the reader was.
+for (const [part, event] of [[search, "input"], [filter, "change"]]) {
+  part.addEventListener(event, () => {
+    sift();
+    document.getElementById("main").scrollIntoView({behavior: "instant"});
+  });
+}
 // A link leads to a place that may be hidden.
 document.addEventListener("click", (event) => {
   if (!event.target.closest("a[href^='#']")) return;

@@ -54,7 +54,7 @@ def one_by_one(rows: Rows, data: altair.Data, x: Axis, y: Axis, level: float | N
         for line in data.values
         if line["mark"] == "line"
     ]
-    others = alt.Chart(alt.Data(values=lines)).mark_line(color="#c4c4bd", strokeWidth=1)
+    others = alt.Chart(alt.Data(values=lines)).mark_line(color="#8a8a84", opacity=0.5, strokeWidth=1)
     grey = flattened(others.encode(at, value, detail="other:N", order="at:Q"), x, y)
     own = line_chart(rows, x, y, "row", PANEL_PX, legend=False, level=level)
     both = alt.layer(grey, *own.layer, data=data, width=PANEL_PX[0], height=PANEL_PX[1])
