@@ -14,7 +14,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from r3gan.report.content import Content, TableContent
-from r3gan.report.pictures import Figure, Picture, figure_of, pictures_of
+from r3gan.report.pictures import Figure, Picture, figure_of, lead_of, pictures_of
 from r3gan.report.sources import Number, Origin, number_of, origins_of
 from r3gan.report.text import band_text, changes_line, headline
 from r3gan.tables.bands import BANDS, DRIFT
@@ -61,6 +61,11 @@ SYMBOLS = {
 }
 
 
+LONG_ROWS = 40  # of tables that are folded
+DECIDED = (SUPPORTED, CONTRADICTED)
+SCRIPTS = ("page.js", "page.tables.js", "page.charts.js")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableView:
     """A section of the page."""
@@ -80,6 +85,14 @@ class TableView:
         return [each for each in self.panels_of.values() if isinstance(each, Number)]
 
     @property
+    def rows(self) -> int:
+        return sum(len(panel.rows) for panel in self.panels)
+
+    @property
+    def is_long(self) -> bool:
+        return self.rows > LONG_ROWS
+
+    @property
     def tally(self) -> Mapping[str, int]:
         return tally(self.content.cells)
 
@@ -95,9 +108,13 @@ def page(content: Content) -> str:
     views = [view_of(table, content, origins) for table in content.tables]
     library = javascript() if any(view.figures for view in views) else ""
     cells = [cell for view in views for cell in view.content.cells]
+    claims = next((view for view in views if view.content.name == "claims"), None)
     return template().render(
         content=content,
         views=views,
+        claims=claims,
+        decided=[cell for cell in claims.content.cells if cell.verdict in DECIDED] if claims else [],
+        lead=lead_of(content),
         library=base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode() if library else "",
         library_hash=csp_hash(library),
         totals=tally(cells),
@@ -105,10 +122,11 @@ def page(content: Content) -> str:
         given=[word for word in VERDICTS if any(word in view.tally for view in views)],
         headline=f"{headline(content.comparison)}.",
         trust=[
-            *(said for view in views if view.content.name == "claims" for said in view.content.remarks),
+            *(claims.content.remarks if claims else ()),
             *trust(cells),
         ],
         missing=missing(views),
+        missing_count=sum(cell.verdict in MISSING for cell in cells),
         origins=list(origins.values()),
         other_benchmarks=other_benchmarks(content),
         changes_line=changes_line(content.comparison.changes),
@@ -139,9 +157,10 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = (
-        files("r3gan.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    style, *scripts = (
+        files("r3gan.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", *SCRIPTS)
     )
+    script = "\n".join(scripts)
     environment.globals |= {
         "style": style,
         "script": script,

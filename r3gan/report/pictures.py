@@ -13,9 +13,10 @@ from r3gan.files import read_json
 from r3gan.records.schema import Benchmark
 from r3gan.report.content import Content, TableContent
 from r3gan.tables.cell import HINT, Cell
-from r3gan.tables.sheets import DESCRIPTION
+from r3gan.tables.sheets import DESCRIPTION, LINES
 
 WIDEST_PX = 880  # of the page's text at its widest
+GRID_PX = 544  # of one run's samples, of which two stand next to each other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,32 @@ class Figure:
     picture: Picture
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """Samples of one run and real images, which are on the first screen."""
+
+    caption: str
+    reals: Picture
+    samples: Picture
+
+
+def lead_of(content: Content) -> Lead | None:
+    """Of the first table with sample sheets its last row at its last scale, which is the paper's own configuration."""
+    cells = [cell for table in content.tables if table.sheets for cell in reversed(table.cells)]
+    for cell in cells:
+        record = content.records[cell.records[0]] if cell.records else None
+        if record and not isinstance(record, Benchmark) and record.run in content.samples:
+            samples = content.samples[record.run]
+            if (reals := samples.with_name("reals.png")).exists():
+                about = f"{cell.row}, {cell.scale} scale, n = 1 (seed {record.seed})"
+                return Lead(
+                    caption=f"First real images, then samples of {about}. {LINES}",
+                    reals=picture(reals, "", f"Real images of {record.data.dataset}", GRID_PX),
+                    samples=picture(samples, "", f"Samples of {record.run}, {about}", GRID_PX),
+                )
+    return None
+
+
 def figure_of(path: Path) -> Figure:
     """The chart of a .vl.json, with the PNG of the same name; UserError if `r3gan table` did not write it."""
     spec = read_json(path, HINT)
@@ -59,11 +86,11 @@ def pictures_of(table: TableContent, content: Content) -> list[Picture]:
         if record and not isinstance(record, Benchmark) and record.run in content.samples:
             runs.setdefault(record.run, cell)
     named = {run: f"{cell.row}, {cell.scale}" for run, cell in runs.items()}
-    return [picture(content.samples[run], name, f"Samples of {run}, {name}") for run, name in named.items()]
+    return [picture(content.samples[run], name, f"Samples of {run}, {name}", GRID_PX) for run, name in named.items()]
 
 
-def picture(path: Path, title: str, alt: str) -> Picture:
-    """A picture as a data URI, losslessly or at quality 60, whichever is smaller; its own description comes first."""
+def picture(path: Path, title: str, alt: str, widest: int = WIDEST_PX) -> Picture:
+    """A picture of at most that width as a data URI, losslessly or at quality 60; its own description comes first."""
     from PIL import Image
 
     try:
@@ -72,8 +99,8 @@ def picture(path: Path, title: str, alt: str) -> Picture:
             image = opened.convert("RGB")
     except OSError as error:
         raise UserError(f"{path} cannot be read as a picture ({error}): {HINT}") from None
-    if image.width > WIDEST_PX:
-        image = image.resize((WIDEST_PX, round(image.height * WIDEST_PX / image.width)), Image.Resampling.LANCZOS)
+    if image.width > widest:
+        image = image.resize((widest, round(image.height * widest / image.width)), Image.Resampling.LANCZOS)
     encoded = []
     for lossless in (True, False):
         out = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # importing altair takes a second, which commands that draw n
 Value = str | float | bool | None
 Row = dict[str, Value]
 Rows = Sequence[Row]
-DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2], [12, 3], [4, 4], [1, 3], [8, 2, 2, 2, 2, 2]]
+MARKS = 10  # of a curve, so that it is known without its colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +73,20 @@ def xy(
     import altair as alt
 
     (x_scale, x_axis), (y_scale, y_axis) = x.scale(rows, x_also), y.scale(rows, y_also)
+    lines = textwrap.wrap(y.title, 22, break_on_hyphens=False)  # a small panel is no higher
     return (
         alt.X(f"{x.field}:Q", title=x.title, scale=x_scale, axis=x_axis),
-        alt.Y(f"{y.field}:Q", title=y.title, scale=y_scale, axis=y_axis),
+        alt.Y(f"{y.field}:Q", title=lines if len(lines) > 1 else y.title, scale=y_scale, axis=y_axis),
     )
 
 
-def looks(field: str, names: list[str]) -> tuple[altair.Color, altair.Shape, altair.StrokeDash]:
-    """How the series of `field` differ; one legend for all three, which needs equal domains, and no `sort`."""
+def looks(field: str, names: list[str], legend: bool = True) -> tuple[altair.Color, altair.Shape]:
+    """How the series of `field` differ; one legend for both, which needs equal domains, and no `sort`."""
     import altair as alt
 
-    scale, dashes = alt.Scale(domain=names), alt.Scale(domain=names, range=DASHES)
-    return (
-        alt.Color(f"{field}:N", title=None, scale=scale),
-        alt.Shape(f"{field}:N", title=None, scale=scale),
-        alt.StrokeDash(f"{field}:N", title=None, scale=dashes),
-    )
+    scale, shown = alt.Scale(domain=names), alt.Undefined if legend else None
+    color = alt.Color(f"{field}:N", title=None, scale=scale, legend=shown)
+    return color, alt.Shape(f"{field}:N", title=None, scale=scale, legend=shown)
 
 
 def tooltips(names: Sequence[str], *axes: Axis) -> list[altair.Tooltip]:
@@ -118,10 +117,11 @@ def curves_of(rows: Rows, x: Axis, y: Axis, keys: Sequence[str]) -> dict[tuple[s
 
 
 def as_data(curves: Mapping[tuple[str, ...], Curve], x: Axis, y: Axis, keys: Sequence[str]) -> altair.Data:
-    """A line of data for each curve, with a list for each axis, and one for the end of each that failed."""
+    """Rows of data with a list for each axis: each curve's line, some of its points, and its end if it failed."""
     import altair as alt
 
     marked = [(key, "line", curve.points) for key, curve in curves.items()]
+    marked += [(key, "points", curve.points[:: -(-len(curve.points) // MARKS)]) for key, curve in curves.items()]
     marked += [(key, "failed", curve.points[-1:]) for key, curve in curves.items() if curve.failed]
     return alt.Data(
         values=[

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from r3gan.files import atomic, write_text
 from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
+from r3gan.tables.lines import flattened, line_chart, one_by_one
 from r3gan.tables.verdict import VERDICTS
 
 if TYPE_CHECKING:
     import altair
 
 PPI = 110
+MOST_LINES = 5  # that can be told apart where they cross
 NOTHING = "no run has been recorded yet"
 # Contrast with white is 3 or more, and all eight differ in every kind of colour blindness (CIELAB distances above 12);
-# series differ in dashes or shapes too.
+# series differ in shapes too.
 COLOURS = ["#0072b2", "#d55e00", "#00523f", "#cc6da5", "#858f54", "#35289a", "#71192a", "#2f9bd6"]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
-FAILED = "M-0.7,-0.7L0.7,0.7M-0.7,0.7L0.7,-0.7"  # a cross, the mark of a run that diverged
 CONFIG = {
     "background": "#ffffff",
     "font": "Liberation Sans, Arial, Helvetica, sans-serif",
@@ -73,32 +74,6 @@ def empty(about: About) -> Chart:
     return finished(alt.Chart(alt.Data(values=[{}]), width=400, height=80).mark_text(text=NOTHING), NOTHING, about)
 
 
-def line_chart(
-    rows: Rows, x: Axis, y: Axis, series: str, size: tuple[int, int], *, marks: bool = False, level: float | None = None
-) -> altair.LayerChart:
-    """A line for each series, with a cross at the end of a failed run, and a rule at `level`; the caller adds data."""
-    import altair as alt
-
-    at, value = xy(x, y, rows, y_also=[] if level is None else [level])
-    color, shape, dash = looks(series, distinct(rows, series))
-    base = alt.Chart(width=size[0], height=size[1]).encode(at, value, color, tooltip=tooltips((series,), x, y))
-    line, end = (base.transform_filter(f"datum.mark === '{mark}'") for mark in ("line", "failed"))
-    # Series differ by their marks, or else by dashes, which the legend shows on long strokes.
-    layers = [line.mark_line(strokeWidth=1.7).encode(order="at:Q")]
-    if marks:
-        layers.append(line.mark_point(filled=True, size=45, opacity=1).encode(shape))
-    else:
-        layers = [layers[0].encode(dash.legend(symbolSize=900))]
-    if any(row.get("failed") for row in rows):
-        layers.append(end.mark_point(shape=FAILED, size=120, strokeWidth=2.5, opacity=1))
-    fixed = alt.Chart(alt.Data(values=[{}]))
-    if level is not None:
-        target = fixed.encode(y=alt.datum(level))
-        layers += [target.mark_rule(), target.mark_text(text="target", x=4, dy=-8, align="left")]
-    layers += [fixed.mark_point(shape="cross", filled=True).encode(x=alt.datum(0), y=alt.datum(0))] if x.limits else []
-    return alt.LayerChart(layer=layers)
-
-
 def panels(
     rows: Rows, x: Axis, y: Axis, series: str, panel: str, about: About, *, size: tuple[int, int], columns: int
 ) -> Chart:
@@ -111,8 +86,7 @@ def panels(
         return empty(about)
     facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(rows, panel))
     one = line_chart(rows, x, y, series, size).properties(data=as_data(curves, x, y, keys))
-    drawn = one.facet(facet, columns=columns).transform_flatten([x.field, y.field])
-    return finished(drawn.transform_window(at="row_number()"), in_words(curves, x, y), about)
+    return finished(flattened(one.facet(facet, columns=columns), x, y), in_words(curves, x, y), about)
 
 
 def loss_curves(rows: Rows, **about: Unpack[About]) -> Chart:
@@ -156,18 +130,22 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
     import altair as alt
 
     value = Axis(field="value", title=metric, log=True)
-    drawn, said = [], []
+    many = len(distinct(rows, "row")) > MOST_LINES
+    drawn, said = list[alt.LayerChart | alt.FacetChart](), list[str]()
     for name, title in (("kimg", "training images (kimg)"), ("train_seconds", "training time (s)")):
         clock = Axis(field=name, title=title, log=True)
         curves = curves_of(rows, clock, value, ("row",))
         if not curves:
             return empty(about)
-        lines = line_chart(rows, clock, value, "row", (400, 300), marks=True, level=target)
-        lines = lines.properties(data=as_data(curves, clock, value, ("row",))).transform_flatten([name, "value"])
-        drawn.append(lines.transform_window(at="row_number()"))
+        data = as_data(curves, clock, value, ("row",))
+        if many:
+            drawn.append(one_by_one(rows, data, clock, value, target))
+        else:
+            lines = line_chart(rows, clock, value, "row", (400, 300), level=target).properties(data=data)
+            drawn.append(flattened(lines, clock, value))
         said.append(in_words(curves, clock, value))
     said += [] if target is None else [f"The dashed line is the target, {target:.4g}."]
-    return finished(alt.concat(*drawn, columns=2), " ".join(said), about)
+    return finished(alt.concat(*drawn, columns=1 if many else 2), " ".join(said), about)
 
 
 def logged_curves(rows: Rows, printed: Rows, **about: Unpack[About]) -> Chart:
@@ -180,14 +158,14 @@ def logged_curves(rows: Rows, printed: Rows, **about: Unpack[About]) -> Chart:
     if not curves:
         return empty(about)
     lines = line_chart(rows, x, y, "row", (560, 320))
-    lines = lines.properties(data=as_data(curves, x, y, ("row",))).transform_flatten([x.field, y.field])
+    lines = flattened(lines.properties(data=as_data(curves, x, y, ("row",))), x, y)
     marks = alt.Chart(alt.Data(values=[*printed])).encode(x="kimg:Q", y="fid:Q")
     points = marks.mark_point(shape="diamond", size=110, filled=True, color="#1c1e21", opacity=1)
     # On both sides in turn: neighbouring rows of a table have similar numbers.
     right, left = (marks.properties(data=alt.Data(values=[*printed[i::2]])).encode(text="label:N") for i in (0, 1))
     names = [right.mark_text(align="left", dx=9), left.mark_text(align="right", dx=-9)]
     said = "; ".join(f"printed {row['label']}: {row['fid']}" for row in printed)
-    drawn = alt.layer(lines.transform_window(at="row_number()"), points, *names)
+    drawn = alt.layer(lines, points, *names)
     return finished(drawn, f"{in_words(curves, x, y)} {said}.", about)
 
 
@@ -200,7 +178,7 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
         return empty(about)
     levels = [] if level is None else [level]
     scale, axis = x.scale(shown, levels)
-    color, shape, _ = looks(series, distinct(shown, series))
+    color, shape = looks(series, distinct(shown, series))
     points = alt.Chart(width=480, height=alt.Step(26)).mark_point(filled=True, size=80, opacity=1)
     points = points.encode(
         alt.X(f"{x.field}:Q", title=x.title, scale=scale, axis=axis),
@@ -243,17 +221,17 @@ def forest(rows: Rows, **about: Unpack[About]) -> Chart:
     shown = [row for row in rows if all(Axis(field=f, title="").of(row) is not None for f in ("effect", "low", "high"))]
     if not shown:
         return empty(about)
-    color, shape, _ = looks("verdict", sorted(distinct(shown, "verdict"), key=list(VERDICTS).index))
+    color, shape = looks("verdict", sorted(distinct(shown, "verdict"), key=list(VERDICTS).index))
     place = alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True))
-    base = alt.Chart(width=440, height=alt.Step(24)).encode(
+    base = alt.Chart().encode(
         place, color, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "effect", "low", "high", "verdict")]
     )
     lines = base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(x=alt.X("low:Q", title="effect"), x2="high:Q")
     points = base.mark_point(filled=True, size=90, opacity=1).encode(shape, x="effect:Q")
     none = alt.Chart().mark_rule().encode(x=alt.datum(0))
     panels = [
-        alt.layer(none, lines, points).properties(
-            data=alt.Data(values=[row for row in shown if row["unit"] == unit]), title=unit
+        alt.layer(none, lines, points, width=440, height=alt.Step(24), title=unit).properties(
+            data=alt.Data(values=[row for row in shown if row["unit"] == unit])
         )
         for unit in distinct(shown, "unit")
     ]
@@ -287,7 +265,7 @@ def parameters_against_fid(rows: Rows, **about: Unpack[About]) -> Chart:
     if not shown:
         return empty(about)
     room = [1.8 * (x.of(row) or 0.0) for row in shown]  # for the names, which stand on the right
-    color, shape, _ = looks("origin", distinct(shown, "origin"))
+    color, shape = looks("origin", distinct(shown, "origin"))
     base = alt.Chart(width=480, height=300).encode(*xy(x, y, shown, room), tooltip=tooltips(("system", "origin"), x, y))
     points = base.mark_point(filled=True, size=90, opacity=1).encode(color, shape)
     names = base.mark_text(align="left", dx=8, dy=-6).encode(text="system:N")
@@ -306,4 +284,5 @@ def write_chart(chart: Chart, folder: Path) -> None:
     write_text(folder / f"{chart.name}.svg", vl_convert.vegalite_to_svg(text, allowed_base_urls=[]))
     png = vl_convert.vegalite_to_png(text, ppi=PPI, allowed_base_urls=[])
     with Image.open(io.BytesIO(png)) as image, atomic(folder / f"{chart.name}.png") as temporary:
-        image.convert("RGB").quantize(64).save(temporary, optimize=True)  # a quarter of the bytes
+        few = image.convert("RGB").quantize(64, Image.Quantize.FASTOCTREE)  # keeps colours that are in few pixels
+        few.save(temporary, optimize=True)  # a quarter of the bytes

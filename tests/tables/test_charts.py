@@ -13,7 +13,7 @@ from PIL import Image
 from r3gan.errors import UserError
 from r3gan.tables import charts
 from r3gan.tables.axes import Rows, ticks
-from r3gan.tables.charts import Chart, write_chart
+from r3gan.tables.charts import MOST_LINES, Chart, write_chart
 from r3gan.tables.sheets import DESCRIPTION, write_sheet
 from tests.conftest import REPOSITORY, environment
 
@@ -185,6 +185,28 @@ def test_a_logarithmic_axis_leaves_out_what_it_cannot_show_and_writes_plain_numb
     assert "least 2e+06" in chart.alt and "least 20" in chart.alt
 
 
+def test_lines_that_are_too_many_for_one_panel_have_one_each(tmp_path: Path) -> None:
+    """Each in front of all others in grey, under its name."""
+    names = [f"row {i}" for i in range(MOST_LINES + 1)]
+    rows = [{**row, "row": name} for name in names for row in CURVES[:3]]
+    few, many = (convergence([row for row in rows if row["row"] in shown]) for shown in (names[:-1], names))
+    assert "facet" not in few.spec["concat"][0]  # type: ignore[index]
+    for clock in many.spec["concat"]:  # type: ignore[attr-defined]
+        grey, line, points, *_ = clock["spec"]["layer"]
+        assert clock["facet"]["sort"] == names
+        assert [each["other"] for each in grey["data"]["values"]] == names
+        assert [layer["encoding"]["color"]["legend"] for layer in (line, points)] == [None, None]
+    write_chart(many, tmp_path)
+    assert [text for text in texts_of(tmp_path / "chart.svg") if text in names] == 2 * names
+
+
+def test_a_curve_has_a_mark_at_some_of_its_points() -> None:
+    rows = [{**LOSSES[0], "kimg": float(kimg)} for kimg in range(1, 101)]
+    spec = charts.generator_losses(rows, **ABOUT).spec
+    (points,) = (row for row in spec["data"]["values"] if row["mark"] == "points")  # type: ignore[index]
+    assert points["kimg"] == [float(kimg) for kimg in range(1, 101, 10)]
+
+
 def test_panels_and_series_are_in_the_order_of_the_rows() -> None:
     spec = charts.loss_curves(LOSSES, **ABOUT).spec
     assert spec["facet"]["sort"] == ["Z first", "GAN < R1"]  # type: ignore[index]
@@ -237,6 +259,10 @@ def test_a_sheet_shows_every_grid_pixel_by_pixel_and_says_what_it_shows(tmp_path
         counts = {colour: count for count, colour in sheet.getcolors(1 << 24)}
         last = sheet.crop((sheet.width // 2, sheet.height // 2, sheet.width, sheet.height))
         assert sheet.info[DESCRIPTION].startswith("Samples, smoke scale. In each grid: 32 images in colour")
+        # Left of each of a grid's five lines stands its name.
+        first = next(y for y in range(sheet.height) if sheet.getpixel((100, y)) == colours[0])
+        inks = [sheet.crop((0, y, 70, y + 49)).getextrema()[0][0] for y in range(first, first + 245, 49)]
+        assert max(inks) < 100
     assert all(counts[colour] == 784 * 245 for colour in colours)
     assert max(last.getcolors(1 << 24))[1] == colours[-1]
 

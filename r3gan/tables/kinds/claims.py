@@ -21,6 +21,8 @@ from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
 
+COLUMNS = {"verdict": VERDICT, "as published": PUBLISHED, "effect": REPRODUCED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimTable(Kind):
@@ -41,11 +43,12 @@ class ClaimTable(Kind):
         found = []
         for section, of_paper in by_section(cells).items():
             slots = [
-                *(Slot(group="Verdict", label=f"{c.scale} verdict".strip(), side=VERDICT, cell=c) for c in of_paper),
-                *(Slot(group="Effect", label=c.scale, side=REPRODUCED, cell=c) for c in of_paper if c.outcome),
-                *(Slot(group="Published", label="", side=PUBLISHED, cell=c) for c in of_paper),
+                (claim_at(cell), Slot(group="", label=label, side=side, cell=cell))
+                for label, side in COLUMNS.items()
+                for cell in of_paper
+                if side != REPRODUCED or cell.outcome != NOT_TESTED
             ]
-            found.append(panel(section, self.corner, [(slot.cell.row, slot) for slot in slots]))
+            found.append(panel(section, self.corner, slots))
         return found
 
     def build(self, context: Context) -> Content:
@@ -62,6 +65,11 @@ class ClaimTable(Kind):
             cells=cells, pictures=charts, remarks=[summary(cells)],
             records={records.scale: every_record(records) for records in scales},
         )  # fmt: skip
+
+
+def claim_at(cell: Cell) -> str:
+    """The claim and the scale of its evidence, if it has any: a claim has a line for each."""
+    return f"{cell.row} ({cell.scale} scale)" if cell.scale else cell.row
 
 
 def repeated(runs: Mapping[RunId, StudyRun]) -> Iterator[tuple[RunId, StudyRun]]:

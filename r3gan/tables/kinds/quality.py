@@ -59,10 +59,11 @@ class QualityTable(Kind):
             if cell.published is not None:
                 named = title_of(self.published_metric)
                 slots.append((cell.row, Slot(group=named, label="published", side=PUBLISHED, cell=cell)))
-                slots.append((cell.row, Slot(group=group, label="untrained", side=UNTRAINED, cell=cell)))
             slots.append((cell.row, Slot(group=group, label="trained", side=REPRODUCED, cell=cell)))
             if cell.verdict:
                 slots.append((cell.row, Slot(group=group, label="verdict", side=VERDICT, cell=cell)))
+            if cell.published is not None:
+                slots.append((cell.row, Slot(group=group, label="untrained", side=UNTRAINED, cell=cell)))
         return panel(f"Quality, {scale} scale", "Configuration", slots)
 
     def build(self, context: Context) -> Content:

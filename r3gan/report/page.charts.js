@@ -1,0 +1,70 @@
+// Charts take the page's colours, so that they are light or dark as it is, and as many columns as there is room for.
+const ink = {labelColor: "var(--ink)", titleColor: "var(--ink)"};
+const theme = {
+  axis: {...ink, gridColor: "var(--line)", domainColor: "var(--strong)", tickColor: "var(--strong)"},
+  header: ink, legend: ink, title: {color: "var(--ink)"}, text: {color: "var(--ink)"}, rule: {color: "var(--ink)"}, point: {color: "var(--ink)"},
+  range: {category: [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `var(--s${i})`)}, view: {stroke: "var(--strong)"},
+};
+
+// The parts of a chart that stand next to or below each other, and the panels in them.
+const parts = (spec) => spec.concat ?? [spec];
+const panels = (spec) => parts(spec).map((part) => part.spec ?? part);
+
+const columns = (spec) => Math.max(1, ...[spec, ...parts(spec)].map((part) => part.columns ?? 1));
+const AXIS_PX = 60;
+
+// The chart in the page's colours, with as many columns and as wide panels as there is room for.
+function fitted(spec, room) {
+  const config = {...spec.config, background: "transparent"};
+  for (const [part, values] of Object.entries(theme)) config[part] = {...config[part], ...values};
+  if (room < 500) config.legend.columns = 1;
+  const wanted = panels(spec)[0].width;
+  for (const part of [spec, ...parts(spec)]) {
+    while (part.columns > 1 && room / part.columns - AXIS_PX < 0.8 * wanted) part.columns -= 1;
+  }
+  widen(spec, (width) => Math.min(width, Math.max(160, room / columns(spec) - AXIS_PX)));
+  return {...spec, title: null, config};
+}
+
+function widen(spec, change) {
+  for (const panel of panels(spec)) if (typeof panel.width === "number") panel.width = change(panel.width);
+}
+
+// The library is unpacked where a chart comes near the screen; the policy of this page knows its hash.
+async function unpacked() {
+  const bytes = Uint8Array.from(atob(document.getElementById("library").textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(stream).text();
+  document.head.append(script);
+  return window.vegaEmbed;
+}
+
+let library;
+async function draw(plot) {
+  const embed = await (library ??= unpacked());
+  const chart = document.createElement("div");
+  const room = plot.clientWidth - 24;
+  const spec = fitted(JSON.parse(plot.nextElementSibling.textContent), room);
+  const options = {ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true}};
+  await embed(chart, spec, options);
+  // How much room the names on an axis take is known when they are drawn.
+  const over = chart.querySelector("svg").width.baseVal.value - room;
+  if (over > 0) {
+    widen(spec, (width) => Math.max(160, width - over / columns(spec)));
+    await embed(chart, spec, options);
+  }
+  // One picture with one description; its thousand parts would be read out one by one.
+  chart.role = "img";
+  chart.ariaLabel = plot.firstElementChild.alt;
+  chart.querySelector("svg").ariaHidden = "true";
+  plot.replaceChildren(chart);
+}
+
+const near = new IntersectionObserver((entries) => {
+  for (const {target} of entries.filter((entry) => entry.isIntersecting)) {
+    near.unobserve(target);
+    draw(target);
+  }
+}, {rootMargin: "1000px"});
+document.querySelectorAll(".plot").forEach((plot) => near.observe(plot));
