@@ -46,7 +46,6 @@ class ClaimTable(Kind):
                 (claim_at(cell), Slot(group="", label=label, side=side, cell=cell))
                 for label, side in COLUMNS.items()
                 for cell in of_paper
-                if side != REPRODUCED or cell.outcome != NOT_TESTED
             ]
             found.append(panel(section, self.corner, slots))
         return found
