@@ -71,15 +71,31 @@ def table_content(results: Path, name: str) -> TableContent:
     file = read_table_file(results / f"{name}.json")
     charts = sorted((results / name).glob("*.vl.json"))
     drawn = {path.name.removesuffix(".vl.json") for path in charts}
+    sheets = [path for path in sorted((results / name).glob("*.png")) if path.stem not in drawn]
+    scales = list(dict.fromkeys(cell.scale for cell in file.cells if cell.scale))
     return TableContent(
         name=name,
         title=TABLES[name].title,
         notes=TABLES[name].notes,
         cells=file.cells,
         remarks=file.remarks,
-        charts=tuple(charts),
-        sheets=tuple(path for path in sorted((results / name).glob("*.png")) if path.stem not in drawn),
+        charts=of_last_scale(charts, scales),
+        sheets=of_last_scale(sheets, scales),
     )
+
+
+def of_last_scale(pictures: Sequence[Path], scales: Sequence[str]) -> tuple[Path, ...]:
+    """Of pictures that differ in the scale alone, with which their names begin, those of the last of `scales`.
+
+    The page is one file: the others lie next to the table's Markdown.
+    """
+    found: dict[str, Path] = {}
+    for scale in ["", *scales]:
+        for path in pictures:
+            begins, _, rest = path.name.partition("-")
+            if scale == (begins if begins in scales else ""):
+                found[rest if scale else path.name] = path
+    return tuple(sorted(found.values()))
 
 
 def provenance_of(record: AnyRecord) -> Values:

@@ -12,11 +12,12 @@ from r3gan.errors import UserError
 from r3gan.files import read_json
 from r3gan.records.schema import Benchmark
 from r3gan.report.content import Content, TableContent
-from r3gan.tables.cell import HINT, Cell
+from r3gan.tables.cell import HINT
 from r3gan.tables.sheets import DESCRIPTION, LINES
 
 WIDEST_PX = 880  # of the page's text at its widest
 GRID_PX = 544  # of one run's samples, of which two stand next to each other
+CHART_PX = 640  # that a chart's picture has of its width, since it is shown only where there is no JavaScript
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,26 +72,29 @@ def figure_of(path: Path) -> Figure:
     spec = read_json(path, HINT)
     match spec:
         case {"title": {"text": str(title), "subtitle": [*caption]}, "description": str(alt)}:
-            shown = picture(path.with_suffix("").with_suffix(".png"), title, alt)
+            shown = picture(path.with_suffix("").with_suffix(".png"), title, alt, pixels=CHART_PX)
             return Figure(title=title, caption=" ".join(map(str, caption)), spec=spec, picture=shown)
     raise UserError(f"{path} is a chart without title, caption or description: {HINT}")
 
 
 def pictures_of(table: TableContent, content: Content) -> list[Picture]:
-    """The table's sheets, or the sample grids of the runs behind its cells where it draws nothing itself."""
+    """The table's sheets, or the sample grids of each row's run at its last scale where it draws nothing itself."""
     if table.sheets or table.charts:
         return [picture(path, "", f"{table.title}: {path.stem}") for path in table.sheets]
-    runs: dict[str, Cell] = {}
+    rows: dict[str, tuple[str, str]] = {}
     for cell in table.cells:
         record = content.records[cell.records[0]] if cell.records else None
         if record and not isinstance(record, Benchmark) and record.run in content.samples:
-            runs.setdefault(record.run, cell)
-    named = {run: f"{cell.row}, {cell.scale}" for run, cell in runs.items()}
+            rows[cell.row] = record.run, cell.scale
+    named = {run: f"{row}, {scale}" for row, (run, scale) in rows.items()}
     return [picture(content.samples[run], name, f"Samples of {run}, {name}", GRID_PX) for run, name in named.items()]
 
 
-def picture(path: Path, title: str, alt: str, widest: int = WIDEST_PX) -> Picture:
-    """A picture of at most that width as a data URI, losslessly or at quality 60; its own description comes first."""
+def picture(path: Path, title: str, alt: str, widest: int = WIDEST_PX, pixels: int | None = None) -> Picture:
+    """A picture of at most that width as a data URI, losslessly or at quality 60; its own description comes first.
+
+    With `pixels` it has fewer than it is wide.
+    """
     from PIL import Image
 
     try:
@@ -99,12 +103,15 @@ def picture(path: Path, title: str, alt: str, widest: int = WIDEST_PX) -> Pictur
             image = opened.convert("RGB")
     except OSError as error:
         raise UserError(f"{path} cannot be read as a picture ({error}): {HINT}") from None
-    if image.width > widest:
-        image = image.resize((widest, round(image.height * widest / image.width)), Image.Resampling.LANCZOS)
+    width = min(widest, image.width)
+    height = round(image.height * width / image.width)
+    held = min(pixels or width, width)
+    if held < image.width:
+        image = image.resize((held, round(image.height * held / image.width)), Image.Resampling.LANCZOS)
     encoded = []
     for lossless in (True, False):
         out = io.BytesIO()
         image.save(out, "WEBP", lossless=lossless, quality=60, method=6)
         encoded.append(out.getvalue())
     source = f"data:image/webp;base64,{base64.b64encode(min(encoded, key=len)).decode()}"
-    return Picture(title=title, alt=alt, source=source, width=image.width, height=image.height)
+    return Picture(title=title, alt=alt, source=source, width=width, height=height)

@@ -11,10 +11,9 @@ from r3gan.report.facts import MADE, Fact, fact, published_facts, quantity_of, r
 from r3gan.tables.cell import Cell
 from r3gan.tables.markdown import number
 
-# What a number's panel says of a run; the rest is in the panel of the run, which many numbers share.
-IN_BRIEF = (
-    "Outcome", "Failed", "Started from", "Trained by", "Images seen", "Protocol", "Feature network", "Code", "Device",
-)  # fmt: skip
+# What a number's panel says of its run, and of each of several; the rest is in the panel of the run.
+OF_ONE = ("Outcome", "Failed", "Started from", "Trained by", "Images seen", "Protocol", "Feature network", "Code")
+OF_SEVERAL = ("Outcome", "Failed", "Started from")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +75,15 @@ def origins_of(content: Content) -> dict[str, Origin]:
 
 
 def number_of(ident: str, cell: Cell, content: Content, origins: Mapping[str, Origin]) -> Number | Origin:
-    """What opens at a click on a cell: the hundreds of numbers of a benchmark share one panel."""
+    """What opens at a click on a cell; numbers of one run or benchmark share its panel where nothing is published."""
     sources = []
     for path in cell.records:
         record = content.records[path]
         origin = origins[name_of(path, record)]
-        if isinstance(record, Benchmark) and not cell.published:
+        if not cell.published and (isinstance(record, Benchmark) or len(cell.records) == 1):
             return origin
-        facts = [each for each in run_facts(record, cell.metric) if each.name in IN_BRIEF]
+        brief = OF_ONE if len(cell.records) == 1 else OF_SEVERAL
+        facts = [each for each in run_facts(record, cell.metric) if each.name in brief]
         sources.append(Source(path=path, facts=facts, origin=origin))
     named = (cell.row, quantity_of(cell), cell.section, cell.scale and f"{cell.scale} scale")
     return Number(
