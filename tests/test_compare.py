@@ -307,7 +307,7 @@ def test_a_number_measured_under_other_conditions_does_not_stand_for_the_publish
     said = "table2: GAN+R1+R2, 693 as published (another data set)"
     assert said in json.loads(compare(tree, "--json").stdout)["incomplete"]
     content = json.loads((tree / "results/table2.json").read_text())
-    (cell,) = (c for c in content["cells"] if c["row"] == "GAN+R1+R2" and c["quantity"] == "modes")
+    cell = next(c for c in content["cells"] if c["row"] == "GAN+R1+R2" and c["quantity"] == "modes")
     content["cells"].append(cell | {"scale": "paper", "verdict": "consistent (n = 1)", "reason": ""})
     (tree / "results/table2.json").write_text(json.dumps(content))
     incomplete = json.loads(compare(tree, "--json").stdout)["incomplete"]

@@ -59,7 +59,7 @@ def test_reproduced_numbers_stand_next_to_published_ones_with_n_seed_and_verdict
     line = next(line for line in text.splitlines() if line.startswith("| A StyleGAN2") and "not comparable" in line)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
-        "A StyleGAN2", "7.516", "8,000", "800", "500", "1.5", "1 (single run)", "0", "not comparable: another metric"
+        "A StyleGAN2", "7.516", "800", "8,000", "500", "1.5", "1 (single run)", "0", "not comparable: another metric"
     ]  # fmt: skip
     assert "Spearman rank correlation" in text
     assert "sha256 " + "d" * 64 in text
