@@ -130,7 +130,8 @@ def test_sum(benchmark):
 
 
 def test_a_run_is_kept_and_a_later_one_compared_with_it_replaces_nothing(tmp_path: Path) -> None:
-    write_files(tmp_path / "benchmarks", {"test_tiny.py": TINY.encode()})
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/test_tiny.py").write_text(TINY)
     shutil.copy(REPOSITORY / "benchmarks/conftest.py", tmp_path / "benchmarks")
     command = ("pytest", "benchmarks/test_tiny.py", "--benchmark-only", "--benchmark-storage=results/kept")
     kept = run_in(tmp_path, *command, "--benchmark-save=tiny", code=REPOSITORY)
