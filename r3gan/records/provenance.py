@@ -66,8 +66,10 @@ def _cpuinfo(*keys: str) -> str:
 
 
 def processor_name() -> str:
-    """The processor's model as the system names it."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    """The processor's model as the system names it; virtual machines hide the number, not the family it stands for."""
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    family, model = _cpuinfo("cpu family", "CPU implementer"), _cpuinfo("model", "CPU part")
+    return name if any(map(str.isdigit, name)) or not family else f"{name} (family {family}, model {model})"
 
 
 def bf16_instructions() -> str | None:

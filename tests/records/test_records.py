@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from r3gan.cli import main
 from r3gan.errors import UserError
-from r3gan.records import store
+from r3gan.records import provenance, store
 from r3gan.records.curves import read_curve
 from r3gan.records.frame import COLUMNS, export, frame, measured_rows
 from r3gan.records.run_id import RunId
@@ -382,3 +382,11 @@ def test_the_committed_records_are_those_that_the_smoke_study_lists() -> None:
     (study,) = (s for s in read_all_studies(REPOSITORY / "pipelines/study") if s.scale == "smoke")
     listed = {run.metrics for run in (*study.evaluated, *study.at_end)} | {run.convergence for run in study.converging}
     assert set(Store(RESULTS).find("smoke")) == listed
+
+
+def test_a_processor_whose_number_is_hidden_is_told_by_its_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = {"cpu family": "26", "model": "2", "model name": "AMD EPYC"}
+    monkeypatch.setattr(provenance, "_cpuinfo", lambda *keys: next((lines[key] for key in keys if key in lines), ""))
+    assert provenance.processor_name() == "AMD EPYC (family 26, model 2)"
+    lines["model name"] = "AMD EPYC 7763 64-Core Processor"
+    assert provenance.processor_name() == "AMD EPYC 7763 64-Core Processor"
