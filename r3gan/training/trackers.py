@@ -101,7 +101,8 @@ class DVCLive:
         from dvclive.live import Live
 
         folder = Path("dvclive", run.name)
-        self.live = Live(str(folder), resume=run.resumed, save_dvc_exp=False, dvcyaml=str(folder / "dvc.yaml"))
+        files = folder / "live"  # not next to dvc.yaml, to which every row would add the same entries once more
+        self.live = Live(str(files), resume=run.resumed, save_dvc_exp=False, dvcyaml=str(folder / "dvc.yaml"))
         self.last = self.live.summary.get("step", NO_ROW)
         self.live.log_params(flat(run.configuration))
 
@@ -128,15 +129,15 @@ class MLflow:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
 
-        self.mlflow = mlflow
+        self.mlflow, artifacts = mlflow, None
         if "MLFLOW_TRACKING_URI" not in os.environ:
             mlflow.set_tracking_uri(f"sqlite:///{Path('work/mlflow.db').resolve()}")
+            artifacts = Path("work/mlflow").resolve().as_uri()
         known = run.kept_id("mlflow")
         if not known:
             name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "r3gan")
             if mlflow.get_experiment_by_name(name) is None:
-                local = Path("work/mlflow").resolve().as_uri() if "MLFLOW_TRACKING_URI" not in os.environ else None
-                mlflow.create_experiment(name, artifact_location=local)
+                mlflow.create_experiment(name, artifact_location=artifacts)
             mlflow.set_experiment(name)
         self.id = mlflow.start_run(run_id=known or None, run_name=None if known else run.name).info.run_id
         history = mlflow.MlflowClient().get_metric_history(self.id, "kimg") if known else []

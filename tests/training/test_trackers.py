@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
 
 from r3gan.data.loader import Dataset, open_dataset
@@ -43,7 +44,7 @@ def events() -> EventAccumulator:
 
 
 def dvclive_steps(quantity: str = "loss_d") -> list[int]:
-    return list(pd.read_csv(f"dvclive/{RUN}/plots/metrics/{quantity}.tsv", sep="\t")["step"])
+    return list(pd.read_csv(f"dvclive/{RUN}/live/plots/metrics/{quantity}.tsv", sep="\t")["step"])
 
 
 def test_tensorboard_and_dvclive_hold_every_row_of_the_curve(stacks: Dataset) -> None:
@@ -54,10 +55,10 @@ def test_tensorboard_and_dvclive_hold_every_row_of_the_curve(stacks: Dataset) ->
         scalars = events().Scalars(quantity)
         assert [event.step for event in scalars] == STEPS
         assert [event.value for event in scalars] == pytest.approx(list(curve[quantity]), rel=1e-5)  # six digits
-        plotted = pd.read_csv(f"dvclive/{RUN}/plots/metrics/{quantity}.tsv", sep="\t")
+        plotted = pd.read_csv(f"dvclive/{RUN}/live/plots/metrics/{quantity}.tsv", sep="\t")
         assert list(plotted["step"]) == STEPS
         assert list(plotted[quantity]) == pytest.approx(list(curve[quantity]), rel=1e-5)
-    summary = json.loads(Path(f"dvclive/{RUN}/metrics.json").read_text())
+    summary = json.loads(Path(f"dvclive/{RUN}/live/metrics.json").read_text())
     assert summary["step"] == 64 and summary["outcome"] == "trained"
     assert summary["loss_g"] == pytest.approx(curve["loss_g"].iloc[-1], rel=1e-5)
     outcome = events().Tensors("outcome/text_summary")[0].tensor_proto.string_val
@@ -66,12 +67,12 @@ def test_tensorboard_and_dvclive_hold_every_row_of_the_curve(stacks: Dataset) ->
 
 def test_the_configuration_and_sample_grids_are_there(stacks: Dataset) -> None:
     train(stacks, *TOOLS)
-    assert "recipe.batch: 8\n" in Path(f"dvclive/{RUN}/params.yaml").read_text()
+    assert "recipe.batch: 8\n" in Path(f"dvclive/{RUN}/live/params.yaml").read_text()
     text = events().Tensors("configuration/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "    networks.family: Stripped\n" in text
     grids = [16, 32, 48, 64]
     assert [image.step for image in events().Images("samples")] == grids
-    shown = sorted(int(path.stem) for path in Path(f"dvclive/{RUN}/plots/images/samples").glob("*.png"))
+    shown = sorted(int(path.stem) for path in Path(f"dvclive/{RUN}/live/plots/images/samples").glob("*.png"))
     assert shown == grids
 
 
@@ -98,12 +99,12 @@ def test_a_resumed_run_has_every_row_once(stacks: Dataset, monkeypatch: pytest.M
         interrupt(patch, after=5, kept=kept)
         with pytest.raises(RuntimeError, match="interrupted"):
             train(stacks, *TOOLS, checkpoint_seconds=1e-9)
-    assert json.loads(Path(f"dvclive/{RUN}/metrics.json").read_text())["outcome"] == "stopped"
+    assert json.loads(Path(f"dvclive/{RUN}/live/metrics.json").read_text())["outcome"] == "stopped"
     assert dvclive_steps() == STEPS[:5] == [event.step for event in events().Scalars("loss_d")]
     train(stacks, *TOOLS)
     assert dvclive_steps() == STEPS == [event.step for event in events().Scalars("loss_d")]
     assert [image.step for image in events().Images("samples")] == [16, 32, 48, 64]
-    assert json.loads(Path(f"dvclive/{RUN}/metrics.json").read_text())["outcome"] == "trained"
+    assert json.loads(Path(f"dvclive/{RUN}/live/metrics.json").read_text())["outcome"] == "trained"
 
 
 def test_tracking_may_begin_in_the_middle_of_a_run(stacks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,12 @@ def test_dvc_finds_what_dvclive_wrote(stacks: Dataset) -> None:
     call("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "empty")
     train(stacks, "dvclive")
     found = json.loads(call(sys.executable, "-m", "dvc", "metrics", "diff", "--json"))
-    assert found[f"dvclive/{RUN}/metrics.json"]["step"] == {"old": None, "new": 64}
+    assert yaml.safe_load(Path(f"dvclive/{RUN}/dvc.yaml").read_text()) == {
+        "params": ["live/params.yaml"],
+        "metrics": ["live/metrics.json"],
+        "plots": [{"live/plots/metrics": {"x": "step"}}, "live/plots/images"],
+    }
+    assert found[f"dvclive/{RUN}/live/metrics.json"]["step"] == {"old": None, "new": 64}
 
 
 class FullDisk:

@@ -152,8 +152,8 @@ class Better(Test):
         differences = [sign * (side(self.worse, seed) - side(self.better, seed)) for seed in seeds]
         unit = metric if higher else LOG
         return Found(
-            decision=decide_effect(differences, margin=self.margin, or_better=self.or_better), unit=unit, metric=metric, seeds=tuple(seeds),
-            files=files_of(everything), seconds=seconds_of(used),
+            decision=decide_effect(differences, margin=self.margin, or_better=self.or_better),
+            unit=unit, metric=metric, seeds=tuple(seeds), files=files_of(everything), seconds=seconds_of(used),
         )  # fmt: skip
 
 
