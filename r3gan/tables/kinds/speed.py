@@ -81,7 +81,7 @@ class SpeedTable(Kind):
         ]
 
     def chart(self, hardware: str, steps: Sequence[Timing]) -> Chart:
-        """Milliseconds of one training iteration of this project, of the reference and of the authors' code if timed."""
+        """Milliseconds of one training iteration of this project, the reference and the authors' code if timed."""
         rows: list[Row] = [
             {"hardware": hardware, "row": row_title(timing), "variant": variant, "step_ms": value}
             for timing in steps
