@@ -13,12 +13,14 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from r3gan.metrics import METRICS
 from r3gan.report.content import Content, TableContent
 from r3gan.report.pictures import Figure, Picture, figure_of, lead_of, pictures_of
 from r3gan.report.sources import Number, Origin, number_of, origins_of
 from r3gan.report.text import band_text, changes_line, headline
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
+from r3gan.tables.intervals import interval_notes
 from r3gan.tables.markdown import number, reproduced
 from r3gan.tables.panel import Panel, row_tally, title_of
 from r3gan.tables.registry import TABLES
@@ -170,6 +172,7 @@ def template() -> Template:
         "verdicts": VERDICTS,
         "bands": bands(),
         "drift": DRIFT,
+        "intervals": interval_notes(METRICS),
         "reproduced": grouped,
         "band_text": band_text,
         "number": number,

@@ -20,6 +20,8 @@ from r3gan.configs import CONFIGS
 from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
 from r3gan.estimate import estimate, estimate_all, known_hardware
+from r3gan.estimate.check import check
+from r3gan.estimate.check import text as check_text
 from r3gan.estimate.costs import Job, cost_of, read_measurements
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.schema import COSTS, AllEstimates, Cost, RunCost, Total
@@ -319,6 +321,28 @@ def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan
     assert again.returncode == 0
 
 
+def test_a_check_predicts_recorded_runs_without_those_of_their_configuration(made_up: Study, tmp_path: Path) -> None:
+    write_record(tmp_path, "own/cifar10/E/seed5", images=1_000_000, seconds=2000)
+    nothing = list(check(made_up, Store(tmp_path)))
+    assert nothing == [] and "no run of scale paper" in check_text("paper", nothing)
+    write_record(tmp_path, "paper/cifar10/E/seed0", images=250_000_000, seconds=250_000)
+    write_record(tmp_path, "paper/ffhq-64/E/seed0", images=1_000_000, seconds=1e6)
+    found = {(each.run.dataset, each.part): each for each in check(made_up, Store(tmp_path))}
+    assert set(found) == {(name, part) for name in ("cifar10", "ffhq-64") for part in ("training", "evaluation")}
+    # 2000 s per million images are on record elsewhere, and 1000 s in the run itself.
+    training = found["cifar10", "training"]
+    assert (training.source, training.recorded) == ("measured", 4 * 250_000)
+    assert training.ratio == pytest.approx(2.0) and not training.is_within
+    assert found["cifar10", "evaluation"].ratio == pytest.approx(1.0) and found["cifar10", "evaluation"].is_within
+    # At the other size E is scaled from that run elsewhere, not from the one of the scale itself.
+    ratio = work_of("E", "ffhq-64").train_macs / work_of("E", "cifar10").train_macs
+    assert found["ffhq-64", "training"].predicted == pytest.approx(4 * 2000 * ratio)
+    lines = check_text("paper", list(found.values())).splitlines()
+    (line,) = (line for line in lines if line.split()[:3] == ["E", "cifar10", "training"])
+    assert line.split()[3:8] == ["1", "1,000,000.0", "2.00", "2.00", "2.00"]
+    assert "training: 0 of 2 within a factor of 1.5 (0%)" in lines
+
+
 MISTAKES = [
     (("estimate", "table9"), ("unknown table 'table9'", "table1")),
     (
@@ -327,9 +351,11 @@ MISTAKES = [
     ),
     (("estimate", "table1", "--hardware", "l4"), ("unknown --hardware 'l4'", "did you mean l40", "amd-epyc-2-cores")),
     (("estimate", "--all", "--hardware", "abacus"), ("unknown --hardware 'abacus'", "h100")),
-    (("estimate",), ("give either TABLE", "--all")),
-    (("estimate", "--all", "table1"), ("give either TABLE", "--all")),
-    (("estimate", "--all", "--scale", "smoke"), ("--scale goes with TABLE only",)),
+    (("estimate",), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "table1"), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "--check"), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "--scale", "smoke"), ("--scale goes with TABLE and --check",)),
+    (("estimate", "--check", "--hardware", "h100"), ("--check takes --scale and --results only",)),
 ]
 
 
