@@ -67,8 +67,7 @@ def print_check(study: Path, results: Path) -> None:
     from r3gan.records.store import Store
     from r3gan.study import read_study
 
-    found = list(check(read_study(study), Store(results)))
-    print(text(study.stem, found))
+    print(text(study.stem, check(read_study(study), Store(results))))
 
 
 def print_all(hardware: str, results: Path, in_json: bool) -> None:

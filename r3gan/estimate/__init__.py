@@ -133,11 +133,14 @@ def planned(study: Study, needed: Needed) -> Iterator[Planned]:
     """The jobs behind records; the first run that needs features of real images computes them."""
     extracted = set[tuple[str, str]]()
     for record, (run_id, run) in needed.items():
-        training = Job(record=record, config=run.config, dataset=run.dataset, amount=round(run.total_kimg * 1000))
+        batch = int(run.set.get("batch", find_config(run.config).recipe(run.dataset).batch))
+        amount = round(run.total_kimg * 1000)
+        training = Job(record=record, config=run.config, dataset=run.dataset, amount=amount, batch=batch)
         samples, draws = run.evaluation["samples"], run.evaluation.get("draws", 1)
         converging = record == run_id.convergence
         evaluation = replace(
             training,
+            batch=0,
             amount=(snapshots_of(study, run_id) if converging else 0) or 1,
             metrics=run.metrics,
             images=samples * (draws if converging else draws + 1),  # also of the untrained G

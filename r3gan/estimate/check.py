@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
@@ -12,12 +12,23 @@ from tabulate import tabulate
 
 from r3gan.estimate import planned, records_of
 from r3gan.estimate.costs import Job, Measurement, cost_of, read_measurements
-from r3gan.estimate.schema import Source
 from r3gan.records.run_id import RunId
 from r3gan.records.store import Store
 from r3gan.study import Study
 
 FACTOR = 1.5  # within which an estimate shall be
+HEADERS = (
+    "configuration",
+    "data set",
+    "part",
+    "n",
+    "recorded s",
+    "predicted/recorded",
+    "lowest",
+    "highest",
+    "predicted by",
+)
+SIDES = ["left"] * 3 + ["right"] * 5 + ["left"]
 Part = Literal["training", "evaluation", "snapshots"]
 
 
@@ -26,8 +37,7 @@ class Checked:
     """A part of a recorded run: its seconds on a device as predicted and as recorded."""
 
     run: RunId
-    part: Part
-    source: Source
+    part: Part | Literal["whole runs"]
     how: str
     predicted: float
     recorded: float
@@ -41,31 +51,31 @@ class Checked:
         return 1 / FACTOR <= self.ratio <= FACTOR
 
 
-def check(study: Study, store: Store) -> Iterator[Checked]:
+def check(study: Study, store: Store) -> list[Checked]:
     """Every part of a recorded run that something else on its hardware predicts.
 
     Left out of the evidence are all records of the scale with the same configuration: seeds, other data sets.
     """
     measured = list(read_measurements(store))
     needed = {record: line for record, line in records_of(study).items() if store.has(record)}
+    found: dict[tuple[RunId, Part], Checked] = {}
     for each in planned(study, needed):
         others = [m for m in measured if not is_of(m, each.run_id)]
         for job in (each.training, each.evaluation):
-            found = next((m for m in measured if is_measured(m, job)), None)
-            if found is None:
+            recorded = next((m for m in measured if is_measured(m, job)), None)
+            cost = cost_of(job, 1, recorded.hardware, others) if recorded else None
+            if recorded is None or cost is None or cost.device_hours is None:
                 continue
-            cost = cost_of(job, 1, found.hardware, others)
-            if cost.device_hours is None:
-                continue
-            snapshots = job.record == each.run_id.convergence
-            yield Checked(
+            at_end = job.record == each.run_id.metrics
+            part: Part = "training" if not job.metrics else "evaluation" if at_end else "snapshots"
+            found[each.run_id, part] = Checked(
                 run=each.run_id,
-                part="training" if not job.metrics else "snapshots" if snapshots else "evaluation",
-                source=cost.source,
+                part=part,
                 how=cost.how,
                 predicted=cost.device_hours * 3600,
-                recorded=found.device_seconds,
+                recorded=recorded.device_seconds,
             )
+    return [*found.values()]
 
 
 def is_measured(measurement: Measurement, job: Job) -> bool:
@@ -87,24 +97,26 @@ def text(scale: str, found: Sequence[Checked]) -> str:
     for each in found:
         lines.setdefault((each.run.config, each.run.dataset, each.part), []).append(each)
     rows = [[*key, str(len(runs)), *numbers(runs), runs[0].how] for key, runs in lines.items()]
-    headers = (
-        "configuration",
-        "data set",
-        "part",
-        "runs",
-        "recorded s",
-        "predicted/recorded",
-        "lowest",
-        "highest",
-        "by",
-    )
-    shares = [
-        share(part, [each for each in found if each.part == part]) for part in dict.fromkeys(e.part for e in found)
+    table = tabulate(rows, HEADERS, tablefmt="simple", colalign=SIDES, disable_numparse=True)
+    parts = [[each for each in found if each.part == part] for part in dict.fromkeys(each.part for each in found)]
+    return "\n".join([table, "", *map(share, [*parts, whole_runs(found)])])
+
+
+def whole_runs(found: Sequence[Checked]) -> list[Checked]:
+    """The parts of each run added up."""
+    runs: dict[RunId, list[Checked]] = {}
+    for each in found:
+        runs.setdefault(each.run, []).append(each)
+    return [
+        Checked(
+            run=run,
+            part="whole runs",
+            how="",
+            predicted=sum(each.predicted for each in parts),
+            recorded=sum(each.recorded for each in parts),
+        )
+        for run, parts in runs.items()
     ]
-    table = tabulate(
-        rows, headers, tablefmt="simple", colalign=["left"] * 3 + ["right"] * 5 + ["left"], disable_numparse=True
-    )
-    return "\n".join([table, "", *shares, share("all", found)])
 
 
 def numbers(runs: Sequence[Checked]) -> list[str]:
@@ -117,7 +129,7 @@ def numbers(runs: Sequence[Checked]) -> list[str]:
     ]
 
 
-def share(name: str, found: Sequence[Checked]) -> str:
+def share(found: Sequence[Checked]) -> str:
     """How many are predicted within FACTOR."""
     within = sum(each.is_within for each in found)
-    return f"{name}: {within} of {len(found)} within a factor of {FACTOR:g} ({within / len(found):.0%})"
+    return f"{found[0].part}: {within} of {len(found)} within a factor of {FACTOR:g} ({within / len(found):.0%})"
