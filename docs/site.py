@@ -94,7 +94,7 @@ def flowchart(source: str) -> str:
     layout.draw(3)
     paths = [" L".join(f"{x:.0f},{y:.0f}" for x, y in arrow.view._pts) for arrow in arrows]
     parts = [f'<path d="M{path}" fill="none" stroke="currentColor" marker-end="url(#arrow)"/>' for path in paths]
-    corners = []
+    corners = [point for arrow in arrows for point in arrow.view._pts]
     for box in boxes.values():
         (x, y), w, h = box.view.xy, box.view.w, box.view.h
         corners += [(x - w / 2, y - h / 2), (x + w / 2, y + h / 2)]

@@ -6,17 +6,21 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from r3gan.tables.axes import Axis, Rows, distinct, looks
+from r3gan.tables.axes import Axis, Rows, distinct, looks, ticks
 from r3gan.tables.charts import About, Chart, empty, finished
 from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED
 
 if TYPE_CHECKING:
     import altair
 
-LINE_CHARACTERS = 24  # of a row's name, so that a phone's screen has room for the intervals
-ROW_PX, WIDTH_PX = 32, 440
-# Of two lines of a name the first is above the middle of its row.
-MIDDLE = {"condition": {"test": r"indexof(datum.label, '\n') > 0", "value": "bottom"}, "value": "middle"}
+LINE_CHARACTERS = 22  # of a row's name, so that a phone's screen has room for the intervals
+ROW_PX, WIDTH_PX = 30, 300  # for a phone; the page takes lower rows where names have room on one line
+NARROW = "narrow"  # whether names have two lines, of which the first is above the middle of its row
+NAMES = rf"{NARROW} ? split(datum.label, '\n') : replace(datum.label, '\n', ' ')"
+MIDDLE = {
+    "condition": {"test": rf"{NARROW} && indexof(datum.label, '\n') > 0", "value": "bottom"},
+    "value": "middle",
+}
 WORDS = [SUPPORTED, CONTRADICTED, UNDECIDED]  # each keeps its colour and shape, whichever of them a chart shows
 ENDS = ("effect", "low", "high")
 # On both sides of the line at no effect.
@@ -41,7 +45,8 @@ def forest(rows: Rows, **about: Unpack[About]) -> Chart:
     said = "; ".join(
         f"{r['row']}: {r['effect']:.4g} [{r['low']:.3g}, {r['high']:.3g}] {r['unit']}, {r['verdict']}" for r in shown
     )
-    return finished(alt.concat(*panels, columns=1), f"{said}.", about)
+    drawn = alt.concat(*panels, columns=1).add_params(alt.param(name=NARROW, value=True))
+    return finished(drawn, f"{said}.", about)
 
 
 def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
@@ -51,7 +56,7 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
     none, names = float(rows[0]["none"] or 0), [name_of(str(row["row"])) for row in rows]
     scale, labels = scale_of(rows, none)
     at, low = (alt.X(f"{end}:Q", title=None, scale=scale, axis=labels) for end in ("effect", "low"))
-    axis = alt.Axis(grid=True, labelExpr=r"split(datum.label, '\n')", labelLimit=0, labelBaseline=MIDDLE)
+    axis = alt.Axis(grid=True, labelExpr=NAMES, labelLimit=0, labelBaseline=MIDDLE, labelFontSize=11)
     place = alt.Y("name:N", title=None, sort=names, axis=axis)
     color, shape = looks("verdict", WORDS)
     # Without a stroke: that of the intervals would be a second, dashed outline of the symbols.
@@ -61,12 +66,12 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
     fixed = alt.Chart(alt.Data(values=[{}])).encode(x=alt.datum(none))
     layers = [
         fixed.mark_rule(),
-        *(fixed.mark_text(text=said, align=side, dx=dx, y=-8) for said, (side, dx) in SIDES.items()),
+        *(fixed.mark_text(text=said, align=side, dx=dx, y=-8, fontSize=10) for said, (side, dx) in SIDES.items()),
         base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(low, color, x2="high:Q"),
         base.mark_point(filled=True, size=90, opacity=1).encode(at, color, shape),
     ]
     data = [{**row, "name": name} for row, name in zip(rows, names, strict=True)]
-    title = alt.TitleParams(unit, frame="group", offset=8)
+    title = alt.TitleParams(unit, frame="group", offset=8, fontSize=12)
     shown = {"data": alt.Data(values=data), "title": title, "width": WIDTH_PX, "height": alt.Step(ROW_PX)}
     return alt.LayerChart(layer=layers, **shown)
 
@@ -76,7 +81,8 @@ def scale_of(rows: Rows, none: float) -> tuple[altair.Scale, altair.Axis]:
     ends = [none, *(float(row[end] or 0) for row in rows for end in ENDS)]
     if none == 1:
         scale, axis = Axis(field="effect", title="", log=True).scale(rows, ends)
-        axis.labelExpr = "'x ' + datum.label"
+        fives = [5.0**power for power in range(-9, 10) if min(ends) <= 5.0**power <= max(ends)]
+        axis.labelExpr, axis.values = "'x ' + datum.label", fives if len(fives) > 2 else ticks(min(ends), max(ends), 5)
         return scale, axis
     spare = 0.08 * (max(ends) - min(ends))
     scale, axis = Axis(field="effect", title="", limits=(min(ends) - spare, max(ends) + spare)).scale(rows)

@@ -22,7 +22,6 @@ from r3gan.tables.published import read_published
 
 R3GAN, PROJECTED = "R3GAN (arXiv 2501.05441)", "Projected GAN (arXiv 2111.01007)"
 NOISE = "cannot be told from noise as published"
-LONGEST_TITLE = 45
 LEAST_UNITS = 2  # a published step below so many s.d. of a difference of two evaluations cannot be told from noise
 
 
@@ -32,7 +31,7 @@ class Claim:
 
     paper: str
     statement: str
-    title: str  # the statement in at most LONGEST_TITLE characters, for charts
+    title: str  # the statement for charts, in at most two lines of forest.py
     where: str
     published: str
     test: Test
@@ -64,7 +63,7 @@ _PARTS = {
             "FID 0.77 of an RGB discriminator's (quoted)", "projected-ccm", "projected-no-mixing"),
     "csm": ("Mixing scales too (CCM + CSM) is better than CCM", "Better with mixed scales, too",
             "FID 0.24 of an RGB discriminator's (quoted)", "projected-fastgan", "projected-ccm"),
-    "scales": ("Four discriminators are better than one", "Better with four discriminators",
+    "scales": ("Four discriminators are better than one", "Four D better than one",
                "a table", "projected-fastgan", "projected-1"),
     "pretrained": ("Pretrained features are better than random ones", "Better with pretrained features",
                    "a table", "projected-fastgan", "projected-random"),
@@ -121,19 +120,19 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "rpgan-covers-more": Claim(
         paper=R3GAN, statement="Under R1 + R2 the relativistic loss covers more modes than the classic one",
-        title="RpGAN covers more modes than GAN (R1 + R2)",
+        title="R1 + R2: RpGAN covers more modes than GAN",
         where="Table 2", published=f"1000 against 693 modes, {_ONE_RUN}", family="rpgan",
         test=Better(better=("loss-rpgan-r1r2",), worse=("loss-gan-r1r2",), metrics=("modes",)),
     ),
     "rpgan-more-even": Claim(
         paper=R3GAN, statement="Under R1 + R2 the relativistic loss covers the modes more evenly (KL)",
-        title="RpGAN covers modes more evenly (R1 + R2)",
+        title="R1 + R2: RpGAN covers modes more evenly",
         where="Table 2", published=f"KL 0.0781 against 0.9270, {_ONE_RUN}", family="rpgan",
         test=Better(better=("loss-rpgan-r1r2",), worse=("loss-gan-r1r2",), metrics=("kl",)),
     ),
     "r2-covers-more": Claim(
         paper=R3GAN, statement="With R2 in addition to R1 the relativistic loss covers more modes",
-        title="RpGAN covers more modes with R2 added to R1",
+        title="RpGAN + R1: more modes covered with R2",
         where="Table 2", published="1000 modes against Fail", family="rpgan",
         test=Better(better=("loss-rpgan-r1r2",), worse=("loss-rpgan-r1",), metrics=("modes",)),
     ),
@@ -171,12 +170,12 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "lazy-fails-on-toys": Claim(
         paper=R3GAN, statement="Penalties at every 8th step fail completely on 2-D toys",
-        title="2-D toys: penalties every 8 steps fail", where="appendix E",
+        title="Toys: penalties every 8 steps fail", where="appendix E",
         published="a sentence", own_scale="desk", test=ToyCoverage(interval=8, completely=True),
     ),
     "lazy-worse-on-toys": Claim(
         paper=R3GAN, statement="Penalties at every 8th step cover less of 2-D toys",
-        title="2-D toys: penalties every 8 steps cover less", where="appendix E",
+        title="Toys: penalties every 8 steps cover less", where="appendix E",
         published="a sentence", own_scale="desk", test=ToyCoverage(interval=8, completely=False),
     ),
     "lazy-worse-on-stacked": Claim(
@@ -236,7 +235,7 @@ CLAIMS: Mapping[str, Claim] = {
     ),
     "fastgan-generator-faster": Claim(
         paper=PROJECTED, statement="Under projection FastGAN's generator converges sooner than StyleGAN2's",
-        title="FastGAN's G converges sooner than StyleGAN2's",
+        title="Projected: FastGAN's G converges sooner",
         where="section 5", published="a figure", family="speed",
         test=Better(better=("projected-fastgan",), worse=("projected-A",), metrics=("fid", "digit-frechet")),
     ),
