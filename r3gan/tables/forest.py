@@ -81,10 +81,11 @@ def scale_of(rows: Rows, none: float) -> tuple[altair.Scale, altair.Axis]:
     ends = [none, *(float(row[end] or 0) for row in rows for end in ENDS)]
     if none == 1:
         scale, axis = Axis(field="effect", title="", log=True).scale(rows, ends)
-        fives = [5.0**power for power in range(-9, 10) if min(ends) <= 5.0**power <= max(ends)]
-        axis.labelExpr, axis.values = "'x ' + datum.label", fives if len(fives) > 2 else ticks(min(ends), max(ends), 5)
+        low, high = scale.domain
+        fives = [5.0**power for power in range(-9, 10) if low <= 5.0**power <= high]
+        axis.labelExpr, axis.values = "'x ' + datum.label", fives if len(fives) > 2 else ticks(low, high, 5)
         return scale, axis
-    spare = 0.08 * (max(ends) - min(ends))
+    spare = 0.08 * (max(ends) - min(ends)) or 1.0
     scale, axis = Axis(field="effect", title="", limits=(min(ends) - spare, max(ends) + spare)).scale(rows)
     axis.format = "+,.12~g"
     return scale, axis
