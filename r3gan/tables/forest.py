@@ -72,8 +72,9 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
     ]
     data = [{**row, "name": name} for row, name in zip(rows, names, strict=True)]
     title = alt.TitleParams(unit, frame="group", offset=8, fontSize=12)
-    shown = {"data": alt.Data(values=data), "title": title, "width": WIDTH_PX, "height": alt.Step(ROW_PX)}
-    return alt.LayerChart(layer=layers, **shown)
+    return alt.LayerChart(
+        layer=layers, data=alt.Data(values=data), title=title, width=WIDTH_PX, height=alt.Step(ROW_PX)
+    )
 
 
 def scale_of(rows: Rows, none: float) -> tuple[altair.Scale, altair.Axis]:
