@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from r3gan.records import store
 from r3gan.records.schema import ToyArm, Toys
-from r3gan.study import Study
+from r3gan.study import Study, read_study
+from r3gan.tables.claims.evidence import Better
 from r3gan.tables.claims.registry import CLAIMS, NOISE
 from r3gan.tables.claims.rule import (
     corrected,
@@ -28,6 +29,7 @@ from r3gan.tables.forest import name_of
 from r3gan.tables.kind import Content
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
+from tests.conftest import REPOSITORY
 from tests.helpers import SMOKE, convergence_of, evaluation_of, provenance_on, study_of, write_files, write_run
 
 STUDIES = 10_000
@@ -132,6 +134,27 @@ def test_a_margin_is_met_contradicted_or_open() -> None:
     assert decide_effect([0.01, -0.01, 0.02], margin=0.1).word == SUPPORTED
     assert decide_effect([-0.5, -0.52, -0.48], margin=0.1).word == CONTRADICTED
     assert decide_effect([0.5, -0.4, 0.2], margin=0.1).word == UNDECIDED
+
+
+def test_no_better_is_held_by_much_worse_and_by_equal() -> None:
+    for differences, word in (
+        ([0.5, 0.52, 0.48], SUPPORTED),
+        ([0.01, -0.01, 0.02], SUPPORTED),
+        ([-0.5, -0.52, -0.48], CONTRADICTED),
+        ([0.2, -0.2, 0.0], UNDECIDED),
+        ([0.5, 0.5, 0.5], UNDECIDED),  # no spread
+    ):
+        assert decide_effect(differences, margin=0.1, or_better=True).word == word
+
+
+def test_variants_that_claims_name_are_runs_of_the_desk_scale() -> None:
+    study = read_study(REPOSITORY / "pipelines/study/desk.yaml")
+    runs = {run.config: run.set for run in study.runs}
+    assert runs["E-inverted.gelu"] == runs["E-inverted"] | {"activation": "gelu"}
+    assert runs["E-inverted.swish"] == runs["E-inverted"] | {"activation": "swish"}
+    assert runs["E-inverted.groupnorm"] == runs["E-inverted"] | {"norm": "group"}
+    named = {name for claim in CLAIMS.values() if isinstance(claim.test, Better) for name in claim.test.names}
+    assert {name for name in named if "." in name} <= runs.keys()
 
 
 def content_of(results: Path, *studies: Study) -> Content:
