@@ -25,6 +25,7 @@ from r3gan.tables.claims.rule import (
     seeds_needed,
     verdict_of,
 )
+from r3gan.tables.forest import name_of
 from r3gan.tables.kind import Content
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
@@ -206,6 +207,25 @@ def test_verdicts_from_records_of_known_truth(tmp_path: Path) -> None:
     open_ = next(c for c in content.cells if c.quantity == "step-C-r2")
     assert "seeds would decide" in open_.reason and "hours of training" in open_.reason
     assert (tmp_path / "claims/desk-effects.png").exists()
+
+
+def test_every_claim_has_a_short_title_of_its_own() -> None:
+    titles = [claim.title for claim in CLAIMS.values()]
+    assert len(set(titles)) == len(titles)
+    assert [title for title in titles if len(name_of(title).splitlines()) > 2] == []
+
+
+def test_ratios_are_drawn_as_ratios_and_each_panel_holds_its_line_at_no_effect(tmp_path: Path) -> None:
+    runs = [*write_arm(tmp_path, "A", [10.0, 11.0, 10.5]), *write_arm(tmp_path, "B", [20.0, 23.0, 21.0])]
+    study = study_of("desk", *runs, metrics=("digit-frechet",))
+    content_of(tmp_path, study)
+    spec = json.loads((tmp_path / "claims/desk-effects.vl.json").read_text())
+    (panel,) = spec["concat"]
+    assert f"{CLAIMS['step-B'].title}: 2.03 [" in spec["description"]  # the geometric mean of 2, 23/11 and 2
+    scales = [layer["encoding"]["x"]["scale"] for layer in panel["layer"] if "scale" in layer["encoding"]["x"]]
+    assert scales and all(scale["type"] == "log" and scale["domain"][0] < 1 for scale in scales)
+    svg = (tmp_path / "claims/desk-effects.svg").read_text()
+    assert all(word in svg for word in ("x 1", "x 2", "as published", "against"))
 
 
 def test_two_seeds_decide_nothing_and_one_is_not_shown(tmp_path: Path) -> None:
