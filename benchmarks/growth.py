@@ -3,7 +3,8 @@
 `python -m benchmarks.growth` clones this repository into a temporary folder, adds runs or records to the clone's smoke
 study, times each command there at three sizes and writes results/benchmarks/<hardware>/growth.json. The exponent is
 that of what comes on top of the smallest size, so that the start of a process does not hide it:
-log((t3 - t1) / (t2 - t1)) over log((n3 - n1) / (n2 - n1)); 1 is linear.
+log((t3 - t1) / (t2 - t1)) over log((n3 - n1) / (n2 - n1)); 1 is linear. Times are processor times, which other work on
+the machine does not lengthen.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,20 +84,26 @@ CASES = (
 
 
 def measure(case: Case, size: int, rounds: int) -> list[float]:
-    """Seconds of each call in a clone that has been grown to a size, but for the first, which may fill caches."""
+    """Processor seconds of each call in a clone grown to a size, but for the first call, which may fill caches."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "-q", "--shared", ".", clone], check=True)
         case.grow(clone, size)
         taken = []
         for _ in range(rounds + 1):
-            started = time.perf_counter()
+            before = children_seconds()
             done = subprocess.run(case.command, cwd=clone, capture_output=True, text=True, env=environment(clone))
-            taken.append(time.perf_counter() - started)
+            taken.append(children_seconds() - before)
             # `dvc status -q` says with 1 that something is left to do.
             if done.returncode not in ((0, 1) if case.command[0] == "dvc" else (0,)):
                 sys.exit(f"{case.name} at {size}: {done.stderr[-2000:]}")
         return taken[1:]
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that this one has started and that have ended."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def environment(clone: Path) -> dict[str, str]:

@@ -1,14 +1,19 @@
 """The documentation's site (mkdocs.yml): the repository's pages where they lie there, and what is made from the code.
 
 Links work as they do in the repository. One to a file that is no page, such as a module, leads to the repository where
-its address is known (`repo_url`) and is plain text elsewhere; one to nothing at all fails the build.
+its address is known (`repo_url`) and is plain text elsewhere; one to nothing at all fails the build. Mermaid's
+flowcharts, which the repository's host draws itself, are drawn here when the site is built: its pages fetch nothing.
 """
 
 import os
 import posixpath
 import re
+from html import escape
 from pathlib import Path
 
+from grandalf.graphs import Edge, Graph, Vertex
+from grandalf.layouts import SugiyamaLayout, VertexViewer
+from grandalf.routing import EdgeViewer, route_with_lines
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.nav import Link, Navigation
@@ -71,7 +76,41 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         revision = os.environ.get("GITHUB_SHA", "main")
         return f"[{link['text']}]({config.repo_url}/blob/{revision}/{target})" if config.repo_url else link["text"]
 
+    markdown = re.sub(r"^```mermaid\n(.*?)^```$", lambda found: flowchart(found[1]), markdown, flags=re.M | re.S)
     return re.sub(r"\[(?P<text>[^]]*)\]\((?P<target>[^):#]+)\)", led, markdown)
+
+
+def flowchart(source: str) -> str:
+    """A flowchart of mermaid (`id[name]`, `id --> id`) as SVG from top to bottom, in the colour of the text."""
+    boxes = {key: Vertex(name) for key, name in re.findall(r'^\s*(\w+)\["?(\w+)"?\]', source, flags=re.M)}
+    arrows = [Edge(boxes[a], boxes[b]) for a, b in re.findall(r"^\s*(\w+) ?--> ?(\w+)", source, flags=re.M)]
+    for box in boxes.values():
+        box.view = VertexViewer(w=8 * len(box.data) + 20, h=28)
+    for arrow in arrows:
+        arrow.view = EdgeViewer()
+    layout = SugiyamaLayout(Graph([*boxes.values()], arrows).C[0])
+    layout.xspace, layout.yspace, layout.route_edge = 24, 32, route_with_lines
+    layout.init_all(optimize=True)
+    layout.draw(3)
+    paths = [" L".join(f"{x:.0f},{y:.0f}" for x, y in arrow.view._pts) for arrow in arrows]
+    parts = [f'<path d="M{path}" fill="none" stroke="currentColor" marker-end="url(#arrow)"/>' for path in paths]
+    corners = [point for arrow in arrows for point in arrow.view._pts]
+    for box in boxes.values():
+        (x, y), w, h = box.view.xy, box.view.w, box.view.h
+        corners += [(x - w / 2, y - h / 2), (x + w / 2, y + h / 2)]
+        parts.append(
+            f'<rect x="{x - w / 2:.0f}" y="{y - h / 2:.0f}" width="{w}" height="{h}" rx="5" fill="none" '
+            f'stroke="currentColor"/><text x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle">{escape(box.data)}</text>'
+        )
+    left, top = (min(corner[i] for corner in corners) - 4 for i in (0, 1))
+    width, height = (max(corner[i] for corner in corners) + 4 - least for i, least in ((0, left), (1, top)))
+    said = "; ".join(f"{arrow.v[0].data} before {arrow.v[1].data}" for arrow in arrows)
+    return (
+        f'<div><svg viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" role="img" '
+        f'aria-label="{escape(said)}" fill="currentColor" font-size="14" style="max-width: 100%">'
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+        f'<path d="M0,0 L8,4 L0,8 z"/></marker></defs>{"".join(parts)}</svg></div>'
+    )
 
 
 def commands() -> str:

@@ -44,6 +44,8 @@ class DiscriminatorNetwork(Network):
     A network of several discriminators with several logits each returns all of them, [N, discriminators, positions].
     """
 
+    mixes_samples = True  # whether a logit depends on the other images of its batch
+
 
 class Affine(NamedTuple):
     """A function y -> <gradient, y> + constant for each sample: gradient shaped as y, [N, ...], constant [N]."""

@@ -21,9 +21,10 @@ from r3gan.records.schema import Evaluation
 from r3gan.study import read_study
 from r3gan.tables.bands import BANDS, DRIFT, PUBLISHED_SAMPLES, Band, find_band, find_drift
 from r3gan.tables.cell import Cell, read_table_file, write_table_file
+from r3gan.tables.intervals import interval_of
 from r3gan.tables.kinds.comparison import ComparisonTable
 from r3gan.tables.kinds.variants import VariantTable
-from r3gan.tables.measure import Against, evaluated, measured, t_interval
+from r3gan.tables.measure import Against, evaluated, measured
 from r3gan.tables.published import read_published
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS, judge_count, judge_failure, judge_value
@@ -145,7 +146,7 @@ def of_seeds(*values: float) -> Cell:
 def test_seeds_give_an_interval_and_the_interval_decides() -> None:
     near = of_seeds(1.95, 1.97, 1.96)
     assert (near.said, near.n, near.seeds) == ("reproduced", 3, (0, 1, 2))
-    assert near.interval == pytest.approx(t_interval([1.95, 1.97, 1.96]))
+    assert near.interval == pytest.approx(interval_of("fid", [1.95, 1.97, 1.96]))
     assert of_seeds(1.8, 1.96, 2.2).verdict == "inconclusive"
     assert of_seeds(2.5, 2.52, 2.51).said == "worse"
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from r3gan import augment
-from r3gan.configs import CONFIGS, SIZES
+from r3gan.configs import CONFIGS, SIZES, Config
 from r3gan.ema import update_ema
 from r3gan.interfaces import DiscriminatorNetwork
 from r3gan.losses import OBJECTIVES
@@ -17,11 +18,16 @@ from r3gan.models import stylegan2
 from r3gan.models.families import R3GAN
 from r3gan.penalties import PENALISED, double_backward, path_length_penalty, path_lengths
 from r3gan.schedules import Ramp, cosine_burn_in, ema_beta
+from r3gan.training.losses import Batch, Losses
 
 F64 = torch.float64
 SMOKE = SIZES["stackedmnist5k-16"]
 CONDITIONAL = [name for name, config in CONFIGS.items() if isinstance(config.networks, R3GAN)]
 PIECEWISE_LINEAR = [name for name, config in CONFIGS.items() if config.penalty == "transposed"]
+SMOOTH: Mapping[str, dict[str, object]] = {
+    "gelu": {"activation": "gelu"}, "swish": {"activation": "swish"}, "groupnorm": {"norm": "group"},
+    "both": {"activation": "swish", "norm": "group"},
+}  # fmt: skip
 
 
 def test_relativistic_losses_match_hand_computed_values() -> None:
@@ -49,18 +55,29 @@ def test_losses_stay_finite_at_extreme_logits() -> None:
             assert torch.isfinite(loss(torch.tensor([-1e4]), torch.tensor([1e4]))).all()
 
 
+def smooth(variant: str) -> Config:
+    """A variant of E-inverted whose D is not piecewise linear."""
+    return CONFIGS["E-inverted"].changed("stackedmnist5k-16", SMOOTH[variant])[0]
+
+
 def small_discriminator(name: str, classes: int = 0) -> DiscriminatorNetwork:
     """With every weight random: at the start the last convolution of a block is zero and would hide mistakes."""
     torch.manual_seed(0)
     size = replace(SMOKE, base_widths=(32, 16), group_size=8, classes=classes)
-    net = CONFIGS[name].networks.discriminator(size).to(F64)
+    config = smooth(name) if name in SMOOTH else CONFIGS[name]
+    net = config.networks.discriminator(size).to(F64)
     for parameter in net.parameters():
         nn.init.normal_(parameter, std=0.2)
     return net
 
 
 @pytest.mark.parametrize(
-    ("name", "penalty"), [("A", "double-backward"), *itertools.product(PIECEWISE_LINEAR, PENALISED)]
+    ("name", "penalty"),
+    [
+        ("A", "double-backward"),
+        *itertools.product(PIECEWISE_LINEAR, PENALISED),
+        *((n, smooth(n).penalty) for n in SMOOTH),
+    ],
 )
 def test_penalty_matches_finite_differences(name: str, penalty: str) -> None:
     net = small_discriminator(name)
@@ -99,6 +116,60 @@ def test_transposed_penalty_equals_double_backward(name: str, classes: int, augm
     assert torch.allclose(norms_a, norms_b, rtol=1e-11)
     for a, b in zip(grads_a, grads_b, strict=True):
         assert float((a - b).norm()) <= 1e-9 * float(a.norm())
+
+
+@pytest.mark.parametrize("variant", SMOOTH)
+def test_the_networks_decide_how_penalties_are_computed(variant: str) -> None:
+    assert CONFIGS["E-inverted"].penalty == "transposed"
+    config = smooth(variant)
+    assert config.describe("stackedmnist5k-16")["penalty"] == "double-backward"
+    assert {*SMOOTH[variant], "initialisation"} <= set(config.unpublished)
+    net = small_discriminator(variant)
+    with pytest.raises(TypeError, match="NonlinearConv2d has no transpose"):
+        PENALISED["transposed"](net, torch.randn(2, 3, 8, 8, dtype=F64), None, None)
+
+
+@pytest.mark.parametrize("variant", SMOOTH)
+def test_r1_and_r2_of_smooth_networks_equal_autograd_side_by_side(variant: str) -> None:
+    """Of both sides in one pass, as they are trained; the reference takes each image's gradient alone."""
+    net, config = small_discriminator(variant), smooth(variant)
+    reals, z = torch.randn(3, 3, 8, 8, dtype=F64), torch.randn(3, 64, dtype=F64)
+    generator = config.networks.generator(replace(SMOKE, base_widths=(32, 16), group_size=8)).to(F64)
+    losses = Losses(config, generator, net)
+    total, measured = losses.discriminator(Batch(reals=reals, z=z, labels=None), torch.tensor(3.0, dtype=F64))
+    found = torch.autograd.grad(total, list(net.parameters()))
+
+    sides = {"r1": reals, "r2": generator(z).detach()}
+    logits, norms = {}, {}
+    for side, images in sides.items():
+        leaves = [image[None].clone().requires_grad_(True) for image in images]
+        logits[side] = torch.cat([net(leaf) for leaf in leaves])
+        gradients = torch.autograd.grad(logits[side].sum(), leaves, create_graph=True)
+        norms[side] = torch.stack([gradient.square().sum() for gradient in gradients]).mean()
+        assert float(measured[side]) == pytest.approx(float(norms[side].detach()), rel=1e-11)
+    expected = nn.functional.softplus(logits["r2"] - logits["r1"]).mean() + 3.0 / 2 * (norms["r1"] + norms["r2"])
+    assert float(total.detach()) == pytest.approx(float(expected.detach()), rel=1e-11)
+    for a, b in zip(found, torch.autograd.grad(expected, list(net.parameters())), strict=True):
+        assert float((a - b).norm()) <= 1e-9 * float(b.norm())
+
+
+@pytest.mark.parametrize("variant", SMOOTH)
+def test_the_penalty_s_own_gradient_matches_finite_differences(variant: str) -> None:
+    """With respect to the weights, which needs second derivatives of activations and of the normalisation."""
+    net, images = small_discriminator(variant), torch.randn(2, 3, 8, 8, dtype=F64)
+
+    def penalty() -> Tensor:
+        return double_backward(net, images)[1].mean()
+
+    gradients = torch.autograd.grad(penalty(), list(net.parameters()))
+    length = torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()
+    values, eps = [], 1e-6
+    for sign in (1, -2):  # to the one side, then from there to the other
+        with torch.no_grad():
+            for parameter, gradient in zip(net.parameters(), gradients, strict=True):
+                parameter += sign * eps * gradient / length
+        values.append(float(penalty().detach()))
+    assert (values[0] - values[1]) / (2 * eps) == pytest.approx(float(length), rel=1e-5)
 
 
 def test_penalty_sums_over_pixels_and_is_per_sample() -> None:

@@ -1,6 +1,8 @@
 """The documentation's site: every guide, table, command and the report is a page, and links lead somewhere."""
 
 import os
+import re
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -22,6 +24,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run(command, cwd=REPOSITORY, env=known, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return out
+
+
+def flowchart(source: str) -> str:
+    """What docs/site.py, a hook that no package holds, makes of a flowchart."""
+    need("mkdocs")
+    return str(runpy.run_path(str(REPOSITORY / "docs/site.py"))["flowchart"](source))
 
 
 def text(page: Path) -> str:
@@ -49,6 +57,26 @@ def test_the_references_are_those_of_the_code(site: Path) -> None:
 
 def test_a_link_to_code_leads_to_the_repository(site: Path) -> None:
     assert f'href="{ADDRESS}/blob/main/r3gan/records/schema.py"' in text(site / "docs/records")
+
+
+def test_the_pictures_of_the_pipeline_are_in_the_page_and_nothing_is_fetched(site: Path) -> None:
+    shown = text(site / "docs/pipeline")
+    assert shown.count("<svg viewBox=") == 2
+    assert 'aria-label="report before all; ' in shown and ">evaluate_snapshots</text>" in shown
+    for page in site.rglob("*.html"):
+        content = page.read_text()
+        assert 'class="mermaid"' not in content
+        assert not re.search(
+            r'<(script|img|iframe)[^>]* src="(https?:)?//|<link[^>]*stylesheet"[^>]*href="(https?:)?//', content
+        )
+
+
+def test_an_edge_past_a_box_is_inside_its_picture() -> None:
+    drawn = flowchart("\ta[first]\n\tb[second]\n\tc[third]\n\ta --> b\n\tb --> c\n\ta --> c\n")
+    left, top, width, height = map(float, re.findall(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', drawn)[0])
+    points = re.findall(r"[ML](-?\d+),(-?\d+)", drawn.partition("</defs>")[2])
+    assert len(points) == 2 + 2 + 3  # the long edge goes around the box between
+    assert all(left <= float(x) <= left + width and top <= float(y) <= top + height for x, y in points)
 
 
 def test_a_link_to_nothing_fails(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_a_line_with_seeds_is_a_run_for_each(tmp_path: Path) -> None:
     assert [run.key for run in single.runs] == ["A", "lazy"]
 
 
+def test_a_word_that_a_network_s_field_does_not_take_is_refused(tmp_path: Path) -> None:
+    line = "  gelu: {<<: *run, config: E.gelu, set: {activation: relu}}\n"
+    with pytest.raises(UserError, match=r"unknown setting activation 'relu'.*; allowed: lrelu, gelu, swish"):
+        read_study(study_file(tmp_path, "seed: 0", line))
+
+
 def test_what_a_run_changes_becomes_options_of_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lazy = read_study(study_file(tmp_path, "seed: 0")).runs[1]
     assert lazy.train_options == " --set burn_in_kimg=100 lr=0.004,0.001 penalty_interval=8 --precision bf16"

@@ -61,7 +61,10 @@ def add_commands(command: AddCommand) -> None:
     add_recipe(sub)
     sub.add_argument("--data", type=Path, metavar="DIR", help="prepared data set (default: data/DATASET)")
     sub.add_argument("--out", type=Path, metavar="DIR", help="default: runs/SCALE/DATASET/CONFIG/seedK")
-    sub.add_argument("--tensorboard", action="store_true", help="also write the curve to work/RUN/tensorboard")
+    sub.add_argument(
+        "--track", nargs="+", default=os.environ.get("R3GAN_TRACK", "").split(), metavar="NAME",
+        help="show the curve while it trains: tensorboard, dvclive, mlflow, wandb (default: $R3GAN_TRACK)",
+    )  # fmt: skip
     sub.add_argument(
         "--snapshot-kimg", type=positive(float), metavar="KIMG", help="store G this often, to be measured later"
     )
@@ -239,8 +242,12 @@ def prepared_set(dataset: Dataset) -> PreparedSet:
 
 def work_folder(run: Run, out: Path | None) -> Path:
     """Where checkpoints lie: a run with --out has its own, else it would go on from the state of the run elsewhere."""
-    folder = Path("work") / run.id
-    return folder / f"out-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]}" if out else folder
+    return Path("work") / name_of(run, out)
+
+
+def name_of(run: Run, out: Path | None) -> str:
+    """The run's id, with more after it where --out keeps it elsewhere."""
+    return f"{run.id}/out-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:8]}" if out else run.id
 
 
 def is_done(arguments: argparse.Namespace, run: Run, dataset: Dataset) -> bool:
@@ -267,7 +274,8 @@ def plain_options(arguments: argparse.Namespace, run: Run, device: torch.device)
         checkpoint_seconds=arguments.checkpoint_seconds,
         keep_checkpoints=arguments.keep_checkpoints,
         snapshot_kimg=arguments.snapshot_kimg,
-        tensorboard=arguments.tensorboard,
+        track=tuple(dict.fromkeys(arguments.track)),
+        track_as=name_of(run, arguments.out),
         start=open_start(arguments.init_from, run) if arguments.init_from else None,
         overwrite=arguments.overwrite,
         discard_final=arguments.discard_final,
@@ -278,7 +286,10 @@ def plain_options(arguments: argparse.Namespace, run: Run, device: torch.device)
 
 def check_choices(arguments: argparse.Namespace) -> None:
     """UserError where options are not possible, as far as can be checked without torch."""
+    from r3gan.training import trackers
+
     check_device(arguments)
+    trackers.check(arguments.track)
     if arguments.engine not in ("auto", "torch", "deepspeed"):
         raise unknown("--engine", arguments.engine, ("torch", "deepspeed", "auto"))
     if arguments.zero not in (0, 1, 2):

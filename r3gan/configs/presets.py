@@ -65,6 +65,5 @@ E = Config(
     networks=R3GAN(stem_ratio=1.5, inner_ratio=2, grouped=True),
     loss="relativistic",
     penalties=("r1", "r2"),
-    penalty="transposed",
     recipes=PRESETS,
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from r3gan.configs.sizes import SIZES
 from r3gan.errors import UserError, unknown
 from r3gan.models.families import Networks, Size
 from r3gan.schedules import Ramp
 
+T = TypeVar("T", bound=Networks)
 constant = Ramp.constant
 OFF = constant(0.0)
 
@@ -51,13 +52,17 @@ class Config:
     networks: Networks
     loss: str
     penalties: tuple[str, ...]
-    penalty: str = "double-backward"
     augmentation: str = "ada"  # of D's images: an entry of AUGMENTATIONS, at the recipe's `augment_p`
     penalty_interval: int = 1  # steps between penalties; above 1 they are "lazy"
     path_length: PathLength | None = None
     unpublished: tuple[str, ...] = ()
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     sizes: Mapping[str, Size] = field(default_factory=lambda: SIZES)
+
+    @property
+    def penalty(self) -> str:
+        """How penalties are computed, an entry of PENALISED: the networks decide it."""
+        return "transposed" if self.networks.piecewise_linear else "double-backward"
 
     def paper_sizes(self) -> tuple[str, ...]:
         """The data sets of the paper this configuration is used at, in the order of SIZES."""
@@ -87,6 +92,8 @@ class Config:
         for name, value in settings.items():
             if name not in allowed:
                 raise unknown("setting", name, allowed)
+            if get_origin(kinds[name]) is Literal and value not in get_args(kinds[name]):
+                raise unknown(f"setting {name}", value, get_args(kinds[name]))
             ends = [value, value] if kinds[name] is Ramp and not isinstance(value, list) else value
             try:
                 found[name] = msgspec.convert(ends, kinds[name])
@@ -97,7 +104,10 @@ class Config:
         networks = replace(self.networks, **of_networks)  # type: ignore[type-var]
         interval = found.get("penalty_interval", self.penalty_interval)
         chosen = tuple(dict.fromkeys((*recipe.unpublished, *of_recipe)))
-        config = replace(self, networks=networks, penalty_interval=interval)
+        # What is not piecewise linear any more starts with gains that are chosen here (r3gan/models/nonlinear.py).
+        gains = ["initialisation"] if self.networks.piecewise_linear and not networks.piecewise_linear else []
+        unpublished = dict.fromkeys((*self.unpublished, *of_networks, *gains))
+        config = replace(self, networks=networks, penalty_interval=interval, unpublished=tuple(unpublished))
         return config, replace(recipe, **of_recipe, unpublished=chosen)
 
     def describe(self, dataset: str) -> dict[str, Any]:
@@ -106,6 +116,7 @@ class Config:
         del plain["recipes"], plain["sizes"]
         return plain | {
             "networks": described(self.networks),
+            "penalty": self.penalty,
             "recipe": asdict(self.recipe(dataset)),
             "size": asdict(self.sizes[dataset]),
         }
@@ -116,3 +127,23 @@ def described(networks: Any) -> dict[str, Any]:
     values = {item.name: getattr(networks, item.name) for item in fields(networks)}
     plain = {name: described(value) if is_dataclass(value) else value for name, value in values.items()}
     return {"family": type(networks).__name__} | plain
+
+
+def as_described(networks: T, description: Mapping[str, Any]) -> T:
+    """These networks with the fields of a description that `described` gave; a field that it does not have stays.
+
+    Raises msgspec.ValidationError where it is of another family, or a value is not possible.
+    """
+    import msgspec
+
+    family, kinds = type(networks).__name__, get_type_hints(type(networks))
+    if description.get("family") != family:
+        raise msgspec.ValidationError(f"they are {description.get('family')}, not {family}")
+    found: dict[str, Any] = {}
+    for item in fields(networks):  # type: ignore[arg-type]
+        old, name = getattr(networks, item.name), item.name
+        if name in description:
+            new = description[name]
+            nested = is_dataclass(old) and not isinstance(old, type)
+            found[name] = as_described(old, new) if nested else msgspec.convert(new, kinds[name])
+    return replace(networks, **found)  # type: ignore[type-var]

@@ -24,7 +24,7 @@ _LOSS_SMOKE = replace(GENTLE_SMOKE, total_kimg=28, burn_in_kimg=28, gamma=Ramp(1
 def _row(title: str, summary: str, loss: str, penalties: tuple[str, ...]) -> Config:
     return Config(
         title=title, summary=summary, networks=R3GAN(stem_ratio=1, inner_ratio=1, grouped=False, max_width=128),
-        loss=loss, penalties=penalties, penalty="transposed", unpublished=("networks",),
+        loss=loss, penalties=penalties, unpublished=("networks",),
         recipes={"stackedmnist": _LOSS_PAPER, "stackedmnist5k-16": _LOSS_SMOKE},
     )  # fmt: skip
 

@@ -49,8 +49,8 @@ def _row(
 ) -> Config:  # fmt: skip
     """A row from B on."""
     return Config(
-        title=title, summary=summary, networks=networks, loss=loss, penalties=penalties, penalty="transposed",
-        unpublished=unpublished, recipes={"ffhq-256": _FFHQ, "stackedmnist5k-16": smoke},
+        title=title, summary=summary, networks=networks, loss=loss, penalties=penalties, unpublished=unpublished,
+        recipes={"ffhq-256": _FFHQ, "stackedmnist5k-16": smoke},
     )  # fmt: skip
 
 

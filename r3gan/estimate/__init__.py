@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -27,6 +27,16 @@ from r3gan.tables.registry import TABLES, find_table
 Needed = Mapping[str, tuple[RunId, StudyRun]]  # record -> the run, as it is measured for the record
 
 
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A record of a run: its training, and the evaluation that writes the record."""
+
+    run_id: RunId
+    run: StudyRun
+    training: Job
+    evaluation: Job
+
+
 def this_machine() -> str:
     """The name of what computes here: of the folder that `make bench` writes its results to."""
     return hardware_name("cuda" if has_gpu() else "cpu")
@@ -48,11 +58,8 @@ def check_hardware(hardware: str, store: Store) -> None:
 def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
     """The cost of a table's runs in a study; UserError if the table or the hardware is unknown."""
     check_hardware(hardware, store)
-    listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
-    listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
+    listed = records_of(study)
     needed = {record: listed[record] for record in find_table(table).records(study) if record in listed}
-    # Of what is derived only after a data set is prepared, nothing can be counted.
-    needed = {record: line for record, line in needed.items() if has_preset(line[1])}
     runs = tuple(run_costs(study, needed, hardware, store))
     measured = [run for _, run in needed.values()]
     snapshots = {run_id: snapshots_of(study, run_id) for run_id, _ in needed.values()}
@@ -70,6 +77,13 @@ def estimate(table: str, study: Study, hardware: str, store: Store) -> Estimate:
         supplied=storage.supplied(measured),
         published=published_costs(measured),
     )
+
+
+def records_of(study: Study) -> Needed:
+    """All records of a study's runs but those whose work is derived only after their data set is prepared."""
+    listed = {run_id.metrics: (run_id, run) for run_id, run in study.measured.items()}
+    listed |= {run_id.convergence: (run_id, run) for run_id, run in study.converging.items()}
+    return {record: line for record, line in listed.items() if has_preset(line[1])}
 
 
 def has_preset(run: StudyRun) -> bool:
@@ -95,37 +109,44 @@ def snapshots_of(study: Study, run_id: RunId) -> int:
 
 
 def run_costs(study: Study, needed: Needed, hardware: str, store: Store) -> Iterator[RunCost]:
-    """Each record's training and evaluation; the first run that needs features of real images pays for them.
-
-    A run that is measured during training and at its end has two records and is trained once.
-    """
+    """Each record's training and evaluation; a run that has two records is trained once."""
     measured, cores, ranks = list(read_measurements(store)), cores_of(hardware), int(study.launch["ranks"])
-    extracted, trained = set[tuple[str, str]](), set[RunId]()
-    for record, (run_id, run) in needed.items():
+    trained = set[RunId]()
+    for each in planned(study, needed):
         # The pipeline evaluates in one process.
-        devices, evaluating = (n if cores is None else min(cores, run.threads * n) for n in (ranks, 1))
-        job = Job(record=record, config=run.config, dataset=run.dataset, amount=round(run.total_kimg * 1000))
-        training = cost_of(job, devices, hardware, measured)
-        if run_id in trained:
+        devices, evaluating = (n if cores is None else min(cores, each.run.threads * n) for n in (ranks, 1))
+        training = cost_of(each.training, devices, hardware, measured)
+        if each.run_id in trained:
             training = msgspec.structs.replace(training, device_hours=0.0, how="the same run")
-        trained.add(run_id)
+        trained.add(each.run_id)
+        yield RunCost(
+            record=each.training.record,
+            run=each.run_id,
+            key=each.run.key,
+            total_kimg=each.run.total_kimg,
+            training=training,
+            evaluation=cost_of(each.evaluation, evaluating, hardware, measured),
+        )
+
+
+def planned(study: Study, needed: Needed) -> Iterator[Planned]:
+    """The jobs behind records; the first run that needs features of real images computes them."""
+    extracted = set[tuple[str, str]]()
+    for record, (run_id, run) in needed.items():
+        batch = int(run.set.get("batch", find_config(run.config).recipe(run.dataset).batch))
+        amount = round(run.total_kimg * 1000)
+        training = Job(record=record, config=run.config, dataset=run.dataset, amount=amount, batch=batch)
         samples, draws = run.evaluation["samples"], run.evaluation.get("draws", 1)
         converging = record == run_id.convergence
         evaluation = replace(
-            job,
+            training,
+            batch=0,
             amount=(snapshots_of(study, run_id) if converging else 0) or 1,
             metrics=run.metrics,
             images=samples * (draws if converging else draws + 1),  # also of the untrained G
             real_macs=macs_of_reals(run, extracted),
         )
-        yield RunCost(
-            record=record,
-            run=run_id,
-            key=run.key,
-            total_kimg=run.total_kimg,
-            training=training,
-            evaluation=cost_of(evaluation, evaluating, hardware, measured),
-        )
+        yield Planned(run_id=run_id, run=run, training=training, evaluation=evaluation)
 
 
 def macs_of_reals(run: StudyRun, extracted: set[tuple[str, str]]) -> float:

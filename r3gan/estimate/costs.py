@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal
 
 from r3gan.configs import CONFIGS, SIZES
@@ -30,12 +31,23 @@ class Job:
     amount: float  # images, evaluations or snapshots
     metrics: tuple[str, ...] = ()  # none: training
     images: int = 0  # drawn per evaluation or snapshot
+    batch: int = 0  # of training
     real_macs: float = 0.0  # multiply-adds of the real images' features, computed once for the whole amount
 
     @property
     def kind(self) -> tuple[str, str, tuple[str, ...], int]:
-        """Jobs of one kind take equally long per unit of the amount."""
-        return self.config, self.dataset, self.metrics, self.images
+        """Jobs of one kind take about equally long per unit of the amount, training with the same batch."""
+        return self.base, self.dataset, self.metrics, self.images
+
+    @property
+    def arm(self) -> str:
+        """The run without its seed."""
+        return self.record.rpartition("/seed")[0] or self.record
+
+    @property
+    def base(self) -> str:
+        """The configuration, of which this may be a variant."""
+        return self.config.partition(".")[0]
 
     @property
     def macs(self) -> float:
@@ -71,7 +83,10 @@ def read_measurements(store: Store) -> Iterator[Measurement]:
     for hardware, benchmark in store.step_benchmarks("steps").items():
         for timing in benchmark.measured:
             if timing.step == "iteration" and timing.size in SIZES:
-                job = Job(record=BENCHMARK, config=timing.config, dataset=timing.size, amount=timing.img_per_s)
+                job = Job(
+                    record=BENCHMARK, config=timing.config, dataset=timing.size, amount=timing.img_per_s,
+                    batch=timing.batch,
+                )  # fmt: skip
                 yield Measurement(job=job, hardware=hardware, device_seconds=benchmark.provenance.device.units)
 
 
@@ -79,8 +94,9 @@ def measurements_of(file: str, record: Evaluation | Convergence) -> Iterator[Mea
     """The run's training unless it diverged or was imported, and its evaluation if there was something to measure."""
     training = record.training
     job = Job(record=file, config=record.config, dataset=record.dataset, amount=training.images_seen)
+    trained = replace(job, batch=training.recipe.batch)
     if training.outcome == "trained" and training.seconds and training.images_seen:
-        yield timed(job, training.provenance.device, training.seconds)
+        yield timed(trained, training.provenance.device, training.seconds)
     if not record.metrics:
         return
     drawn = next(iter(record.metrics.values()))  # all metrics see the same images
@@ -102,17 +118,15 @@ def timed(job: Job, device: Device, seconds: float) -> Measurement:
 def cost_of(job: Job, devices: int, hardware: str, measured: Iterable[Measurement]) -> Cost:
     """The best estimate there is: of this run, of others like it, of the nearest by work, by work alone."""
     here = [m for m in measured if stands_for(hardware, m.hardware)]
-    like = [m for m in here if m.job.kind == job.kind]
-    records = [m for m in like if m.job.record != BENCHMARK]
-    own = [m for m in records if m.job.record == job.record]
     source: Source
-    if alike := own or records or like:
-        seconds = job.amount * sum(m.device_seconds for m in alike) / sum(m.job.amount for m in alike)
-        source, basis = "measured", "this run" if own else f"{len(records)} other runs" if records else BENCHMARK
+    if alike := likest(job, here):
+        seconds = job.amount * median_rate(alike)
+        others = BENCHMARK if alike[0].job.record == BENCHMARK else f"{len(alike)} other run{'s' * (len(alike) > 1)}"
+        source, basis = "measured", "this run" if alike[0].job.record == job.record else others
     elif near := nearest(job, hardware, here):
-        ratio = job.macs / near.job.macs
-        seconds = job.amount * near.device_seconds / near.job.amount * ratio
-        source, basis = "scaled", f"{ratio:.3g} x {near.job.config} at {near.job.dataset}"
+        ratio = job.macs / near[0].job.macs
+        seconds = job.amount * median_rate(near) * ratio
+        source, basis = "scaled", f"{ratio:.3g} x {near[0].job.base} at {near[0].job.dataset}"
     elif entry := entry_of(hardware):
         flop = 2 * job.macs * job.amount
         bf16 = entry.bf16_tflops if job.precision == "bf16" else None
@@ -124,9 +138,28 @@ def cost_of(job: Job, devices: int, hardware: str, measured: Iterable[Measuremen
     return Cost(device_hours=seconds / 3600, devices=devices, source=source, how=f"{source}, {basis}")
 
 
-def nearest(job: Job, hardware: str, here: Iterable[Measurement]) -> Measurement | None:
-    """The training or evaluation whose unit of work is nearest to the job's; on a GPU one of the same precision."""
+def median_rate(measured: Iterable[Measurement]) -> float:
+    """Device seconds per unit of the amount; the median, since other work on a machine doubles single times."""
+    return median(m.device_seconds / m.job.amount for m in measured)
+
+
+def likest(job: Job, here: Iterable[Measurement]) -> list[Measurement]:
+    """The record of the job itself, else its other seeds at its scale, else jobs of its kind, with its batch first."""
+    like = [m for m in here if m.job.kind == job.kind]
+    if own := [m for m in like if m.job.record == job.record]:
+        return own
+    if seeds := [m for m in like if m.job.arm == job.arm]:
+        return seeds
+    like = [m for m in like if m.job.record != BENCHMARK] or like
+    return [m for m in like if m.job.batch == job.batch] or like
+
+
+def nearest(job: Job, hardware: str, here: Iterable[Measurement]) -> list[Measurement]:
+    """The trainings or evaluations whose unit of work is nearest to the job's; on a GPU of the same precision."""
     on_gpu = cores_of(hardware) is None
     comparable = [m for m in here if bool(m.job.metrics) == bool(job.metrics)]
     comparable = [m for m in comparable if not on_gpu or m.job.precision == job.precision]
-    return min(comparable, key=lambda m: abs(math.log(m.job.macs / job.macs)), default=None)
+    if not comparable:
+        return []
+    near = min(comparable, key=lambda m: abs(math.log(m.job.macs / job.macs))).job
+    return likest(replace(near, record="", batch=job.batch), comparable)

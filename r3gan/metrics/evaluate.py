@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from r3gan.configs import find_config
+from r3gan.configs.recipe import as_described
 from r3gan.data.loader import Dataset
 from r3gan.distributed import ALONE, World
 from r3gan.errors import UserError
@@ -27,7 +28,7 @@ from r3gan.metrics import find_metric
 from r3gan.metrics.extractors import ExtractorPaths, FeatureNetwork, find_extractor
 from r3gan.metrics.reference import CACHE, read_statistics, reference_samples
 from r3gan.metrics.samples import Sample, extract_features
-from r3gan.models.families import Size
+from r3gan.models.families import Networks, Size
 from r3gan.pictures import COLUMNS, quantise, save_tiles
 from r3gan.records.provenance import stamp
 from r3gan.records.schema import SCHEMAS, Evaluation, Training, Values
@@ -175,10 +176,18 @@ def size_of(training: Training) -> Size:
         raise UserError(f"runs/{training.run}/train.json: `size` is not one of networks ({error})") from None
 
 
+def networks_of(training: Training) -> Networks:
+    """The networks a run was trained with: its configuration's, with what the run changed of them."""
+    try:
+        return as_described(find_config(training.config).networks, training.networks)
+    except msgspec.ValidationError as error:
+        raise UserError(f"runs/{training.run}/train.json: `networks` cannot be built ({error})") from None
+
+
 def initial_generator(training: Training, device: torch.device) -> GeneratorNetwork:
     """A run's generator with its initial weights, in eval mode, channels last as in training."""
     torch.manual_seed(training.seed)
-    generator = find_config(training.config).networks.generator(size_of(training))
+    generator = networks_of(training).generator(size_of(training))
     return generator.to(device).to(memory_format=torch.channels_last).eval()
 
 

@@ -36,6 +36,11 @@ class Networks(Protocol):
 
     conditional: ClassVar[bool]  # whether labels can be given to them
 
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether D is piecewise linear in its images, so that penalties need no double backward."""
+        ...
+
     def __hash__(self) -> int: ...
 
     def generator(self, size: Size) -> GeneratorNetwork: ...
@@ -63,6 +68,7 @@ class StyleGAN2:
     style_mixing_prob: float = 0.9
     stddev_group: int = 8
     conditional: ClassVar[bool] = False
+    piecewise_linear: ClassVar[bool] = False
 
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import stylegan2
@@ -94,6 +100,7 @@ class Stripped:
 
     z_dim: int = 64
     conditional: ClassVar[bool] = False
+    piecewise_linear: ClassVar[bool] = True
 
     def generator(self, size: Size) -> GeneratorNetwork:
         from r3gan.models import stripped
@@ -110,7 +117,10 @@ class Stripped:
 
 @dataclass(frozen=True, kw_only=True)
 class R3GAN:
-    """Configs D and E: stem = stem_ratio * base width, inner width = inner_ratio * stem, 3x3 dense or grouped."""
+    """Configs D and E: stem = stem_ratio * base width, inner width = inner_ratio * stem, 3x3 dense or grouped.
+
+    Other activations and normalisations than the paper's are for variants (r3gan/models/nonlinear.py).
+    """
 
     stem_ratio: float
     inner_ratio: float
@@ -118,19 +128,30 @@ class R3GAN:
     output_skips: bool = False
     z_dim: int = 64
     max_width: int | None = None
+    activation: Literal["lrelu", "gelu", "swish"] = "lrelu"
+    norm: Literal["none", "group"] = "none"
     conditional: ClassVar[bool] = True
 
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether nothing but LeakyReLU stands between convolutions."""
+        return self.activation == "lrelu" and self.norm == "none"
+
     def _body(self, size: Size) -> dict[str, Any]:
+        from r3gan.models.nonlinear import Nonlinearity
+
         widths = tuple(int(self.stem_ratio * w) for w in size.base_widths)
         if self.max_width:
             widths = tuple(min(w, self.max_width) for w in widths)
-        group_size = size.group_size if self.grouped else None
-        if group_size and any(int(w * self.inner_ratio) % group_size for w in widths):
-            raise UserError(f"inner widths of {widths} x {self.inner_ratio:g} do not split into groups of {group_size}")
+        normed = self.norm == "group"
+        if (self.grouped or normed) and any(int(w * self.inner_ratio) % size.group_size for w in widths):
+            groups = f"groups of {size.group_size}"
+            raise UserError(f"inner widths of {widths} x {self.inner_ratio:g} do not split into {groups}")
         return {
             "widths": widths,
             "inner_ratio": self.inner_ratio,
-            "group_size": group_size,
+            "group_size": size.group_size if self.grouped else None,
+            "between": Nonlinearity(self.activation, size.group_size if normed else None),
             "classes": size.classes,
             "image_channels": size.image_channels,
         }
@@ -152,6 +173,7 @@ class DCGAN:
 
     z_dim: int = 100
     conditional: ClassVar[bool] = False
+    piecewise_linear: ClassVar[bool] = False
 
     def _widths(self, size: Size) -> tuple[int, ...]:
         """At 4x4 up to half the resolution."""
@@ -182,6 +204,7 @@ class FastGAN:
     tanh: bool = True
     perceptual: str = "efficientnet-lite1"  # an entry of BACKBONES, in whose features reconstructions are compared
     conditional: ClassVar[bool] = False
+    piecewise_linear: ClassVar[bool] = False
     leaks_imagenet: ClassVar[bool] = True  # training uses features learned on ImageNet, as FID does
 
     def generator(self, size: Size) -> GeneratorNetwork:
@@ -223,6 +246,7 @@ class Projected:
     separable: bool = False
     ccm_widths: tuple[int, ...] = (64, 128, 256, 512)
     conditional: ClassVar[bool] = False
+    piecewise_linear: ClassVar[bool] = False
 
     @property
     def leaks_imagenet(self) -> bool:

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from r3gan.interfaces import Affine, DiscriminatorNetwork, GeneratorNetwork
 from r3gan.models.layers import (
-    LRELU_GAIN,
-    ActivatedConv2d,
     Basis,
     Cast,
     Chain,
@@ -25,6 +23,7 @@ from r3gan.models.layers import (
     normal_parameter,
     upsample2x,
 )
+from r3gan.models.nonlinear import LEAKY_RELU, Nonlinearity
 
 BLOCKS_PER_STAGE = 2
 
@@ -37,11 +36,13 @@ class ResidualBlock(Layer):
     every sum: a sum has the layout of its first term, and a convolution that of its weight.
     """
 
-    def __init__(self, width: int, inner: int, groups: int, network_blocks: int) -> None:
+    def __init__(
+        self, width: int, inner: int, groups: int, network_blocks: int, between: Nonlinearity = LEAKY_RELU
+    ) -> None:
         super().__init__()
-        gain = LRELU_GAIN * network_blocks**-0.25
-        self.conv1 = ActivatedConv2d(width, inner, gain=gain)
-        self.conv2 = ActivatedConv2d(inner, inner, 3, groups=groups, gain=gain)
+        scale = network_blocks**-0.25
+        self.conv1 = between.conv2d(width, inner, scale=scale)
+        self.conv2 = between.conv2d(inner, inner, 3, groups=groups, scale=scale)
         self.conv3 = Conv2d(inner, width, gain=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,11 +58,13 @@ class ResidualBlock(Layer):
         return branch + x, pull
 
 
-def residual_blocks(width: int, inner_ratio: float, group_size: int | None, network_blocks: int) -> Chain:
+def residual_blocks(
+    width: int, inner_ratio: float, group_size: int | None, network_blocks: int, between: Nonlinearity
+) -> Chain:
     """The blocks of one stage; `group_size` None means a dense 3x3."""
     inner = int(width * inner_ratio)
     groups = 1 if group_size is None else inner // group_size
-    blocks = [ResidualBlock(width, inner, groups, network_blocks) for _ in range(BLOCKS_PER_STAGE)]
+    blocks = [ResidualBlock(width, inner, groups, network_blocks, between) for _ in range(BLOCKS_PER_STAGE)]
     return Chain(*blocks)
 
 
@@ -111,6 +114,7 @@ class Generator(GeneratorNetwork):
         z_dim: int = 64,
         classes: int = 0,
         image_channels: int = 3,
+        between: Nonlinearity = LEAKY_RELU,
     ) -> None:
         super().__init__()
         self.z_dim, self.classes = z_dim, classes
@@ -120,7 +124,8 @@ class Generator(GeneratorNetwork):
         first = Basis(2 * z_dim if classes else z_dim, widths[0])
         later = [Upsample(a, b) for a, b in itertools.pairwise(widths)]
         self.transitions = nn.ModuleList([first, *later])
-        self.stages = nn.ModuleList(residual_blocks(w, inner_ratio, group_size, network_blocks) for w in widths)
+        stages = (residual_blocks(w, inner_ratio, group_size, network_blocks, between) for w in widths)
+        self.stages = nn.ModuleList(stages)
         heads = [Conv2d(w, image_channels) for w in (widths if output_skips else widths[-1:])]
         self.to_image = nn.ModuleList(heads)
 
@@ -142,6 +147,7 @@ class Discriminator(DiscriminatorNetwork):
     """images [N, C, R, R], labels [N] or None -> logits [N]; `widths` per resolution, 4x4 first, as in G."""
 
     mixed_precision = True
+    mixes_samples = False
 
     def __init__(
         self,
@@ -151,13 +157,15 @@ class Discriminator(DiscriminatorNetwork):
         group_size: int | None,
         classes: int = 0,
         image_channels: int = 3,
+        between: Nonlinearity = LEAKY_RELU,
     ) -> None:
         super().__init__()
         self.classes = classes
         network_blocks = BLOCKS_PER_STAGE * len(widths)
         falling = list(reversed(widths))
         self.from_image = Conv2d(image_channels, falling[0])
-        self.stages = nn.ModuleList(residual_blocks(w, inner_ratio, group_size, network_blocks) for w in falling)
+        stages = (residual_blocks(w, inner_ratio, group_size, network_blocks, between) for w in falling)
+        self.stages = nn.ModuleList(stages)
         self.transitions = nn.ModuleList(Downsample(a, b) for a, b in itertools.pairwise(falling))
         self.head = Head(widths[0], max(widths) if classes else 1)
         if classes:

@@ -94,6 +94,8 @@ class DownBlock(Layer):
 class Discriminator(DiscriminatorNetwork):
     """images [N, C, R, R] -> logits [N]: Config A's residual D without the minibatch-stddev channel."""
 
+    mixes_samples = False
+
     def __init__(self, *, widths: Sequence[int], image_channels: int = 3) -> None:
         super().__init__()
         self.classes = 0

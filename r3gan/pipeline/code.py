@@ -40,6 +40,7 @@ OBSERVERS = frozenset(
         "r3gan.records.provenance",
         "r3gan.records.schema",
         "r3gan.records.store",
+        "r3gan.training.trackers",
     }
 )
 # Fields of syntax trees that change no result. Those that newer versions of Python have added are empty in this code.

@@ -19,6 +19,7 @@ class Hardware:
 
 _SHEET = "vendor's data sheet"
 _PRODUCT = "large float32 matrix product, measured (benchmarks/README.md)"
+_CONVOLUTION = "convolution of 1 x 1, measured (benchmarks/README.md)"
 # A key is the name of a device's folder, or the word in it that tells: h100 is also nvidia-h100-80gb-hbm3.
 HARDWARE: Mapping[str, Hardware] = {
     "h100": Hardware(title="NVIDIA H100 SXM", fp32_tflops=66.9, bf16_tflops=989.4, source=_SHEET),
@@ -27,6 +28,9 @@ HARDWARE: Mapping[str, Hardware] = {
     "l40": Hardware(title="NVIDIA L40", fp32_tflops=90.5, bf16_tflops=181.0, source=_SHEET),
     "a6000": Hardware(title="NVIDIA RTX A6000", fp32_tflops=38.7, bf16_tflops=154.8, source=_SHEET),
     "amd-epyc-2-cores": Hardware(title="AMD EPYC, 2 cores", fp32_tflops=0.135, source=_PRODUCT),
+    "amd-epyc-family-26-model-2-2-cores": Hardware(
+        title="AMD EPYC (Zen 5), 2 cores", fp32_tflops=0.465, source=_CONVOLUTION
+    ),
     "intel-r-xeon-r-processor-2-cores": Hardware(title="Intel Xeon, 2 cores", fp32_tflops=0.362, source=_PRODUCT),
 }
 

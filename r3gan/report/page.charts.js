@@ -18,6 +18,11 @@ function fitted(spec, room) {
   const config = {...spec.config, background: "transparent"};
   for (const [part, values] of Object.entries(theme)) config[part] = {...config[part], ...values};
   if (room < 500) config.legend.columns = 1;
+  const narrow = spec.params?.find((param) => param.name === "narrow");
+  if (narrow && room >= 500) {
+    narrow.value = false;
+    for (const panel of panels(spec)) panel.height.step = 22;
+  }
   const wanted = panels(spec)[0].width;
   for (const part of [spec, ...parts(spec)]) {
     while (part.columns > 1 && room / part.columns - AXIS_PX < 0.8 * wanted) part.columns -= 1;
@@ -30,22 +35,26 @@ function widen(spec, change) {
   for (const panel of panels(spec)) if (typeof panel.width === "number") panel.width = change(panel.width);
 }
 
-// The library is unpacked where a chart comes near the screen; the policy of this page knows its hash.
-async function unpacked() {
-  const bytes = Uint8Array.from(atob(document.getElementById("library").textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+// The text of an element that holds it compressed.
+async function unpacked(element) {
+  const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+// The library is loaded where a chart comes near the screen; the policy of this page knows its hash.
+async function loaded() {
   const script = document.createElement("script");
-  script.textContent = await new Response(stream).text();
+  script.textContent = await unpacked(document.getElementById("library"));
   document.head.append(script);
   return window.vegaEmbed;
 }
 
 let library;
 async function draw(plot) {
-  const embed = await (library ??= unpacked());
+  const embed = await (library ??= loaded());
   const chart = document.createElement("div");
   const room = plot.clientWidth - 24;
-  const spec = fitted(JSON.parse(plot.nextElementSibling.textContent), room);
+  const spec = fitted(JSON.parse(await unpacked(plot.nextElementSibling)), room);
   const options = {ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true}};
   await embed(chart, spec, options);
   // How much room the names on an axis take is known when they are drawn.

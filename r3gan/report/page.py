@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +12,15 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from r3gan.metrics import METRICS
 from r3gan.report.content import Content, TableContent
-from r3gan.report.pictures import Figure, Picture, figure_of, lead_of, pictures_of
+from r3gan.report.pictures import Figure, Picture, figure_of, lead_of, packed, pictures_of
 from r3gan.report.sources import Number, Origin, number_of, origins_of
 from r3gan.report.text import band_text, changes_line, headline
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
+from r3gan.tables.claims.registry import CLAIMS
+from r3gan.tables.intervals import interval_notes
 from r3gan.tables.markdown import number, reproduced
 from r3gan.tables.panel import Panel, row_tally, title_of
 from r3gan.tables.registry import TABLES
@@ -114,8 +116,9 @@ def page(content: Content) -> str:
         views=views,
         claims=claims,
         decided=[cell for cell in claims.content.cells if cell.verdict in DECIDED] if claims else [],
+        claim_titles={name: claim.title for name, claim in CLAIMS.items()},
         lead=lead_of(content),
-        library=base64.b64encode(gzip.compress(library.encode(), mtime=0)).decode() if library else "",
+        library=packed(library) if library else "",
         library_hash=csp_hash(library),
         totals=tally(cells),
         titles={view.content.name: view.content.title for view in views},
@@ -170,6 +173,7 @@ def template() -> Template:
         "verdicts": VERDICTS,
         "bands": bands(),
         "drift": DRIFT,
+        "intervals": interval_notes(METRICS),
         "reproduced": grouped,
         "band_text": band_text,
         "number": number,

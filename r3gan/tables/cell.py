@@ -39,7 +39,7 @@ class Cell(Record, frozen=True, kw_only=True, omit_defaults=True):
     reproduced: float | None = None
     text: str = ""  # the reproduced value where it is no number
     spread: float | None = None  # standard deviation over training seeds
-    interval: Interval | None = None  # 95% t-interval of the mean over training seeds
+    interval: Interval | None = None  # 95% over training seeds: interval_of in intervals.py
     draws: int = 0  # of samples, for each seed
     untrained: float | None = None
     n: int = 0

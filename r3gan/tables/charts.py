@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from r3gan.files import atomic, write_text
 from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
 from r3gan.tables.lines import flattened, line_chart, one_by_one
-from r3gan.tables.verdict import VERDICTS
 
 if TYPE_CHECKING:
     import altair
@@ -139,7 +138,7 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
             return empty(about)
         data = as_data(curves, clock, value, ("row",))
         if many:
-            drawn.append(one_by_one(rows, data, clock, value, target))
+            drawn.append(one_by_one(rows, data, clock, value, level=target))
         else:
             lines = line_chart(rows, clock, value, "row", (400, 300), level=target).properties(data=data)
             drawn.append(flattened(lines, clock, value))
@@ -148,25 +147,23 @@ def convergence(rows: Rows, *, metric: str, target: float | None, **about: Unpac
     return finished(alt.concat(*drawn, columns=1 if many else 2), " ".join(said), about)
 
 
-def logged_curves(rows: Rows, printed: Rows, **about: Unpack[About]) -> Chart:
-    """FID over training, a line for each `row` (kimg, fid), and a mark for each printed number (label, kimg, fid)."""
+def logged_curves(rows: Rows, **about: Unpack[About]) -> Chart:
+    """FID over training, a panel for each `row` (kimg, fid), where a diamond is at the FID that is `printed`."""
     import altair as alt
 
     x = Axis(field="kimg", title="training images (kimg)")
     y = Axis(field="fid", title="FID (50,000 samples)", log=True)
-    curves = curves_of(rows, x, y, ("row",))
+    logged = [row for row in rows if not row["printed"]]
+    curves = curves_of(logged, x, y, ("row",))
     if not curves:
         return empty(about)
-    lines = line_chart(rows, x, y, "row", (560, 320))
-    lines = flattened(lines.properties(data=as_data(curves, x, y, ("row",))), x, y)
-    marks = alt.Chart(alt.Data(values=[*printed])).encode(x="kimg:Q", y="fid:Q")
-    points = marks.mark_point(shape="diamond", size=110, filled=True, color="#1c1e21", opacity=1)
-    # On both sides in turn: neighbouring rows of a table have similar numbers.
-    right, left = (marks.properties(data=alt.Data(values=[*printed[i::2]])).encode(text="label:N") for i in (0, 1))
-    names = [right.mark_text(align="left", dx=9), left.mark_text(align="right", dx=-9)]
-    said = "; ".join(f"printed {row['label']}: {row['fid']}" for row in printed)
-    drawn = alt.layer(lines, points, *names)
-    return finished(drawn, f"{in_words(curves, x, y)} {said}.", about)
+    printed = [{**row, "mark": "printed", "kimg": [row["kimg"]], "fid": [row["fid"]]} for row in rows if row["printed"]]
+    data = as_data(curves, x, y, ("row",))
+    data.values = [*data.values, *printed]
+    marks = alt.Chart().transform_filter("datum.mark === 'printed'").encode(x="kimg:Q", y="fid:Q")
+    diamond = marks.mark_point(shape="diamond", size=120, filled=True, opacity=1)
+    said = "; ".join(f"printed for {row['row']}: {row['fid']}" for row in rows if row["printed"])
+    return finished(one_by_one(logged, data, x, y, also=[diamond]), f"{in_words(curves, x, y)} {said}.", about)
 
 
 def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: float | None = None) -> Chart:
@@ -211,34 +208,6 @@ def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
     fields = base.mark_rect(stroke="#b9b9b0").encode(alt.Color("value:Q", scale=shade, legend=None))
     drawn = alt.layer(fields, base.mark_text().encode(text="shown:N")).properties(data=alt.Data(values=[*rows]))
     said = "; ".join(f"{row['row']}, {row['variant']}: {row['shown']}" for row in rows)
-    return finished(drawn, f"{said}.", about)
-
-
-def forest(rows: Rows, **about: Unpack[About]) -> Chart:
-    """Effects with intervals and a line at no effect, a panel for each `unit`: keys row, effect, low, high, verdict."""
-    import altair as alt
-
-    shown = [row for row in rows if all(Axis(field=f, title="").of(row) is not None for f in ("effect", "low", "high"))]
-    if not shown:
-        return empty(about)
-    color, shape = looks("verdict", sorted(distinct(shown, "verdict"), key=list(VERDICTS).index))
-    place = alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True))
-    base = alt.Chart().encode(
-        place, color, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "effect", "low", "high", "verdict")]
-    )
-    lines = base.mark_rule(strokeDash=[1, 0], strokeWidth=2).encode(x=alt.X("low:Q", title="effect"), x2="high:Q")
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(shape, x="effect:Q")
-    none = alt.Chart().mark_rule().encode(x=alt.datum(0))
-    panels = [
-        alt.layer(none, lines, points, width=440, height=alt.Step(24), title=unit).properties(
-            data=alt.Data(values=[row for row in shown if row["unit"] == unit])
-        )
-        for unit in distinct(shown, "unit")
-    ]
-    drawn = alt.concat(*panels, columns=1)
-    said = "; ".join(
-        f"{r['row']}: {r['effect']:.4g} [{r['low']:.3g}, {r['high']:.3g}] {r['unit']}, {r['verdict']}" for r in shown
-    )
     return finished(drawn, f"{said}.", about)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from r3gan.tables.axes import Axis, Rows, distinct, looks, tooltips, xy
@@ -43,8 +44,13 @@ def flattened(drawn: Drawn, x: Axis, y: Axis) -> Drawn:
     return drawn.transform_flatten([x.field, y.field]).transform_window(at="row_number()")
 
 
-def one_by_one(rows: Rows, data: altair.Data, x: Axis, y: Axis, level: float | None) -> altair.FacetChart:
-    """A panel for each `row`: its line in front of those of all others in grey, named by the panel's heading."""
+def one_by_one(
+    rows: Rows, data: altair.Data, x: Axis, y: Axis, *, level: float | None = None, also: Sequence[altair.Chart] = ()
+) -> altair.FacetChart:
+    """A panel for each `row`: its line in front of those of all others in grey, named by the panel's heading.
+
+    `also` are further layers, of the row's own data.
+    """
     import altair as alt
 
     at, value = xy(x, y, rows, y_also=[] if level is None else [level])
@@ -57,6 +63,6 @@ def one_by_one(rows: Rows, data: altair.Data, x: Axis, y: Axis, level: float | N
     others = alt.Chart(alt.Data(values=lines)).mark_line(color="#8a8a84", opacity=0.5, strokeWidth=1)
     grey = flattened(others.encode(at, value, detail="other:N", order="at:Q"), x, y)
     own = line_chart(rows, x, y, "row", PANEL_PX, legend=False, level=level)
-    both = alt.layer(grey, *own.layer, data=data, width=PANEL_PX[0], height=PANEL_PX[1])
+    both = alt.layer(grey, *own.layer, *also, data=data, width=PANEL_PX[0], height=PANEL_PX[1])
     facet = alt.Facet("row:N", title=None, sort=distinct(rows, "row"))
     return flattened(both.facet(facet, columns=3), x, y)

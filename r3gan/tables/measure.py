@@ -13,12 +13,12 @@ from r3gan.metrics import METRICS, find_metric
 from r3gan.records.schema import Convergence, Evaluation, Protocol
 from r3gan.tables.bands import PUBLISHED_SAMPLES, find_band
 from r3gan.tables.cell import Cell
+from r3gan.tables.intervals import interval_of
 from r3gan.tables.verdict import (
     BETTER,
     NOT_COMPARABLE,
     NOT_MEASURED,
     NOT_RUN,
-    Interval,
     Verdict,
     judge_count,
     judge_failure,
@@ -97,7 +97,7 @@ def measured(cell: Cell, metric: str, found: Sequence[Observation], against: Aga
         cell,
         reproduced=fmean(values) if values else None,
         spread=stdev(values) if len(values) > 1 else None,
-        interval=t_interval(values),
+        interval=interval_of(metric, values),
         draws=known[0].draws if known else 0,
         untrained=fmean(untrained) if untrained else None,
         n=len(values) or failed,
@@ -161,16 +161,6 @@ def obstacle(observation: Observation, metric: str, against: Against) -> str:
             return f"{planned:,g} of {budget:,g} kimg"
     samples, needed = observation.protocol.n_fake if observation.protocol else None, PUBLISHED_SAMPLES[metric]
     return "" if samples is None or samples >= needed else f"{samples:,} of {needed:,} samples"
-
-
-def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Student's interval of the mean of independent values; None for fewer than two, or where they are all equal."""
-    if len(values) < 2 or stdev(values) == 0:
-        return None
-    from scipy.stats import t
-
-    low, high = t.interval(confidence, len(values) - 1, loc=fmean(values), scale=stdev(values) / len(values) ** 0.5)
-    return float(low), float(high)
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:

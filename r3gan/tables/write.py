@@ -14,6 +14,7 @@ from r3gan.records.store import Store
 from r3gan.study import read_all_studies, read_study, study_folder
 from r3gan.tables.cell import Cell, as_csv, tally, write_table_file
 from r3gan.tables.charts import Chart, write_chart
+from r3gan.tables.intervals import interval_notes
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.markdown import bullets, footer, panel_text
 from r3gan.tables.registry import find_table
@@ -84,7 +85,8 @@ def as_markdown(name: str, table: Kind, content: Content) -> str:
         said = f"{picture.title}: {picture.caption}" if isinstance(picture, Chart) else picture.caption
         below = "" if isinstance(picture, Chart) else f"\n\n*{said}*"
         parts.append(f"![{said}]({name}/{picture.name}.png){below}")
-    if notes := [*table.notes, *content.notes]:
+    intervals = interval_notes(cell.metric for cell in content.cells if cell.interval and cell.metric)
+    if notes := [*table.notes, *content.notes, *intervals]:
         parts.append(f"## Notes\n\n{bullets(notes)}")
     for scale, records in content.records.items():
         parts.append(f"## Where the {scale} numbers come from\n\n{bullets(footer(records))}")

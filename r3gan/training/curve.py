@@ -2,7 +2,6 @@
 
 import csv
 import math
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,7 +38,7 @@ class LoggingInterval:
         self.reset(state)
 
     def reset(self, state: State) -> None:
-        self.started, self.images = time.perf_counter(), state.images_seen
+        self.seconds, self.images = state.seconds, state.images_seen
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         # The first step at which a measured quantity was not finite, or -1; on the device, to avoid synchronisation.
@@ -54,9 +53,12 @@ class LoggingInterval:
         self.first_bad = torch.where(bad & (self.first_bad < 0), step, self.first_bad)
 
     def close(self, state: State, hyper: Hyper) -> dict[str, float]:
-        """The row of this interval; starts the next one. Raises Diverged if the run has failed. All ranks together."""
+        """The row of this interval; starts the next one. Raises Diverged if the run has failed. All ranks together.
+
+        The state's seconds are up to date.
+        """
         world = state.world
-        elapsed = time.perf_counter() - self.started
+        elapsed = state.seconds - self.seconds
         names = list(self.sums)
         sums = world.mean(torch.stack(list(self.sums.values()))).tolist()
         means = {name: total / self.counts[name] for name, total in zip(names, sums, strict=True)}

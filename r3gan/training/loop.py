@@ -25,6 +25,7 @@ from r3gan.records.schema import Identity, Training, Values
 from r3gan.records.store import as_json, made, write
 from r3gan.training import KEPT_CHECKPOINTS, checkpoint
 from r3gan.training.best import KeepBest, Snapshot
+from r3gan.training.clock import Clock
 from r3gan.training.curve import Diverged, LoggingInterval, write_curve
 from r3gan.training.finished import nothing_left
 from r3gan.training.memory import keep_freed_memory
@@ -33,6 +34,7 @@ from r3gan.training.signals import Stopped, StopRequests
 from r3gan.training.start import StartingWeights
 from r3gan.training.state import State, build_state
 from r3gan.training.steps import iterate
+from r3gan.training.trackers import TrackedRun, Trackers
 from r3gan.weights import save_network
 
 LOGGING_INTERVALS = 50  # of a run; each gives one row of the loss curve
@@ -56,7 +58,8 @@ class Options:
     keep_checkpoints: int = KEPT_CHECKPOINTS
     snapshot_kimg: float | None = None  # how often a snapshot of G is stored, for `evaluate-snapshots` or `keep_best`
     keep_best: KeepBest | None = None  # measures every snapshot and the last G at once, and keeps only the best
-    tensorboard: bool = False
+    track: tuple[str, ...] = ()  # names of TRACKERS
+    track_as: str = ""  # the run's name there; empty: its id
     start: StartingWeights | None = None  # instead of random weights
     overwrite: bool = False  # replace a finished run, or a checkpoint that is further than the run goes
     discard_final: bool = False  # keep no checkpoint of the last state, from which a longer run could go on
@@ -137,10 +140,12 @@ def train_locked(run: Run, dataset: Dataset, options: Options) -> Training:
         if state.execution.precision == "bf16" and device.type == "cpu" and bf16_instructions() is None:
             print(f"warning: {SLOW_BF16}", file=sys.stderr, flush=True)
     outcome: Values = {"outcome": "trained"}
-    try:
-        loop(run, state, total_images, options, as_json(identity))
-    except Diverged as failure:
-        outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
+    with follow(run, state, options) as trackers:
+        try:
+            loop(run, state, total_images, options, as_json(identity), trackers)
+        except Diverged as failure:
+            outcome = {"outcome": "Fail", "fail_step": failure.step, "fail_reason": failure.reason}
+        trackers.outcome = str(outcome["outcome"])
     keep = 0 if options.discard_final or outcome["outcome"] == "Fail" else 1
     if keep:
         checkpoint.save(options.checkpoints, state, as_json(identity), options.keep_checkpoints, final=True)
@@ -227,26 +232,35 @@ def check(run: Run, dataset: Dataset) -> None:
         )
 
 
-def loop(run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header) -> None:
+def follow(run: Run, state: State, options: Options) -> Trackers:
+    """The tools that follow the run, which rank 0 alone tells of it; they have the rows that there are so far."""
+    tracked = TrackedRun(
+        name=options.track_as or run.id, work=options.work, configuration=run.describe(), resumed=state.step > 0
+    )
+    return Trackers(options.track if options.world.is_rank0 else (), tracked, state.curve)
+
+
+def loop(
+    run: Run, state: State, total_images: int, options: Options, identity: checkpoint.Header, trackers: Trackers
+) -> None:
     """Alternate D and G until `total_images` reals; write curve, sample grids, snapshots and checkpoints when due."""
     logging_images, grid_images = total_images / LOGGING_INTERVALS, total_images / SAMPLE_GRIDS
     world = state.world
     grid_z = torch.randn(48, state.generator.z_dim, generator=torch.Generator().manual_seed(run.seed))
     grid_labels = torch.arange(48) % state.generator.classes if state.generator.classes else None
-    interval, saved, since = LoggingInterval(run, state), time.monotonic(), time.monotonic()
-    board = open_board(options.work / "tensorboard") if options.tensorboard and world.is_rank0 else None
+    interval, saved, clock = LoggingInterval(run, state), time.monotonic(), Clock(state)
 
     def save() -> None:
-        nonlocal saved, since
+        nonlocal saved
         saved = time.monotonic()
-        state.seconds, since = state.seconds + saved - since, saved
+        clock.count()
         written = checkpoint.save(options.checkpoints, state, identity, options.keep_checkpoints)
         if options.keep_best and written:
             options.keep_best.prune(state.snapshots, options.out)
 
     shown = Progress(f"train {run.config_name}", total_images, "img", world.is_rank0)
     heard = contextlib.nullcontext(options.requests) if options.requests else StopRequests()
-    with heard as requests, shown as progress:
+    with clock, heard as requests, shown as progress:
         progress.advance(state.images_seen)
         while state.images_seen < total_images:
             before = state.images_seen
@@ -254,16 +268,18 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
             interval.add(measured, state.step)
             note = None
             if crossed(before, state.images_seen, logging_images) or state.images_seen >= total_images:
+                clock.count()
                 state.curve.append(interval.close(state, hyper))
-                if board is not None:
-                    for name, value in state.curve[-1].items():
-                        board.add_scalar(name, value, state.images_seen)
+                with clock.paused():
+                    trackers.log_row(state.curve[-1])
                 note = f"D {state.curve[-1]['loss_d']:.3f} G {state.curve[-1]['loss_g']:.3f}"
-            if world.is_rank0 and crossed(before, state.images_seen, grid_images):
-                save_sample_grid(options.work, state, grid_z, grid_labels)
+            grid_due = world.is_rank0 and crossed(before, state.images_seen, grid_images)
+            if grid_due and (picture := save_sample_grid(options.work, state, grid_z, grid_labels)):
+                with clock.paused():
+                    trackers.log_grid(picture, state.images_seen)
             if snapshot_due(options, before, state.images_seen, total_images):
-                pause = keep_snapshot(options, state, state.seconds + time.monotonic() - since)
-                since, interval.started = since + pause, interval.started + pause
+                with clock.paused():
+                    keep_snapshot(options, state)
             progress.advance(run.recipe.batch, note)
             requests.step_ended()
             if state.step % (AGREEMENT_STEPS if world.size > 1 else 1) == 0:
@@ -275,18 +291,6 @@ def loop(run: Run, state: State, total_images: int, options: Options, identity: 
                     save()
                 if stop:
                     raise Stopped(f"{run.id} stopped at {state.images_seen / 1000:g} kimg; the same command continues")
-    state.seconds += time.monotonic() - since
-    if board is not None:
-        board.close()
-
-
-def open_board(folder: Path) -> Any:
-    """TensorBoard's writer; UserError where the package is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise UserError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
-    return SummaryWriter(str(folder))
 
 
 def snapshot_due(options: Options, before: int, after: int, total: int) -> bool:
@@ -296,10 +300,9 @@ def snapshot_due(options: Options, before: int, after: int, total: int) -> bool:
     return options.keep_best is not None and after >= total
 
 
-def keep_snapshot(options: Options, state: State, seconds: float) -> float:
-    """Store G's moving average after `seconds` of training; returns the seconds it took, excluded from training."""
-    started = time.monotonic()
-    snapshot: Snapshot = {"kimg": state.images_seen / 1000, "seconds": round(seconds, 3)}
+def keep_snapshot(options: Options, state: State) -> None:
+    """Store G's moving average, and measure it under --keep-best."""
+    snapshot: Snapshot = {"kimg": state.images_seen / 1000, "seconds": round(state.seconds, 3)}
     snapshot["file"] = f"snapshots/{state.images_seen:010d}.safetensors"
     if state.world.is_rank0:
         save_network(options.out / snapshot["file"], state.ema)
@@ -309,11 +312,10 @@ def keep_snapshot(options: Options, state: State, seconds: float) -> float:
         if state.world.is_rank0:
             print(f"{best.metric} {snapshot['value']:.4g} at {snapshot['kimg']:g} kimg", flush=True)
     state.snapshots.append(snapshot)
-    return time.monotonic() - started
 
 
-def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None) -> None:
-    """Samples of G's moving average as a PNG; on a full disk the run continues without it."""
+def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None) -> Path | None:
+    """Samples of G's moving average as a PNG, and its path; on a full disk the run continues without it."""
     path = work / f"samples-{state.images_seen // 1000:06d}k.png"
     with torch.no_grad():
         images = state.ema(z.to(state.device), None if labels is None else labels.to(state.device)).cpu()
@@ -321,6 +323,8 @@ def save_sample_grid(work: Path, state: State, z: Tensor, labels: Tensor | None)
         save_grid(path, images)
     except OSError as error:
         print(f"warning: {path.name} was not written, training continues: {error}", flush=True)
+        return None
+    return path
 
 
 def crossed(before: int, after: int, every: float) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from r3gan.augment import View
 from r3gan.configs import Config
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, PiecewiseLinear, Reconstructing
+from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork, Reconstructing
 from r3gan.losses import OBJECTIVES
 from r3gan.penalties import PENALISED
 
@@ -70,8 +70,7 @@ class Losses:
         logits: dict[str, Tensor] = {}
         norms: dict[str, Tensor] = {}
         reconstruction: dict[str, Tensor] = {}
-        if len(penalised) == 2 and isinstance(discriminator, PiecewiseLinear):
-            # No operation mixes samples, so one pass over both sides gives both penalties.
+        if len(penalised) == 2 and not discriminator.mixes_samples:  # one pass over both sides gives both penalties
             both = torch.cat([images["real"], images["fake"]])
             labels = None if batch.labels is None else batch.labels.repeat(2)
             both_logits, both_norms = self.penalised(discriminator, both, labels, concatenated(*views.values()))

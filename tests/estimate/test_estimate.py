@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,7 +21,9 @@ from r3gan.configs import CONFIGS
 from r3gan.data.loader import open_dataset
 from r3gan.errors import UserError
 from r3gan.estimate import estimate, estimate_all, known_hardware
-from r3gan.estimate.costs import Job, cost_of, read_measurements
+from r3gan.estimate.check import check
+from r3gan.estimate.check import text as check_text
+from r3gan.estimate.costs import BENCHMARK, Job, Measurement, cost_of, read_measurements
 from r3gan.estimate.features import feature_work
 from r3gan.estimate.schema import COSTS, AllEstimates, Cost, RunCost, Total
 from r3gan.estimate.show import text, values
@@ -241,17 +244,24 @@ def test_wall_clock_is_one_run_at_a_time_on_gpus_and_several_at_once_on_cores() 
 
 
 def test_smoke_is_predicted_from_other_configurations_within_a_factor_of_three() -> None:
-    """Leaving out every record of a run's own configuration; with them it is exact."""
-    study, measured = STUDIES["smoke"], list(read_measurements(RESULTS))
+    """By the smoke records without those of a run's own configuration; with them it is exact.
+
+    Records of other scales come from processors that share a name with those of the smoke scale.
+    """
+    study = STUDIES["smoke"]
+    measured = [m for m in read_measurements(RESULTS) if m.job.record.startswith("smoke/")]
     ratios = {}
     for run_id, run in study.evaluated.items():
-        seconds = RESULTS.evaluation(run_id).training.seconds
+        training = RESULTS.evaluation(run_id).training
+        seconds, batch = training.seconds, training.recipe.batch
         assert seconds is not None
         hardware = next(m.hardware for m in measured if m.job.record == run_id.metrics)
-        job = Job(record=run_id.metrics, config=run.config, dataset=run.dataset, amount=1000 * run.total_kimg)
+        job = Job(
+            record=run_id.metrics, config=run.config, dataset=run.dataset, amount=1000 * run.total_kimg, batch=batch
+        )
         exact = cost_of(job, 1, hardware, measured).wall_hours
         assert exact == pytest.approx(seconds / 3600, rel=1e-3)
-        predicted = cost_of(job, 1, hardware, [m for m in measured if m.job.config != run.config])
+        predicted = cost_of(job, 1, hardware, [m for m in measured if m.job.base != run.config])
         assert predicted.source == "scaled"
         assert predicted.wall_hours is not None
         ratios[run.key] = predicted.wall_hours / exact
@@ -319,6 +329,58 @@ def test_the_command_prints_the_estimate_and_the_second_time_without_torch(r3gan
     assert again.returncode == 0
 
 
+def test_a_check_predicts_recorded_runs_without_those_of_their_configuration(made_up: Study, tmp_path: Path) -> None:
+    write_record(tmp_path, "own/cifar10/E/seed5", images=1_000_000, seconds=2000)
+    nothing = check(made_up, Store(tmp_path))
+    assert nothing == [] and "no run of scale paper" in check_text("paper", nothing)
+    write_record(tmp_path, "paper/cifar10/E/seed0", images=250_000_000, seconds=250_000)
+    write_record(tmp_path, "paper/ffhq-64/E/seed0", images=1_000_000, seconds=1e6)
+    found = {(each.run.dataset, each.part): each for each in check(made_up, Store(tmp_path))}
+    assert set(found) == {(name, part) for name in ("cifar10", "ffhq-64") for part in ("training", "evaluation")}
+    # 2000 s per million images are on record elsewhere, and 1000 s in the run itself.
+    training = found["cifar10", "training"]
+    assert (training.how, training.recorded) == ("measured, 1 other run", 4 * 250_000)
+    assert training.ratio == pytest.approx(2.0) and not training.is_within
+    assert found["cifar10", "evaluation"].ratio == pytest.approx(1.0) and found["cifar10", "evaluation"].is_within
+    # At the other size E is scaled from that run elsewhere, not from the one of the scale itself.
+    ratio = work_of("E", "ffhq-64").train_macs / work_of("E", "cifar10").train_macs
+    assert found["ffhq-64", "training"].predicted == pytest.approx(4 * 2000 * ratio)
+    lines = check_text("paper", list(found.values())).splitlines()
+    (line,) = (line for line in lines if line.split()[:3] == ["E", "cifar10", "training"])
+    assert line.split()[3:8] == ["1", "1,000,000.0", "2.00", "2.00", "2.00"]
+    assert {"training: 0 of 2 within a factor of 1.5 (0%)", "whole runs: 0 of 2 within a factor of 1.5 (0%)"} <= {
+        *lines
+    }
+
+
+def test_jobs_of_one_kind_are_predicted_by_their_median_with_the_batch_of_the_job() -> None:
+    def job(record: str, config: str, batch: int = 0, **more: Any) -> Job:
+        return Job(record=record, config=config, dataset="stackedmnist5k-16", batch=batch, **({"amount": 1} | more))
+
+    def took(seconds: float, of: Job) -> Measurement:
+        return Measurement(job=of, hardware="amd-epyc-2-cores", device_seconds=seconds)
+
+    measured = [
+        *(took(s, job(f"search/x/A.v{i}/seed0/metrics.json", "A.v", batch=8)) for i, s in enumerate((3.0, 2.9, 9.0))),
+        took(1.5, job("search/x/A.large/seed0/metrics.json", "A.large", batch=32)),
+        took(80.0, job(BENCHMARK, "A", batch=8)),
+    ]
+
+    def seconds(of: Job) -> float:
+        hours = cost_of(of, 1, "amd-epyc-2-cores", measured).device_hours
+        assert hours is not None
+        return hours * 3600
+
+    assert seconds(job("desk/x/A/seed0/metrics.json", "A", batch=8, amount=100)) == pytest.approx(300)  # the median
+    assert seconds(job("desk/x/A/seed0/metrics.json", "A", batch=32)) == pytest.approx(1.5)
+    assert seconds(job("desk/x/A/seed0/metrics.json", "A", batch=16)) == pytest.approx(2.95)  # of no other batch
+    measured.append(took(7.0, job("desk/x/A/seed1/metrics.json", "A", batch=8)))
+    assert seconds(job("desk/x/A/seed0/metrics.json", "A", batch=8)) == pytest.approx(7)  # its own scale's other seed
+    # Another configuration is scaled from the nearest one in the same way.
+    ratio = work_of("B", "stackedmnist5k-16").train_macs / work_of("A", "stackedmnist5k-16").train_macs
+    assert seconds(job("desk/x/B/seed0/metrics.json", "B", batch=32)) == pytest.approx(1.5 * ratio)
+
+
 MISTAKES = [
     (("estimate", "table9"), ("unknown table 'table9'", "table1")),
     (
@@ -327,9 +389,11 @@ MISTAKES = [
     ),
     (("estimate", "table1", "--hardware", "l4"), ("unknown --hardware 'l4'", "did you mean l40", "amd-epyc-2-cores")),
     (("estimate", "--all", "--hardware", "abacus"), ("unknown --hardware 'abacus'", "h100")),
-    (("estimate",), ("give either TABLE", "--all")),
-    (("estimate", "--all", "table1"), ("give either TABLE", "--all")),
-    (("estimate", "--all", "--scale", "smoke"), ("--scale goes with TABLE only",)),
+    (("estimate",), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "table1"), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "--check"), ("give one of TABLE", "--all and --check")),
+    (("estimate", "--all", "--scale", "smoke"), ("--scale goes with TABLE and --check",)),
+    (("estimate", "--check", "--hardware", "h100"), ("--check takes --scale and --results only",)),
 ]
 
 

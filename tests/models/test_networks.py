@@ -11,10 +11,12 @@ from r3gan.configs import CONFIGS, SIZES
 from r3gan.configs.projected import PROJECTED
 from r3gan.errors import UserError
 from r3gan.models import r3gan, stylegan2
-from r3gan.models.layers import LRELU_GAIN, upsample2x
+from r3gan.models.layers import LRELU_GAIN, ActivatedConv2d, upsample2x
+from r3gan.models.nonlinear import ACTIVATIONS, Nonlinearity
 
 SMOKE = SIZES["stackedmnist5k-16"]
 F64 = torch.float64
+NAME = "stackedmnist5k-16"
 NAMES = [name for name in CONFIGS if name not in PROJECTED]  # those have a test file of their own
 
 
@@ -46,6 +48,50 @@ def test_residual_blocks_start_as_the_identity_with_the_fixup_gain() -> None:
     expected = LRELU_GAIN * 16**-0.25
     assert float(block.conv1.weight.detach().std()) == pytest.approx(expected / math.sqrt(256), rel=0.02)
     assert float(block.conv2.weight.detach().std()) == pytest.approx(expected / math.sqrt(16 * 9), rel=0.02)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_gains_keep_the_variance_of_normal_inputs(name: str) -> None:
+    x = torch.linspace(-12, 12, 100_001, dtype=F64)
+    density = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi)
+    function, gain = ACTIVATIONS[name]
+    assert float(torch.trapezoid(function(x).square() * density, x)) * gain**2 == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{"activation": "gelu"}, {"activation": "swish"}, {"norm": "group"}])
+def test_variants_start_with_the_signals_of_the_paper_s_network(settings: dict[str, str]) -> None:
+    blocks = 2 * len(SMOKE.base_widths)
+    stds = []
+    for networks in (CONFIGS["E-inverted"].networks, CONFIGS["E-inverted"].changed(NAME, settings)[0].networks):
+        torch.manual_seed(0)
+        generator, discriminator = networks.generator(SMOKE), networks.discriminator(SMOKE)
+        block, x = discriminator.stages[0][0], torch.randn(64, 24, 16, 16)
+        with torch.no_grad():
+            assert torch.equal(block(x), x)
+            inner = block.conv2(block.conv1(x))
+        stds.append([float(inner.square().mean().sqrt()), float(generator(torch.randn(64, 64)).detach().std())])
+    assert stds[0][0] == pytest.approx(blocks**-0.5, rel=0.1)  # of two convolutions, each with L^(-1/4)
+    # Normalisation forgets the first.
+    assert stds[1] == pytest.approx([blocks**-0.25 if "norm" in settings else stds[0][0], stds[0][1]], rel=0.1)
+
+
+def test_group_normalisation_is_per_sample_and_group_before_the_bias() -> None:
+    torch.manual_seed(0)
+    layer = Nonlinearity("swish", 4).conv2d(6, 8, 3, groups=2, scale=0.5).to(F64)
+    layer.bias.data.normal_()
+    x = torch.randn(3, 6, 5, 5, dtype=F64)
+    y = functional.conv2d(x, layer.conv.weight, padding=1, groups=2).reshape(3, 2, 4 * 25)
+    y = (y - y.mean(dim=2, keepdim=True)) / (y.var(dim=2, correction=0, keepdim=True) + 1e-5).sqrt()
+    y = 0.5 * ACTIVATIONS["swish"].gain * y.reshape(3, 8, 5, 5) + layer.bias[:, None, None]
+    assert torch.allclose(layer(x), y * torch.sigmoid(y))
+
+
+def test_variants_without_a_change_are_the_paper_s_networks() -> None:
+    networks = CONFIGS["E-inverted"].networks
+    same = CONFIGS["E-inverted"].changed(NAME, {"activation": "lrelu", "norm": "none"})[0].networks
+    assert same == networks
+    layer = Nonlinearity().conv2d(4, 8, 3, groups=2, scale=0.5)
+    assert isinstance(layer, ActivatedConv2d)
 
 
 def test_only_biases_of_d_and_e_are_those_before_the_inner_activations() -> None:

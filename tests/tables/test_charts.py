@@ -14,6 +14,7 @@ from r3gan.errors import UserError
 from r3gan.tables import charts
 from r3gan.tables.axes import Rows, ticks
 from r3gan.tables.charts import MOST_LINES, Chart, write_chart
+from r3gan.tables.forest import forest
 from r3gan.tables.sheets import DESCRIPTION, write_sheet
 from tests.conftest import REPOSITORY, environment
 
@@ -57,11 +58,11 @@ FIELDS: Rows = [
 ]
 
 EFFECTS: Rows = [
-    {"row": row, "effect": effect, "low": effect - 0.5, "high": effect + 0.5, "verdict": verdict, "unit": unit}
-    for row, effect, verdict, unit in (
-        ("step-B", 0.8125, "supported", "log ratio"),
-        ("step-C", -1.25, "contradicted", "log ratio"),
-        ("more-modes", 61.5, "supported", "modes"),
+    {"row": row, "effect": x, "low": x / 2, "high": x * 2, "none": none, "verdict": verdict, "unit": unit}
+    for row, x, none, verdict, unit in (
+        ("A to B: worse without StyleGAN2's tricks", 1.8125, 1.0, "supported", "Ratio"),
+        ("B to C", 0.25, 1.0, "contradicted", "Ratio"),
+        ("more modes", 61.5, 0.0, "undecided", "Difference (modes)"),
     )
 ]
 
@@ -92,7 +93,7 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
         ("distance relative to the row without projection", "Projected GAN"),
     ),
     "heat_map": (lambda rows: charts.heat_map(rows, **ABOUT), FIELDS, 617.5, ("gamma10", "RpGAN+R1")),
-    "forest": (lambda rows: charts.forest(rows, **ABOUT), EFFECTS, 0.8125, ("effect", "more-modes")),
+    "forest": (lambda rows: forest(rows, **ABOUT), EFFECTS, 1.8125, ("as published \u2192", "more modes")),
     "convergence": (convergence, CURVES, 61.77, ("training images (kimg)", "training time (s)")),
     "step_times": (lambda rows: charts.step_times(rows, **ABOUT), STEPS, 18.112, ("time per step (ms)", "E, batch 8")),
 }  # fmt: skip
@@ -137,7 +138,7 @@ def test_a_series_has_one_entry_in_the_legend(name: str, tmp_path: Path) -> None
         "convergence": ["FastGAN", "E"],
         "generator_losses": ["Z first", "GAN < R1"],
         "gradient_norms": ["Z first", "GAN < R1"],
-        "forest": ["supported", "contradicted"],
+        "forest": ["supported", "contradicted", "undecided"],
         "heat_map": [],  # its fields hold their numbers
     }[name]
     assert [text for text in texts if text in series] == series
@@ -198,6 +199,21 @@ def test_lines_that_are_too_many_for_one_panel_have_one_each(tmp_path: Path) -> 
         assert [layer["encoding"]["color"]["legend"] for layer in (line, points)] == [None, None]
     write_chart(many, tmp_path)
     assert [text for text in texts_of(tmp_path / "chart.svg") if text in names] == 2 * names
+
+
+def test_the_authors_logs_have_a_panel_each_and_the_printed_number_in_it(tmp_path: Path) -> None:
+    rows: Rows = [
+        {"row": row, "kimg": kimg, "fid": fid / kimg, "printed": False}
+        for row, fid in (("roadmap-A", 61.77), ("prototype-C", 80.0))
+        for kimg in (1.0, 2.0, 4.0)
+    ]
+    chart = charts.logged_curves([*rows, {**rows[0], "kimg": 4.0, "fid": 7.516, "printed": True}], **ABOUT)
+    assert "printed for roadmap-A: 7.516" in chart.alt
+    write_chart(chart, tmp_path)
+    assert {"roadmap-A", "prototype-C"} <= set(texts_of(tmp_path / "chart.svg"))
+    (printed,) = (row for row in chart.spec["data"]["values"] if row["mark"] == "printed")  # type: ignore[index]
+    assert (printed["row"], printed["kimg"], printed["fid"]) == ("roadmap-A", [4.0], [7.516])
+    assert charts.logged_curves([], **ABOUT).alt.endswith("no run has been recorded yet")
 
 
 def test_a_curve_has_a_mark_at_some_of_its_points() -> None:

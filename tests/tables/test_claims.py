@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from r3gan.records import store
 from r3gan.records.schema import ToyArm, Toys
-from r3gan.study import Study
+from r3gan.study import Study, read_study
+from r3gan.tables.claims.evidence import Better
 from r3gan.tables.claims.registry import CLAIMS, NOISE
 from r3gan.tables.claims.rule import (
     corrected,
@@ -24,9 +25,11 @@ from r3gan.tables.claims.rule import (
     seeds_needed,
     verdict_of,
 )
+from r3gan.tables.forest import name_of
 from r3gan.tables.kind import Content
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
+from tests.conftest import REPOSITORY
 from tests.helpers import SMOKE, convergence_of, evaluation_of, provenance_on, study_of, write_files, write_run
 
 STUDIES = 10_000
@@ -133,6 +136,27 @@ def test_a_margin_is_met_contradicted_or_open() -> None:
     assert decide_effect([0.5, -0.4, 0.2], margin=0.1).word == UNDECIDED
 
 
+def test_no_better_is_held_by_much_worse_and_by_equal() -> None:
+    for differences, word in (
+        ([0.5, 0.52, 0.48], SUPPORTED),
+        ([0.01, -0.01, 0.02], SUPPORTED),
+        ([-0.5, -0.52, -0.48], CONTRADICTED),
+        ([0.2, -0.2, 0.0], UNDECIDED),
+        ([0.5, 0.5, 0.5], UNDECIDED),  # no spread
+    ):
+        assert decide_effect(differences, margin=0.1, or_better=True).word == word
+
+
+def test_variants_that_claims_name_are_runs_of_the_desk_scale() -> None:
+    study = read_study(REPOSITORY / "pipelines/study/desk.yaml")
+    runs = {run.config: run.set for run in study.runs}
+    assert runs["E-inverted.gelu"] == runs["E-inverted"] | {"activation": "gelu"}
+    assert runs["E-inverted.swish"] == runs["E-inverted"] | {"activation": "swish"}
+    assert runs["E-inverted.groupnorm"] == runs["E-inverted"] | {"norm": "group"}
+    named = {name for claim in CLAIMS.values() if isinstance(claim.test, Better) for name in claim.test.names}
+    assert {name for name in named if "." in name} <= runs.keys()
+
+
 def content_of(results: Path, *studies: Study) -> Content:
     content = write_files(TABLES["claims"], "claims", results, studies)
     assert len(json.loads((results / "claims.json").read_text())["cells"]) >= 20
@@ -183,6 +207,25 @@ def test_verdicts_from_records_of_known_truth(tmp_path: Path) -> None:
     open_ = next(c for c in content.cells if c.quantity == "step-C-r2")
     assert "seeds would decide" in open_.reason and "hours of training" in open_.reason
     assert (tmp_path / "claims/desk-effects.png").exists()
+
+
+def test_every_claim_has_a_short_title_of_its_own() -> None:
+    titles = [claim.title for claim in CLAIMS.values()]
+    assert len(set(titles)) == len(titles)
+    assert [title for title in titles if len(name_of(title).splitlines()) > 2] == []
+
+
+def test_ratios_are_drawn_as_ratios_and_each_panel_holds_its_line_at_no_effect(tmp_path: Path) -> None:
+    runs = [*write_arm(tmp_path, "A", [10.0, 11.0, 10.5]), *write_arm(tmp_path, "B", [20.0, 23.0, 21.0])]
+    study = study_of("desk", *runs, metrics=("digit-frechet",))
+    content_of(tmp_path, study)
+    spec = json.loads((tmp_path / "claims/desk-effects.vl.json").read_text())
+    (panel,) = spec["concat"]
+    assert f"{CLAIMS['step-B'].title}: 2.03 [" in spec["description"]  # the geometric mean of 2, 23/11 and 2
+    scales = [layer["encoding"]["x"]["scale"] for layer in panel["layer"] if "scale" in layer["encoding"]["x"]]
+    assert scales and all(scale["type"] == "log" and scale["domain"][0] < 1 for scale in scales)
+    svg = (tmp_path / "claims/desk-effects.svg").read_text()
+    assert all(word in svg for word in ("x 1", "x 2", "as published", "against"))
 
 
 def test_two_seeds_decide_nothing_and_one_is_not_shown(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_training_keeps_to_its_device(
         assert trained.stream.resident is not None
         trained.stream.resident = trained.stream.resident.to(ELSEWHERE)  # which it does by itself where there is a GPU
         hyper, interval = Hyper.at(run.recipe, 0), LoggingInterval(run, trained)
+        trained.seconds += 1.0
         measured = discriminator_step(run, trained, hyper) | generator_step(run, trained, hyper)
         update_ema(trained.ema, trained.generator, 0.5)
         interval.add(measured, 1)

@@ -105,35 +105,23 @@ class Proved(Test):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Untested(Test):
-    """A claim without runs, and why."""
-
-    why: str
-
-    def of(self, records: ScaleRecords) -> Found | None:
-        return None
-
-    @property
-    def arms(self) -> str:
-        return self.why
-
-
-@dataclass(frozen=True, kw_only=True)
 class Better(Test):
     """The configurations of one side have a better metric than those of the other, seed by seed.
 
     Differences are of logs, or of values for metrics that are better when higher; the mean over the configurations of a
-    side counts. Of several metrics the first that a scale has. With a margin the claim is that they do not differ.
+    side counts. Of several metrics the first that a scale has. With a margin the claim is that they do not differ by
+    more, or with `or_better` that the side that is called better is not worse by more.
     """
 
     better: tuple[str, ...]
     worse: tuple[str, ...]
     metrics: tuple[str, ...] = ("fid", "digit-frechet")
     margin: float | None = None
+    or_better: bool = False
 
     @property
     def arms(self) -> str:
-        between = "as good as" if self.margin else "better than"
+        between = ("at least " if self.or_better else "") + ("as good as" if self.margin else "better than")
         return f"{' and '.join(self.better)} {between} {' and '.join(self.worse)}"
 
     def of(self, records: ScaleRecords) -> Found | None:
@@ -164,8 +152,8 @@ class Better(Test):
         differences = [sign * (side(self.worse, seed) - side(self.better, seed)) for seed in seeds]
         unit = metric if higher else LOG
         return Found(
-            decision=decide_effect(differences, margin=self.margin), unit=unit, metric=metric, seeds=tuple(seeds),
-            files=files_of(everything), seconds=seconds_of(used),
+            decision=decide_effect(differences, margin=self.margin, or_better=self.or_better),
+            unit=unit, metric=metric, seeds=tuple(seeds), files=files_of(everything), seconds=seconds_of(used),
         )  # fmt: skip
 
 

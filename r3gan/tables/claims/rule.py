@@ -69,10 +69,13 @@ def verdict_of(effect: float, adjusted_p: float) -> str:
     return UNDECIDED if adjusted_p >= LEVEL else SUPPORTED if effect > 0 else CONTRADICTED
 
 
-def decide_effect(differences: Sequence[float], censored: int = 0, margin: float | None = None) -> Decision:
+def decide_effect(
+    differences: Sequence[float], censored: int = 0, margin: float | None = None, or_better: bool = False
+) -> Decision:
     """The decision on one claim before Holm's correction; `censored` of the differences are only upper bounds.
 
-    With a margin the claim is that there is no effect beyond it: supported where the whole interval lies within it.
+    With a margin the claim is that there is no effect beyond it: supported where the whole interval lies within it, or
+    with `or_better` where it lies above its lower end.
     """
     import numpy as np
 
@@ -87,9 +90,10 @@ def decide_effect(differences: Sequence[float], censored: int = 0, margin: float
         differences=tuple(differences), needed=seeds_needed(mean, spread),
     )  # fmt: skip
     if margin is not None:
-        within, beyond = -margin < low and high < margin, high < -margin
+        within, beyond = -margin < low and (or_better or high < margin), high < -margin
+        room = margin + mean if or_better else margin - abs(mean)
         word = SUPPORTED if within and spread > 0 else CONTRADICTED if beyond and spread > 0 else UNDECIDED
-        return replace(found, word=word, needed=seeds_needed(margin - abs(mean), spread), p=p if beyond else 0.0)
+        return replace(found, word=word, needed=seeds_needed(room, spread), p=p if beyond else 0.0)
     if censored and found.word == SUPPORTED:
         return replace(found, word=UNDECIDED, p=1.0, needed=None, reason=f"{censored} of {n} runs are censored")
     return found

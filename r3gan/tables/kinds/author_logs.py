@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -17,6 +17,7 @@ from r3gan.tables.author_logs import (
     noise_of_an_evaluation,
     read_logs,
 )
+from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import logged_curves
 from r3gan.tables.claims.registry import LEAST_UNITS, NOISE
@@ -25,7 +26,7 @@ from r3gan.tables.panel import Panel, by_row, by_section
 from r3gan.tables.published import PUBLISHED_CSV, read_published
 
 RUNS, STEPS = "The logged runs", "The steps of Table 1 in units of the noise of a difference of two evaluations"
-SHOWN_KIMG = 6000
+FIRST_KIMG, LAST_KIMG = 200, 6000  # that the chart shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,33 +50,32 @@ class LogTable(Kind):
 
     def build(self, context: Context) -> Content:
         printed = {name: read_published(self.published)[CONFIGS[name].title, "fid"].text for name in self.rows}
-        groups = {"roadmap": "StyleGAN2 and stripped", "prototype": "residual"}
-        charts = [
-            logged_curves(
-                [
-                    {"row": name, "kimg": kimg, "fid": fid}
-                    for name, run in read_logs().items()
-                    for kimg, fid in run.points
-                    if name.startswith(group) and 200 <= kimg <= SHOWN_KIMG
-                ],
-                [
-                    {"label": CONFIGS[name].title.split(" ")[0], "kimg": float(AT_KIMG), "fid": float(text)}
-                    for name, text in printed.items()
-                    if (name[0] in "ABC") == (group == "roadmap")
-                ],
-                name=group,
-                title=f"FID in the authors' logs: {words} networks",
-                caption="one run each, one evaluation of 50,000 samples every 51 kimg; marks: the paper's FIDs",
-            )
-            for group, words in groups.items()
-        ]
+        chart = logged_curves(
+            list(self.points(printed)),
+            name="fid",
+            title="FID in the authors' logs",
+            caption="one run each, one evaluation of 50,000 samples every 51 kimg; diamond: the FID that Table 1 "
+            "prints for the row of the run's network; grey: the other runs",
+        )
         cells = [*self.runs(context.name), *self.steps(context.name, printed)]
         sigma = noise_of_an_evaluation()
         remark = (
             f"One evaluation scatters by {sigma:.2%} around its run's own curve (pooled over runs, spikes out), "
             f"a difference of two by {sigma * 2**0.5:.1%}. The variance between training seeds is not in it."
         )
-        return Content(cells=cells, pictures=charts, remarks=[remark])
+        return Content(cells=cells, pictures=[chart], remarks=[remark])
+
+    def points(self, printed: Mapping[str, str]) -> Iterator[Row]:
+        """What is logged of every run, and what is printed of the row with its network, where there is one."""
+        texts = {CONFIGS[name].title: text for name, text in printed.items()}
+        for name, run in read_logs().items():
+            title = SETTINGS[name].row
+            row = f"{name} ({title.split(' ')[0]}, printed {texts[title]})" if title else name
+            for kimg, fid in run.points:
+                if FIRST_KIMG <= kimg <= LAST_KIMG:
+                    yield {"row": row, "kimg": kimg, "fid": fid, "printed": False}
+            if title:
+                yield {"row": row, "kimg": float(AT_KIMG), "fid": float(texts[title]), "printed": True}
 
     def runs(self, table: str) -> Iterator[Cell]:
         """FID where the paper reads its table next to the printed one, and the scatter of one evaluation."""

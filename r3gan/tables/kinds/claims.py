@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import ClassVar
 
 import msgspec
@@ -13,10 +14,11 @@ from r3gan.records.schema import Benchmark, Convergence, Evaluation
 from r3gan.study import Study, StudyRun
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
-from r3gan.tables.charts import Chart, forest
+from r3gan.tables.charts import Chart
 from r3gan.tables.claims.evidence import RATE, Found, ScaleRecords
 from r3gan.tables.claims.registry import CLAIMS, Claim
 from r3gan.tables.claims.rule import bootstrap, corrected
+from r3gan.tables.forest import forest
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED, Verdict
@@ -170,18 +172,22 @@ def summary(cells: Sequence[Cell]) -> str:
 
 
 def effects(scale: str, cells: Sequence[Cell]) -> Chart:
-    """The effects of a scale's claims, right of zero where they go as published."""
-    rows: list[Row] = [
-        {
-            "row": cell.quantity,
-            "effect": cell.reproduced,
-            "low": cell.interval[0],
-            "high": cell.interval[1],
-            "verdict": cell.verdict,
-            "unit": "log ratio" if cell.text.startswith("x ") else cell.text.rpartition("] ")[2],
-        }
-        for cell in cells
-        if cell.interval is not None and not cell.text.endswith(RATE)  # a rate is judged against a half, not zero
-    ]
-    caption = f"{scale} scale, mean over paired seeds with its 95% interval; right of the line: as published"
+    """The effects of a scale's claims: ratios, and differences in other units."""
+    shown = [cell for cell in cells if cell.interval is not None]
+    rows = [effect_row(cell) for cell in shown if not cell.text.endswith(RATE)]  # judged against a half, not zero
+    about = "ratios of distances, KL or gradient norms, and differences; dashed: no effect"
+    caption = f"{scale} scale, means over paired seeds with 95% intervals: {about}"
     return forest(rows, name=f"{scale}-effects", title="Effects of the claims", caption=caption)
+
+
+def effect_row(cell: Cell) -> Row:
+    """A claim's effect and interval as a chart shows them; a ratio's logarithm as the ratio."""
+    assert cell.reproduced is not None
+    assert cell.interval is not None
+    is_ratio = cell.text.startswith("x ")
+    effect, low, high = map(exp if is_ratio else float, (cell.reproduced, *cell.interval))
+    unit = "Ratio" if is_ratio else f"Difference ({cell.text.rpartition('] ')[2]})"
+    return {
+        "row": CLAIMS[cell.quantity].title, "effect": effect, "low": low, "high": high, "none": float(is_ratio),
+        "unit": unit, "verdict": cell.verdict,
+    }  # fmt: skip

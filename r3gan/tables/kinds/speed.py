@@ -81,11 +81,16 @@ class SpeedTable(Kind):
         ]
 
     def chart(self, hardware: str, steps: Sequence[Timing]) -> Chart:
-        """Milliseconds of one training iteration, this project's and the reference's."""
+        """Milliseconds of one training iteration of this project, the reference and the authors' code if timed."""
         rows: list[Row] = [
             {"hardware": hardware, "row": row_title(timing), "variant": variant, "step_ms": value}
             for timing in steps
-            for variant, value in (("r3gan", timing.ours_ms), (self.reference, timing.textbook_ms))
+            for variant, value in (
+                ("r3gan", timing.ours_ms),
+                (self.reference, timing.textbook_ms),
+                ("Official", timing.official_ms),
+            )
+            if value is not None
         ]
         caption = f"{hardware}, medians of {min(timing.rounds for timing in steps)} rounds or more in turn"
         return step_times(rows, name=f"{hardware}-iterations", title="One training iteration", caption=caption)

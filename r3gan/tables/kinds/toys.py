@@ -12,8 +12,8 @@ from r3gan.study import Study
 from r3gan.tables.axes import Row
 from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart, heat_map
+from r3gan.tables.intervals import interval_notes, interval_of
 from r3gan.tables.kind import Content, Context, Kind
-from r3gan.tables.measure import t_interval
 from r3gan.tables.panel import Panel, by_row
 
 LOSS_TITLES = {"relativistic": "RpGAN", "classic": "GAN"}
@@ -58,7 +58,8 @@ class ToyTable(Kind):
             charts += pictures(record.scale, found)
             records[record.scale] = [record]
         remarks = [] if files else ["No toy has been trained yet."]
-        return Content(cells=cells, pictures=charts, remarks=remarks, records=records)
+        notes = interval_notes(QUANTITIES) if files else []
+        return Content(cells=cells, pictures=charts, remarks=remarks, notes=notes, records=records)
 
 
 def key_of(cell: Cell) -> tuple[str, str]:
@@ -86,7 +87,7 @@ def cells_of(table: str, scale: str, file: str, arm: ToyArm) -> Iterator[Cell]:
             reproduced=fmean(values) if values else None,
             text=words if failed else "",
             spread=stdev(values) if len(values) > 1 else None,
-            interval=t_interval(values),
+            interval=interval_of(quantity, values),
             n=len(arm.seeds),
             seeds=arm.seeds,
             outcome="trained",
