@@ -3,12 +3,15 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 UV_VERSION := 0.13.9
 VENV := .venv
 LOCK := requirements.lock
-# The path may hold spaces: what is in the environment needs no quotes, and make would split it.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Absolute, unless VENV is so already. The path may hold spaces, at which make's own functions would split it; what is in
+# the environment needs no quotes.
+export VIRTUAL_ENV := $(if $(filter /%,$(VENV)),,$(CURDIR)/)$(VENV)
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 # Snakemake and DVC ask for a home and a name, which a container may not have.
 export HOME := $(shell if test -d "$$HOME" && test -w "$$HOME"; then echo "$$HOME"; else echo "$(CURDIR)/work/home"; fi)
 export USER ?= $(shell id -u)
+# Each of the many processes would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 STAMP := $(VENV)/.synced
 # What needs no torch runs in an environment of a few packages, or in that of `make setup` where it is there.
 REPORT := $(if $(wildcard $(STAMP)),$(STAMP),$(VENV)/.report)

@@ -1,6 +1,7 @@
 """Folders with spaces, no home, no name, no git, nothing but ASCII: the command works, or says why not."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,17 +24,8 @@ from tests.conftest import REPOSITORY, environment, need
 def test_make_works_in_a_folder_with_spaces_and_other_letters(
     tmp_path: Path, target: str, installed: str, made: str
 ) -> None:
-    """With stand-ins for Python and uv, which only say how they were called."""
     tree = tmp_path / "my dir é"
-    bin_folder = tree / ".venv/bin"
-    (tree / ".venv/lib/python3/site-packages").mkdir(parents=True)
-    bin_folder.mkdir()
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
-        shutil.copyfile(REPOSITORY / name, tree / name)
-    for program in ("python", "uv", "r3gan"):
-        (bin_folder / program).write_text(f'#!/bin/sh\necho "{program}: $@"\n')
-        (bin_folder / program).chmod(0o755)
-    known = {"PATH": "/usr/bin:/bin", "PYTHON": str(bin_folder / "python")}
+    known = make_with_stand_ins(tree, tree / ".venv")
     command = ["make", "-C", str(tree)]
     done = subprocess.run([*command, target], env=known, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -42,6 +34,32 @@ def test_make_works_in_a_folder_with_spaces_and_other_letters(
     assert [path.name for path in (tree / ".venv").glob(".*")] == [made]
     again = subprocess.run([*command, "compare"], env=known, capture_output=True, text=True)
     assert "uv:" not in again.stdout  # what `make setup` has installed is enough
+
+
+def test_make_sets_up_the_environment_that_is_named_and_no_other(tmp_path: Path) -> None:
+    tree, named = tmp_path / "tree", tmp_path / "elsewhere"
+    make_with_stand_ins(tree, tree / ".venv")
+    known = make_with_stand_ins(tree, named)
+    (named / "bin/uv").write_text('#!/bin/sh\necho "uv: $VIRTUAL_ENV"\n')
+    done = subprocess.run(
+        ["make", "-C", str(tree), "setup", f"VENV={named}"], env=known, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.findall("uv: (.*)", done.stdout) == [str(named)] * 2
+    assert (named / ".synced").exists()
+    assert not (tree / ".venv/.synced").exists()
+
+
+def make_with_stand_ins(tree: Path, venv: Path) -> dict[str, str]:
+    """A tree with a Makefile, and programs in `venv` that only say how they were called; the variables of a shell."""
+    (venv / "lib/python3/site-packages").mkdir(parents=True)
+    (venv / "bin").mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copyfile(REPOSITORY / name, tree / name)
+    for program in ("python", "uv", "r3gan"):
+        (venv / "bin" / program).write_text(f'#!/bin/sh\necho "{program}: $@"\n')
+        (venv / "bin" / program).chmod(0o755)
+    return {"PATH": "/usr/bin:/bin", "PYTHON": str(venv / "bin/python")}
 
 
 def test_snakemake_runs_in_a_folder_with_spaces_without_a_home(tmp_path: Path) -> None:

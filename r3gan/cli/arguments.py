@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings | {"allow_abbrev": False})
 
     def error(self, message: str) -> Any:
-        if found := re.match(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*?)\)", message):
+        if found := re.match(r"argument COMMAND: invalid choice: '(.*?)'.* \(choose from (.*?)\)", message):
             message = str(unknown("command", found[1], re.findall(r"[\w-]+", found[2])))
         self.exit(2, f"{self.prog}: error: {message}; see `{self.prog} --help`\n")
 

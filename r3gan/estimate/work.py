@@ -64,6 +64,20 @@ def kept(name: str, depends_on: list[str], kind: type[T], count: Callable[[], T]
         return found
 
 
+@contextmanager
+def no_power_iterations() -> Iterator[None]:
+    """Build and run networks without the power iterations of their spectral norms, none of whose products counts."""
+    from torch.nn.utils.parametrizations import _SpectralNorm
+
+    iterate = _SpectralNorm._power_method
+    setattr(_SpectralNorm, "_power_method", lambda *_: None)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(_SpectralNorm, "_power_method", iterate)  # noqa: B010
+
+
+@no_power_iterations()
 def count_work(config_name: str, dataset: str) -> Work:
     """Build the networks of a configuration and count one D step and one G step on a few images."""
     import torch
@@ -71,7 +85,7 @@ def count_work(config_name: str, dataset: str) -> Work:
     from r3gan.training.losses import Batch
 
     config, size = find_config(config_name), SIZES[dataset]
-    with torch.device("meta"), no_power_iterations():
+    with torch.device("meta"):
         generator, discriminator = config.networks.generator(size), config.networks.discriminator(size)
     generator.to("meta")  # some initialisers draw on the CPU
     discriminator.to("meta")
@@ -93,19 +107,6 @@ def count_work(config_name: str, dataset: str) -> Work:
         g_bytes=g_bytes,
         checkpoint_bytes=2 * g_bytes + d_bytes + adam_bytes,
     )
-
-
-@contextmanager
-def no_power_iterations() -> Iterator[None]:
-    """Build networks without the first iterations of their spectral norms: most of the time, and no product counted."""
-    from torch.nn.utils.parametrizations import _SpectralNorm
-
-    iterate = _SpectralNorm._power_method
-    setattr(_SpectralNorm, "_power_method", lambda *_: None)  # noqa: B010
-    try:
-        yield
-    finally:
-        setattr(_SpectralNorm, "_power_method", iterate)  # noqa: B010
 
 
 def count_steps(

@@ -31,9 +31,6 @@ class Published:
     source: str
     status: str
 
-    def __str__(self) -> str:
-        return self.text + MARKS.get(self.status, f" ({self.status})")
-
 
 @cache
 def read_published(table: str) -> Mapping[tuple[str, str], Published]:

@@ -164,7 +164,7 @@ def test_a_full_disk_loses_neither_checkpoint_nor_run(
 
 def test_two_ranks_stopped_and_killed_go_on_to_the_same_weights(prepared: Path, tmp_path: Path) -> None:
     run = LAZY_RUN  # Config A has more to go on from than the others: penalties of its own steps, a mean path length
-    ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1", "--config", "A", "--total-kimg", "0.256")
+    ranks = ("--launcher", "torchrun", "--ranks", "2", "--zero", "1", "--config", "A", "--total-kimg", "0.16")
     finish(tmp_path / "whole", prepared, *ranks)
     process = start(tmp_path / "cut", prepared, *ranks, pause="after 4")
     wait_for(lambda: bool(checkpoints(tmp_path / "cut", run)), process)
