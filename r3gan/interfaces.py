@@ -72,13 +72,17 @@ class PiecewiseLinear(Protocol):
         ...
 
 
-@runtime_checkable
-class StyleBased(Protocol):
-    """A generator with intermediate latents, as the path length penalty needs."""
+class StyleBased(GeneratorNetwork):
+    """A generator with intermediate latents, as the path length penalty needs.
 
-    def latents(self, z: Tensor) -> Tensor: ...
+    No protocol: from Python 3.12 on `isinstance` does not see that a module has a protocol's members as submodules.
+    """
 
-    def synthesis(self, ws: Tensor) -> Tensor: ...
+    synthesis: nn.Module  # ws [N, num_ws, w_dim] to images
+
+    def latents(self, z: Tensor) -> Tensor:
+        """Ws [N, num_ws, w_dim]."""
+        raise NotImplementedError
 
 
 @runtime_checkable

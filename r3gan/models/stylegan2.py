@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from r3gan.interfaces import DiscriminatorNetwork, GeneratorNetwork
+from r3gan.interfaces import DiscriminatorNetwork, StyleBased
 from r3gan.models.layers import LRELU_SLOPE, downsampling_conv2d, filter2d, normal_parameter, upsample2x
 
 NoiseMode = Literal["random", "const", "none"]
@@ -171,8 +171,10 @@ class Synthesis(nn.Module):
         return image
 
 
-class Generator(GeneratorNetwork):
+class Generator(StyleBased):
     """z [N, z_dim] -> images [N, C, R, R]; in training mode styles are mixed and the average of w is updated."""
+
+    synthesis: Synthesis
 
     def __init__(
         self,
