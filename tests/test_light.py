@@ -96,12 +96,12 @@ def test_what_is_left_out_is_what_is_large() -> None:
 
 def test_records_are_read_and_the_report_is_written(light: Command, tmp_path: Path) -> None:
     shutil.copytree(RESULTS, tmp_path / "theirs")
-    shutil.rmtree(tmp_path / "theirs/table4")
-    for table in ("table4", "table7"):  # with charts, and sheets of samples
+    shutil.rmtree(tmp_path / "theirs/table7")
+    for table in ("table7", "table7-projected"):  # with charts, and without intervals
         done = light("table", table, "--results", "theirs")
         assert (done.returncode, done.stderr) == (0, "")
         assert read_table_file(tmp_path / f"theirs/{table}.json") == read_table_file(RESULTS / f"{table}.json")
-    assert (tmp_path / "theirs/table4").is_dir()
+    assert (tmp_path / "theirs/table7").is_dir()
     done = light("records", "--results", "theirs", "--csv", "all.csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "all.csv").read_text() == frame(Store(RESULTS)).to_csv(index=False, lineterminator="\n")

@@ -29,7 +29,7 @@ def number(value: float | None, digits: int = 4) -> str:
     if float(value).is_integer():
         return f"{int(value):,}"
     text = f"{value:.{digits}g}"
-    return f"{float(text):,.0f}" if abs(value) >= 1000 else text
+    return f"{float(text):,.0f}" if abs(float(text)) >= min(1000, 10**digits) else text
 
 
 def reproduced(cell: Cell) -> str:

@@ -1,7 +1,8 @@
 """Records: names of runs, strict reading, earlier schemas, and all values as one tidy table."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,16 @@ DAMAGES: dict[str, tuple[Evaluation | Convergence, Callable[[str], str], str]] =
 }
 
 
+@pytest.fixture
+def default_limit() -> Iterator[None]:
+    """Python's own limit of recursion, which torch's compiler raises for the rest of a process."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("default_limit")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_record_is_one_sentence_that_names_the_file(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -163,6 +163,10 @@ def test_numbers_read_well(value: float | None, text: str) -> None:
     assert number(value) == text
 
 
+def test_a_spread_of_two_digits_has_no_exponent() -> None:
+    assert [number(value, 2) for value in (204.3, 99.7, 0.664, 1994.4)] == ["200", "100", "0.66", "2,000"]
+
+
 def test_published_csv_is_well_formed() -> None:
     with PUBLISHED_CSV.open(newline="") as file:
         lines = list(csv.DictReader(file))

@@ -238,10 +238,11 @@ class AblationTable(Kind):
         ends = [(config, scale.ends[config][0]) for config in self.rows if config in scale.ends]
         runs = {name_of(config): context.store.results / end.run for config, end in ends}
         name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
-        return [
-            relative_distances(relative, name=name, title=title, caption=caption),
-            sample_sheet(f"{scale.name}-samples", f"Samples of every row's last G (the first seed), {caption}", runs),
-        ]
+        drawn: list[Chart | Sheet] = [relative_distances(relative, name=name, title=title, caption=caption)]
+        if runs:
+            about = f"Samples of every row's last G (the first seed), {caption}"
+            drawn.append(sample_sheet(f"{scale.name}-samples", about, runs))
+        return drawn
 
 
 def ablation_slots(cell: Cell) -> list[Slot]:

@@ -208,13 +208,14 @@ class ConvergenceTable(Kind):
         ]
         title = find_metric(metric).title
         targets = [speedup.target for line in lines if line.metric == metric for speedup in line.speedups]
+        best = "each seed's best, averaged," if len(records.get(self.baseline, ())) > 1 else "the best"
         return convergence(
             points,
             metric=title,
             target=fmean(targets) if targets else None,
             name=f"{scale}-{metric}",
             title=f"{title} during training",
-            caption=f"{scale} scale, {seeds_in_words(records)}; dashed: the best of {name_of(self.baseline)}",
+            caption=f"{scale} scale, {seeds_in_words(records)}; dashed: {best} of {name_of(self.baseline)}",
         )
 
 
