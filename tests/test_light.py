@@ -102,6 +102,10 @@ def test_records_are_read_and_the_report_is_written(light: Command, tmp_path: Pa
         assert (done.returncode, done.stderr) == (0, "")
         assert read_table_file(tmp_path / f"theirs/{table}.json") == read_table_file(RESULTS / f"{table}.json")
     assert (tmp_path / "theirs/table7").is_dir()
+    done = light("table", "table4", "--results", "theirs")  # with intervals over seeds
+    assert done.returncode == 2 and "scipy is not installed; `pip install 'r3gan[train]'`" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "theirs/table4.md").read_text() == (RESULTS / "table4.md").read_text()
     done = light("records", "--results", "theirs", "--csv", "all.csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "all.csv").read_text() == frame(Store(RESULTS)).to_csv(index=False, lineterminator="\n")
