@@ -53,7 +53,18 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     keep_freed_memory()
 
 
+BUILT: dict[Case, dict[str, Steps]] = {}  # of one case, whose steps follow one another: compiling takes a minute
+
+
 def sides(case: Case) -> dict[str, Steps]:
+    """What `build_sides` gives, once per case."""
+    if case not in BUILT:
+        BUILT.clear()  # before the next is built, since a GPU may not hold both
+        BUILT[case] = build_sides(case)
+    return BUILT[case]
+
+
+def build_sides(case: Case) -> dict[str, Steps]:
     """For each step ours, the textbook's and, where a clone is given, the official one, on states of equal weights."""
     run, data = run_of(case), data_of(case)
     hyper = Hyper.at(run.recipe, 0)
