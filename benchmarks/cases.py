@@ -61,10 +61,10 @@ CASES: tuple[Case, ...] = (
     Case(config="E", size=NARROWED_64, batch=8, devices=("cpu",)),
     Case(config="E", size="cifar10", batch=4, devices=("cpu",)),
     replace(CIFAR10, way="not compiled", wanted={"compile": "off"}),
-    replace(CIFAR10, way="not compiled, NCHW", wanted={"compile": "off", "layout": "nchw"}),
-    replace(CIFAR10, way="float32, not compiled", wanted={"precision": "fp32", "compile": "off"}),
     CIFAR10,
     replace(CIFAR10, way="CUDA graphs", wanted={"compile": "graphs"}),
+    replace(CIFAR10, way="float32, not compiled", wanted={"precision": "fp32", "compile": "off"}),
+    replace(CIFAR10, way="not compiled, NCHW", wanted={"compile": "off", "layout": "nchw"}),
     *(
         replace(CIFAR10, **approximation | {"way": f"{approximation['way']}, not compiled"}, wanted={"compile": "off"})
         for approximation in APPROXIMATE

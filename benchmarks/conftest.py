@@ -31,7 +31,9 @@ def kept_rows(path: Path) -> list[dict[str, Any]]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--keep-rows", action="store_true", help="keep the record's rows that are not timed now; write even if a case fails"
+        "--keep-rows",
+        action="store_true",
+        help="keep the record's rows that are not timed now; write even if a case fails",
     )
 
 

@@ -29,7 +29,7 @@ from r3gan.training.steps import Hyper, discriminator_step, generator_step
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 EMA_BETA = 0.999
-ROUNDS = 7
+ROUNDS = 7 if DEVICE.type == "cpu" else 5
 OFFICIAL = os.environ.get("OFFICIAL")  # a clone of the authors' repository, whose networks and trainer take turns too
 # One thread's own time is not lengthened by other processes on its core, as the time of day is.
 CLOCK = time.process_time if DEVICE.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
