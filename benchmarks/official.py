@@ -16,6 +16,7 @@ import packaging.version
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
+from torch.utils import cpp_extension
 
 from benchmarks.textbook import batch_of
 from r3gan.configs import SIZES
@@ -24,8 +25,15 @@ from r3gan.released import official_names
 from r3gan.training.run import Run
 from r3gan.training.state import State
 
+build_extension = cpp_extension.load
 # Its networks convolve this filter with [1, 1]: the [1, 3, 3, 1] of the paper.
 FILTER = [1, 2, 1]
+
+
+def load_extension(name: str, **settings: Any) -> Any:
+    """Torch's cpp_extension.load as it was: its operations for a GPU import the module by name afterwards."""
+    sys.modules[name] = build_extension(name, **settings)
+    return sys.modules[name]
 
 
 def load_network(clone: Path, network: nn.Module, resolution: int, bf16_from_px: int | None) -> nn.Module:
@@ -34,6 +42,7 @@ def load_network(clone: Path, network: nn.Module, resolution: int, bf16_from_px:
         sys.path.insert(0, str(clone))
     # It takes one function from a package that setuptools no longer brings.
     sys.modules.setdefault("pkg_resources", SimpleNamespace(parse_version=packaging.version.parse))  # type: ignore[arg-type]
+    cpp_extension.load = load_extension
     official: Any = importlib.import_module("training.networks")
     assert isinstance(network, Generator | Discriminator)
     first_blocks = [stage[0] for stage in network.stages]  # type: ignore[index]
