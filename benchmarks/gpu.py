@@ -39,9 +39,10 @@ from r3gan.training.losses import Batch, Losses
 from r3gan.training.state import build_networks
 
 SIZE = "stackedmnist5k-16"
-# Relative, of all gradients together. "tf32" is float32 as PyTorch multiplies it in a GPU's convolutions by default; of
-# FastGAN, whose batch norms divide by deviations of few images, it gave 3e-2 on an H100.
+# Relative, of all gradients together. "tf32" is float32 as PyTorch multiplies it in a GPU's convolutions by default.
+# Through a frozen feature network rounding moves values across the kinks of its activations: 3e-3 on a CPU in float32.
 LIMITS = {"fp32": 1e-3, "tf32": 0.1, "bf16": 0.25}
+LIMITS_THROUGH_FEATURES = {"fp32": 1e-2, "tf32": 0.25, "bf16": 0.25}
 BATCH = 8
 SECONDS_APART = 60  # seeds of the ablation; the first ones compile, the later ones find what was compiled
 PYTHON = shlex.quote(sys.executable)
@@ -190,7 +191,7 @@ def executions(name: str, mixed_precision: bool, device: torch.device) -> Iterat
 
 def check_correctness(device: torch.device) -> int:
     """Every network, penalty and precision on `device` against float64 on the CPU; 1 if one is off."""
-    measured = []
+    measured, is_off = [], False
     for name in [name for name, config in CONFIGS.items() if SIZE in config.recipes]:
         config = CONFIGS[name]
         try:
@@ -204,6 +205,7 @@ def check_correctness(device: torch.device) -> int:
         for module in networks[0].modules():
             if isinstance(module, stylegan2.Generator):
                 module.style_mixing_prob = 0.0  # which styles are mixed would differ
+        limits = LIMITS_THROUGH_FEATURES if networks[1].frozen else LIMITS
         twins = [copy.deepcopy(network).double() for network in networks]
         with mock.patch.object(torch, "randn", same_noise):
             expected = gradients(Losses(config, *twins), torch.float64, torch.device("cpu"))
@@ -219,12 +221,15 @@ def check_correctness(device: torch.device) -> int:
                 found = gradients(Losses(config, *placed, compile_as=compile_as), torch.float32, device)
             error = float((found - expected).norm() / expected.norm())
             line = {"config": name, "precision": precision, "compile": compile_as, "relative_error": error}
-            print("ok " if error < LIMITS[precision] else "OFF", line, flush=True)
+            print("ok " if error < limits[precision] else "OFF", line, flush=True)
+            is_off |= not error < limits[precision]  # also where it is not a number
             measured.append(line)
-    if device.type == "cuda":
-        path = Path("results/benchmarks") / hardware_name(device.type) / "correctness.json"
-        write(path, made(Benchmark, {"measured": measured, "provenance": stamp(device.type, torch.get_num_threads())}))
-    return int(any(float(line["relative_error"]) >= LIMITS[str(line["precision"])] for line in measured))
+        if device.type == "cuda":  # after each, so that a run that is ended has written what it found
+            content = {"measured": measured, "provenance": stamp(device.type, torch.get_num_threads())}
+            write(
+                Path("results/benchmarks") / hardware_name(device.type) / "correctness.json", made(Benchmark, content)
+            )
+    return int(is_off)
 
 
 def main() -> int:
