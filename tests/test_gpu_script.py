@@ -1,13 +1,16 @@
 """The script for a borrowed GPU on the CPU: every piece has a command that is understood, in order of value."""
 
+import importlib
 import json
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
-from benchmarks import conftest, gpu
+from benchmarks import conftest, gpu, official
 from r3gan.cli import main
 from r3gan.configs import CONFIGS
 from r3gan.records.provenance import stamp
@@ -52,3 +55,10 @@ def test_rows_of_the_same_commit_are_kept_and_those_of_another_are_not(
     assert conftest.same_row(row, row | {"ours_ms": 2.0}) and not conftest.same_row(row, row | {"way": "float32"})
     monkeypatch.setattr(conftest, "code_version", lambda: Code(commit="another", dirty=False, reason=None))
     assert conftest.kept_rows(path) == []
+
+
+def test_an_extension_of_the_official_code_can_be_imported_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(official, "build_extension", lambda name, **settings: ModuleType(name))
+    built = official.load_extension(name="bias_act_of_a_test", sources=[])
+    assert importlib.import_module("bias_act_of_a_test") is built
+    del sys.modules["bias_act_of_a_test"]
