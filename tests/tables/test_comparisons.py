@@ -112,6 +112,7 @@ def test_fail_stands_where_a_run_failed_and_only_there(tmp_path: Path) -> None:
     text = (tmp_path / "table2.md").read_text()
     assert "published 1000 / 693 / Fail / Fail, failing: RpGAN+R1, GAN+R1;" in text
     assert "smoke 900 / 900 / 900 / Fail, failing: GAN+R1." in text
+    assert "Untrained generators of the same rows: smoke: Modes 9,000, KL 5; a classifier takes noise" in text
     assert f"- failed: {bad}, step 7: loss_g is nan" in text
     assert "- training: 2 kimg at batch 8; 40 s in all" in text
     assert f"- data: stackedmnist5k-16, 50 images, from 7 digits; padded; sha256 {'d' * 64}" in text

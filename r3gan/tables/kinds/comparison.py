@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from statistics import fmean
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from r3gan.records.store import Store
 from r3gan.study import Study
 from r3gan.tables.cell import Cell
 from r3gan.tables.kind import Content, Context, Kind
-from r3gan.tables.markdown import band_notes, reproduced
+from r3gan.tables.markdown import band_notes, number, reproduced
 from r3gan.tables.measure import COUNTED, Against, counted, evaluated, measured
 from r3gan.tables.panel import Panel, by_row, title_of
 from r3gan.tables.published import read_published
@@ -132,7 +133,7 @@ class ComparisonTable(Kind):
         for section in self.sections:
             found = section.cells(context.name, records)
             cells += found
-            remarks += [order_in_words(section, found)] if section.ordered else []
+            remarks += [order_in_words(section, found), *untrained_in_words(section, found)] if section.ordered else []
         shown = {
             scale: [record for record in found if any(s.shows(record.config, record.dataset) for s in self.sections)]
             for scale, found in records.items()
@@ -159,3 +160,19 @@ def order_in_words(section: Comparison, cells: Sequence[Cell]) -> str:
         values = " / ".join(shown.get(row, NOT_RUN) for row in rows)
         said.append(f"{name} {values}, failing: {', '.join(fails) or 'none'}")
     return f"{title_of(quantity)} of {' / '.join(rows)}: {'; '.join(said)}."
+
+
+def untrained_in_words(section: Comparison, cells: Sequence[Cell]) -> list[str]:
+    """What untrained generators of the rows score at every scale, their mean; nothing where none is on record."""
+    said = []
+    for scale in scales_of(cells):
+        at_scale = [cell for cell in cells if cell.scale == scale]
+        means = [
+            f"{title_of(quantity)} {number(fmean(known))}"
+            for quantity in section.metrics
+            if (known := [cell.untrained for cell in at_scale if cell.quantity == quantity and cell.untrained])
+        ]
+        said += [f"{scale}: {', '.join(means)}"] if means else []
+    if not said:
+        return []
+    return [f"Untrained generators of the same rows: {'; '.join(said)}; a classifier takes noise for digits too."]
