@@ -9,6 +9,7 @@ import pytest
 from r3gan.cli import build_parser
 from r3gan.study import read_all_studies
 from r3gan.tables.cell import read_table_file
+from r3gan.tables.markdown import reproduced
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import VERDICTS
 from tests.conftest import REPOSITORY, run_in
@@ -97,6 +98,18 @@ def test_the_claims_shown_are_those_on_record() -> None:
     }
     for row, effect, n, verdict in lines:
         assert (effect, int(n), verdict) == (cells[row].text, cells[row].n, cells[row].verdict), row
+
+
+def test_the_row_of_table_1_shown_is_the_one_on_record() -> None:
+    lines = re.findall(r"^\| (.+) \|$", README.split("## What holds so far")[1], flags=re.M)
+    head, row = next(lines[i : i + 2] for i, line in enumerate(lines) if line.startswith("Table 1, desk, n = "))
+    cells = [
+        cell
+        for cell in read_table_file(REPOSITORY / "results/table1.json").cells
+        if (cell.scale, cell.quantity) == ("desk", "digit-frechet")
+    ]
+    assert row.split(" | ")[1:] == [re.sub(r" \+- \S+", "", reproduced(cell)) for cell in cells]
+    assert {cell.n for cell in cells} == {int(head.split(" | ")[0].removeprefix("Table 1, desk, n = "))}
 
 
 def test_the_readme_is_short() -> None:
