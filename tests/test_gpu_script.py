@@ -53,6 +53,7 @@ def test_rows_of_the_same_commit_are_kept_and_those_of_another_are_not(
     write(path, made(Benchmark, {"measured": [row], "provenance": stamp("cpu", 1)}))
     assert conftest.kept_rows(path) == [row]
     assert conftest.same_row(row, row | {"ours_ms": 2.0}) and not conftest.same_row(row, row | {"way": "float32"})
+    assert not conftest.same_row({"what": "prepare", "case": "PNG"}, {"what": "prepare", "case": "JPEG"})
     monkeypatch.setattr(conftest, "code_version", lambda: Code(commit="another", dirty=False, reason=None))
     assert conftest.kept_rows(path) == []
 

@@ -260,7 +260,8 @@ TABLES: Mapping[str, Kind] = {
             "Medians over rounds in which this project's step and a textbook implementation take turns on the same "
             "networks, weights and batch. Textbook: NCHW float32, two passes of D, autograd.grad with create_graph, "
             "resampling as a depthwise convolution, one EMA update per parameter. Ratio: textbook over this project.",
-            "MiB: the most tensor memory that a step takes, above what is held between steps.",
+            "MiB: the most tensor memory that a step takes, above what is held between steps; CUDA graphs hold theirs, "
+            "which is why it is small there.",
             "bf16 peak: the work of the step (9 forward passes for D, where the textbook takes 13, and 6 for G) over "
             "the device's dense bfloat16 peak; only on GPUs and sizes for which both are known.",
             "cifar10-narrowed is the CIFAR-10 topology at an eighth of its width. Config A's D and G steps are those "

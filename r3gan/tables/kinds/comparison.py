@@ -170,7 +170,7 @@ def untrained_in_words(section: Comparison, cells: Sequence[Cell]) -> list[str]:
         means = [
             f"{title_of(quantity)} {number(fmean(known))}"
             for quantity in section.metrics
-            if (known := [cell.untrained for cell in at_scale if cell.quantity == quantity and cell.untrained])
+            if (known := [c.untrained for c in at_scale if c.quantity == quantity and c.untrained is not None])
         ]
         said += [f"{scale}: {', '.join(means)}"] if means else []
     if not said:
