@@ -12,16 +12,17 @@ const panels = (spec) => parts(spec).map((part) => part.spec ?? part);
 
 const columns = (spec) => Math.max(1, ...[spec, ...parts(spec)].map((part) => part.columns ?? 1));
 const AXIS_PX = 60;
+const NARROW_PX = 500; // below it names of rows have two lines
 
 // The chart in the page's colours, with as many columns and as wide panels as there is room for.
 function fitted(spec, room) {
   const config = {...spec.config, background: "transparent"};
   for (const [part, values] of Object.entries(theme)) config[part] = {...config[part], ...values};
-  if (room < 500) config.legend.columns = 1;
+  if (room < NARROW_PX) config.legend.columns = 1;
   const narrow = spec.params?.find((param) => param.name === "narrow");
-  if (narrow && room >= 500) {
-    narrow.value = false;
-    for (const panel of panels(spec)) panel.height.step = 22;
+  if (narrow) {
+    narrow.value = room < NARROW_PX;
+    for (const panel of panels(spec)) panel.height.step = narrow.value ? 30 : 24;
   }
   const wanted = panels(spec)[0].width;
   for (const part of [spec, ...parts(spec)]) {

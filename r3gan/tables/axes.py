@@ -15,6 +15,8 @@ Value = str | float | bool | None
 Row = dict[str, Value]
 Rows = Sequence[Row]
 MARKS = 10  # of a curve, so that it is known without its colour
+LINE_CHARACTERS = 22  # of a row's name, so that a phone's screen has room for what stands next to it
+NARROW = "narrow"  # whether names have two lines, of which the first is above the middle of its row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,27 @@ def ticks(low: float, high: float, most: int = 7) -> list[float]:
 
 def distinct(rows: Rows, field: str) -> list[str]:
     return list(dict.fromkeys(str(row[field]) for row in rows))
+
+
+def in_short_lines(row: str) -> str:
+    """A row's name in two lines at most, which are no longer than needed."""
+    widths = range(LINE_CHARACTERS, max(LINE_CHARACTERS, len(row)) + 1)
+    wrapped = (textwrap.wrap(row, width, break_on_hyphens=False) for width in widths)
+    return "\n".join(next(lines for lines in wrapped if len(lines) <= 2))
+
+
+def names_axis(label_font_size: int = 12) -> altair.Axis:
+    """The axis of names from `in_short_lines`: in short lines where the parameter NARROW is true, else on one line."""
+    import altair as alt
+
+    two_lines = {"test": rf"{NARROW} && indexof(datum.label, '\n') > 0", "value": "bottom"}
+    return alt.Axis(
+        grid=True,
+        labelExpr=rf"{NARROW} ? split(datum.label, '\n') : replace(datum.label, '\n', ' ')",
+        labelLimit=0,
+        labelBaseline={"condition": two_lines, "value": "middle"},
+        labelFontSize=label_font_size,
+    )
 
 
 def xy(

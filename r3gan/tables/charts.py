@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from r3gan.files import atomic, write_text
-from r3gan.tables.axes import Axis, Rows, as_data, curves_of, distinct, in_words, looks, tooltips, xy
+from r3gan.tables.axes import (
+    NARROW,
+    Axis,
+    Rows,
+    as_data,
+    curves_of,
+    distinct,
+    in_short_lines,
+    in_words,
+    looks,
+    names_axis,
+    tooltips,
+    xy,
+)
 from r3gan.tables.lines import flattened, line_chart, one_by_one
 
 if TYPE_CHECKING:
@@ -170,7 +183,11 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
     """Values on a logarithmic axis, a line of marks for each `row`, one panel for each value of `panel`."""
     import altair as alt
 
-    shown = [{**row, x.field: value} for row in rows if (value := x.of(row)) is not None]
+    shown = [
+        {**row, x.field: value, "name": in_short_lines(str(row["row"]))}
+        for row in rows
+        if (value := x.of(row)) is not None
+    ]
     if not shown:
         return empty(about)
     levels = [] if level is None else [level]
@@ -179,16 +196,19 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
     points = alt.Chart(width=480, height=alt.Step(26)).mark_point(filled=True, size=80, opacity=1)
     points = points.encode(
         alt.X(f"{x.field}:Q", title=x.title, scale=scale, axis=axis),
-        alt.Y("row:N", title=None, sort=distinct(shown, "row"), axis=alt.Axis(grid=True)),
+        alt.Y("name:N", title=None, sort=distinct(shown, "name"), axis=names_axis()),
         color,
         shape,
         tooltip=tooltips(("row", series), x),
     )
     rules = [alt.Chart(alt.Data(values=[{}])).mark_rule().encode(x=alt.datum(level)) for level in levels]
-    facet = alt.Facet(f"{panel}:N", title=None, sort=distinct(shown, panel))
-    drawn = alt.layer(*rules, points).properties(data=alt.Data(values=shown)).facet(facet, columns=1)
+    drawn: alt.LayerChart | alt.FacetChart = alt.layer(*rules, points).properties(data=alt.Data(values=shown))
+    if len(names := distinct(shown, panel)) > 1:  # a single one is named in the caption
+        facet = alt.Facet(f"{panel}:N", title=None, sort=names)
+        drawn = drawn.facet(facet, columns=1).resolve_scale(y="independent")
     said = "; ".join(f"{row[panel]}, {row['row']}, {row[series]}: {row[x.field]:.4g}" for row in shown)
-    return finished(drawn.resolve_scale(y="independent"), f"{x.title}. {said}.", about)
+    drawn = drawn.add_params(alt.param(name=NARROW, value=False))
+    return finished(drawn, f"{x.title}. {said}.", about)
 
 
 def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:

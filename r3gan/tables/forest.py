@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from r3gan.tables.axes import Axis, Rows, distinct, looks, ticks
+from r3gan.tables.axes import NARROW, Axis, Rows, distinct, in_short_lines, looks, names_axis, ticks
 from r3gan.tables.charts import About, Chart, empty, finished
 from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED
 
 if TYPE_CHECKING:
     import altair
 
-LINE_CHARACTERS = 22  # of a row's name, so that a phone's screen has room for the intervals
 ROW_PX, WIDTH_PX = 30, 300  # for a phone; the page takes lower rows where names have room on one line
-NARROW = "narrow"  # whether names have two lines, of which the first is above the middle of its row
-NAMES = rf"{NARROW} ? split(datum.label, '\n') : replace(datum.label, '\n', ' ')"
-MIDDLE = {
-    "condition": {"test": rf"{NARROW} && indexof(datum.label, '\n') > 0", "value": "bottom"},
-    "value": "middle",
-}
 WORDS = [SUPPORTED, CONTRADICTED, UNDECIDED]  # each keeps its colour and shape, whichever of them a chart shows
 ENDS = ("effect", "low", "high")
 # On both sides of the line at no effect.
@@ -53,11 +45,10 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
     """The effects of one unit, with `words` in the legend; above the line at no effect stands which side is which."""
     import altair as alt
 
-    none, names = float(rows[0]["none"] or 0), [name_of(str(row["row"])) for row in rows]
+    none, names = float(rows[0]["none"] or 0), [in_short_lines(str(row["row"])) for row in rows]
     scale, labels = scale_of(rows, none)
     at, low = (alt.X(f"{end}:Q", title=None, scale=scale, axis=labels) for end in ("effect", "low"))
-    axis = alt.Axis(grid=True, labelExpr=NAMES, labelLimit=0, labelBaseline=MIDDLE, labelFontSize=11)
-    place = alt.Y("name:N", title=None, sort=names, axis=axis)
+    place = alt.Y("name:N", title=None, sort=names, axis=names_axis(label_font_size=11))
     color, shape = looks("verdict", WORDS)
     # Without a stroke: that of the intervals would be a second, dashed outline of the symbols.
     legend = alt.Legend(values=words, symbolStrokeWidth=0)
@@ -90,8 +81,3 @@ def scale_of(rows: Rows, none: float) -> tuple[altair.Scale, altair.Axis]:
     scale, axis = Axis(field="effect", title="", limits=(min(ends) - spare, max(ends) + spare)).scale(rows)
     axis.format = "+,.12~g"
     return scale, axis
-
-
-def name_of(row: str) -> str:
-    """A row's name in short lines."""
-    return "\n".join(textwrap.wrap(row, LINE_CHARACTERS, break_on_hyphens=False))

@@ -229,6 +229,18 @@ def test_the_panel_of_a_number_opens_that_of_its_run(here: Any) -> None:
         expect(panel).to_contain_text(said)
 
 
+def test_the_panel_of_a_mean_lists_its_records_and_each_opens_its_run(here: Any) -> None:
+    cells = [cell for cell in json.loads((RESULTS / "table1.json").read_text())["cells"] if len(cell["records"]) > 2]
+    records = cells[0]["records"]
+    panel = here.locator("#table1 [popover]").filter(has=here.locator(".records")).first
+    here.locator(f"[popovertarget={panel.get_attribute('id')}]").first.click()
+    listed = panel.locator(".records li")
+    expect(listed).to_have_text([re.compile(rf"^{path} Outcome: ") for path in records])
+    listed.last.get_by_role("button").click()
+    run = here.locator("[popover]:popover-open").filter(has_text="Evaluated by")
+    expect(run).to_contain_text(str(Path(records[-1]).parent))
+
+
 def test_a_published_number_names_its_source_and_its_band(here: Any) -> None:
     """Table 3's FID of Config E, whether it has been run or not."""
     row = here.locator("#table3 tbody tr").filter(has_text="R3GAN Config E")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from r3gan.records import store
 from r3gan.records.schema import ToyArm, Toys
 from r3gan.study import Study, read_study
+from r3gan.tables.axes import LINE_CHARACTERS, in_short_lines
 from r3gan.tables.claims.evidence import Better
 from r3gan.tables.claims.registry import CLAIMS, NOISE
 from r3gan.tables.claims.rule import (
@@ -25,7 +26,6 @@ from r3gan.tables.claims.rule import (
     seeds_needed,
     verdict_of,
 )
-from r3gan.tables.forest import name_of
 from r3gan.tables.kind import Content
 from r3gan.tables.registry import TABLES
 from r3gan.tables.verdict import CONTRADICTED, LEAST_SEEDS, NOT_TESTED, SUPPORTED, UNDECIDED
@@ -212,7 +212,8 @@ def test_verdicts_from_records_of_known_truth(tmp_path: Path) -> None:
 def test_every_claim_has_a_short_title_of_its_own() -> None:
     titles = [claim.title for claim in CLAIMS.values()]
     assert len(set(titles)) == len(titles)
-    assert [title for title in titles if len(name_of(title).splitlines()) > 2] == []
+    lines = [line for title in titles for line in in_short_lines(title).splitlines()]
+    assert [line for line in lines if len(line) > LINE_CHARACTERS] == []
 
 
 def test_ratios_are_drawn_as_ratios_and_each_panel_holds_its_line_at_no_effect(tmp_path: Path) -> None:
