@@ -12,6 +12,7 @@ const panels = (spec) => parts(spec).map((part) => part.spec ?? part);
 
 const columns = (spec) => Math.max(1, ...[spec, ...parts(spec)].map((part) => part.columns ?? 1));
 const AXIS_PX = 60;
+const LEAST_PX = 130; // of a panel
 const NARROW_PX = 500; // below it names of rows have two lines
 
 // The chart in the page's colours, with as many columns and as wide panels as there is room for.
@@ -28,7 +29,7 @@ function fitted(spec, room) {
   for (const part of [spec, ...parts(spec)]) {
     while (part.columns > 1 && room / part.columns - AXIS_PX < 0.8 * wanted) part.columns -= 1;
   }
-  widen(spec, (width) => Math.min(width, Math.max(160, room / columns(spec) - AXIS_PX)));
+  widen(spec, (width) => Math.min(width, Math.max(LEAST_PX, room / columns(spec) - AXIS_PX)));
   return {...spec, title: null, config};
 }
 
@@ -61,7 +62,7 @@ async function draw(plot) {
   // How much room the names on an axis take is known when they are drawn.
   const over = chart.querySelector("svg").width.baseVal.value - room;
   if (over > 0) {
-    widen(spec, (width) => Math.max(160, width - over / columns(spec)));
+    widen(spec, (width) => Math.max(LEAST_PX, width - over / columns(spec)));
     await embed(chart, spec, options);
   }
   // One picture with one description; its thousand parts would be read out one by one.

@@ -230,8 +230,8 @@ def test_the_panel_of_a_number_opens_that_of_its_run(here: Any) -> None:
 
 
 def test_the_panel_of_a_mean_lists_its_records_and_each_opens_its_run(here: Any) -> None:
-    cells = [cell for cell in json.loads((RESULTS / "table1.json").read_text())["cells"] if len(cell["records"]) > 2]
-    records = cells[0]["records"]
+    cells = [cell for table in gather(RESULTS).tables if table.name == "table1" for cell in table.cells]
+    records = next(cell.records for cell in cells if len(cell.records) > 1)
     panel = here.locator("#table1 [popover]").filter(has=here.locator(".records")).first
     here.locator(f"[popovertarget={panel.get_attribute('id')}]").first.click()
     listed = panel.locator(".records li")
@@ -368,6 +368,16 @@ def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendere
             assert plot.evaluate("e => e.scrollWidth <= e.clientWidth")
             heights[width] = plot.bounding_box()["height"]
     assert heights[390] > 2 * heights[1280]
+
+
+def test_charts_with_long_names_of_rows_fit_a_phone(browser: Any, rendered: Path) -> None:
+    with opened(browser, rendered) as found:
+        found.set_viewport_size({"width": 390, "height": 800})
+        for place in (".evidence", "#table4-ablation", "#table7", "#table7-projected"):
+            for plot in found.locator(f"{place} .plot").all():
+                plot.scroll_into_view_if_needed()
+                plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)
+                assert plot.evaluate("e => e.scrollWidth <= e.clientWidth"), place
 
 
 def test_a_print_is_light_and_has_every_chart(browser: Any, rendered: Path) -> None:
