@@ -1,6 +1,7 @@
 """The rule that decides claims, on simulated studies whose truth is known; the table that comes out of records."""
 
 import json
+import re
 from collections.abc import Sequence
 from math import comb, log
 from pathlib import Path
@@ -65,16 +66,29 @@ def test_at_most_one_study_in_twenty_gives_a_false_verdict(claims: int, seeds: i
     assert np.mean([study.count(SUPPORTED) for study in clear]) > 0.9 * claims
 
 
+@pytest.mark.parametrize("sound", [{"others": [False] * 50}, {}])
 @pytest.mark.parametrize("n", [6, 12, 24])
-def test_a_failure_rate_of_a_half_is_seldom_decided(n: int) -> None:
+def test_a_failure_rate_of_a_half_is_seldom_decided(n: int, sound: dict[str, list[bool]]) -> None:
     """Exactly: over all numbers of failures, by their probability."""
-    sound = {"others": [False] * 50}
     words = [decide_rates({"all": [i < k for i in range(n)]}, sound).word for k in range(n + 1)]
     assert sum(comb(n, k) / 2**n for k, word in enumerate(words) if word != UNDECIDED) <= 0.05
     assert (words[0], words[-1]) == (CONTRADICTED, SUPPORTED)
     # A group of its own that holds out is enough against the claim that all fail.
     groups = {"fails": [True] * n, "does not": [False] * n}
     assert decide_rates(groups, sound).word == UNDECIDED
+
+
+def test_a_failure_rate_without_another_side_is_one_against_a_half() -> None:
+    found = decide_rates({"all": [False] * 24}, {})
+    assert (found.word, found.n, found.effect, found.reason) == (CONTRADICTED, 24, -0.5, "0 of 24 runs fail")
+    assert found.interval is not None and found.interval[0] == -0.5 and found.interval[1] < 0
+    assert decide_rates({"all": [True] * 2}, {}).reason == "n = 2, at least 3 are needed"
+
+
+def test_a_claim_about_failing_says_what_the_runs_that_do_not_fail_cover() -> None:
+    """Of this tree's records: all runs with R1 alone train, and at gamma 0.1 they cover next to nothing."""
+    row = next(r for r in (REPOSITORY / "results/claims.md").read_text().splitlines() if "No gamma from" in r)
+    assert re.search(r"contradicted: 0 of 24 runs fail; modes covered: gamma0.1 \d+ to \d+, gamma1 ", row)
 
 
 def test_the_rule_on_one_claim_is_that_of_many_at_once() -> None:

@@ -202,8 +202,17 @@ class Fails(Test):
         others = {"others": [run.outcome == "Fail" for run in sound]} if sound else {}
         return Found(
             decision=decide_rates(failed, others), unit=RATE, metric="outcome", files=files_of(everything),
-            seeds=tuple(sorted({run.seed for run in everything})),
+            seeds=tuple(sorted({run.seed for run in everything})), note=modes_of({**groups, "others": sound}),
         )  # fmt: skip
+
+
+def modes_of(groups: Mapping[str, Sequence[Evaluation]]) -> str:
+    """How many modes the runs of each group cover, in words: a run that covers few has not diverged for that."""
+    values = {
+        name: [run.metrics["modes"].value for run in group if "modes" in run.metrics] for name, group in groups.items()
+    }
+    said = [f"{name} {min(found):.0f} to {max(found):.0f}" for name, found in values.items() if found]
+    return f"modes covered: {', '.join(said)}" if said else ""
 
 
 @dataclass(frozen=True, kw_only=True)

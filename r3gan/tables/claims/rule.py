@@ -112,24 +112,25 @@ def corrected(found: Sequence[Decision]) -> list[Decision]:
 
 
 def decide_rates(fail: Mapping[str, Sequence[bool]], sound: Mapping[str, Sequence[bool]]) -> Decision:
-    """The claim that runs of every group of `fail` mostly fail and runs of `sound` mostly do not.
+    """The claim that runs of every group of `fail` mostly fail and runs of `sound`, if it has groups, mostly do not.
 
     Supported where the rate is above a half in every group of the one and below it in every group of the other;
-    contradicted where that of all runs of a side together is on the wrong side. The effect is the difference of rates.
+    contradicted where that of all runs of a side together is on the wrong side. The effect is the difference of rates,
+    to a half where nothing is named that is sound.
     """
-    pooled = {name: [run for group in side.values() for run in group] for name, side in (("f", fail), ("s", sound))}
-    n = min(map(len, pooled.values()))
+    failing, others = ([run for group in side.values() for run in group] for side in (fail, sound))
+    n = min(len(runs) for runs in (failing, others if sound else failing))
     if n < LEAST_SEEDS:
         return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
-    (f_low, f_high), (s_low, s_high) = wilson(pooled["f"]), wilson(pooled["s"])
     holds = all(mostly(runs) == 1 for runs in fail.values()) and all(mostly(runs) == -1 for runs in sound.values())
-    fails = mostly(pooled["f"]) == -1 or mostly(pooled["s"]) == 1
-    word = SUPPORTED if holds else CONTRADICTED if fails else UNDECIDED
-    rates = [sum(runs) / len(runs) for runs in pooled.values()]
-    said = [f"{sum(runs)} of {len(runs)}" for runs in pooled.values()]
+    wrong = mostly(failing) == -1 or mostly(others) == 1
+    word = SUPPORTED if holds else CONTRADICTED if wrong else UNDECIDED
+    (low, high), rate = wilson(failing), sum(failing) / len(failing)
+    (other_low, other_high), other = (wilson(others), sum(others) / len(others)) if sound else ((0.5, 0.5), 0.5)
+    said = f"{sum(failing)} of {len(failing)} runs fail"
     return Decision(
-        word=word, n=n, effect=rates[0] - rates[1], interval=(f_low - s_high, f_high - s_low), p=0.0,
-        reason=f"{said[0]} runs fail, of the others {said[1]}",
+        word=word, n=n, effect=rate - other, interval=(low - other_high, high - other_low), p=0.0,
+        reason=f"{said}, of the others {sum(others)} of {len(others)}" if sound else said,
     )  # fmt: skip
 
 
