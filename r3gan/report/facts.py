@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from r3gan.metrics import METRICS
 from r3gan.records.schema import Benchmark
@@ -93,12 +94,14 @@ def run_facts(record: AnyRecord, metric: str = "") -> list[Fact]:
     trained, stamp = list[Fact](), record.provenance
     if isinstance(record, Benchmark):
         trained = fact("Measured by", stamp.command, code=True)
+        if rounds := record.rounds:
+            n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
+            trained += [*fact("n", f"{n} rounds"), *fact("How", MADE["measured"])]
     else:
         training, stamp = record.training, record.training.provenance
         seconds = "" if training.seconds is None else f"{training.seconds:,} s"
         protocol = record.metrics.get(metric)
         trained = [
-            *fact("Run", training.run, code=True),
             *fact("Outcome", record.outcome),
             *fact("Failed", training.failure),
             *fact("Started from", training.start or ""),
@@ -118,3 +121,44 @@ def run_facts(record: AnyRecord, metric: str = "") -> list[Fact]:
         *fact("Date", stamp.date),
         *fact("Versions", ", ".join(f"{name} {version}" for name, version in stamp.versions.items())),
     ]
+
+
+def seed_of(record: AnyRecord) -> int:
+    """The run's seed; benchmarks have none."""
+    return 0 if isinstance(record, Benchmark) else record.seed
+
+
+def facts_of_runs(records: Sequence[AnyRecord], only: Sequence[str] = (), metric: str = "") -> list[Fact]:
+    """What is said of the runs of one arm: once where all say the same, by seed where they do not.
+
+    Commands that differ in the seed alone are the same; the first is shown, so that it can be copied.
+    `only`: facts of these names; all if there are none.
+    """
+    if len(records) == 1:
+        return [each for each in run_facts(records[0], metric) if not only or each.name in only]
+    said: dict[str, dict[str, list[tuple[int, Fact]]]] = {}  # by name and value
+    for record in records:
+        for each in run_facts(record, metric):
+            if not only or each.name in only:
+                seed = seed_of(record)
+                value = each.value.replace(f"--seed {seed} ", "--seed ").replace(f"/seed{seed}", "/seed")
+                said.setdefault(each.name, {}).setdefault(value, []).append((seed, each))
+    found = list[Fact]()
+    for name, values in said.items():
+        groups = list(values.values())
+        first = groups[0][0][1]
+        if len(groups[0]) == len(records) and all(each == first for _, each in groups[0]):
+            found.append(first)
+        elif first.code:
+            found += [replace(group[0][1], name=f"{name} ({of_seeds(group, likewise=True)})") for group in groups]
+        else:
+            found += fact(name, "; ".join(f"{group[0][1].value} ({of_seeds(group)})" for group in groups))
+    return found
+
+
+def of_seeds(group: Sequence[tuple[int, Fact]], likewise: bool = False) -> str:
+    """Whose fact it is."""
+    first, *others = (str(seed) for seed, _ in group)
+    if likewise and others:
+        return f"seed {first}, likewise {', '.join(others)}"
+    return f"seed{'s' if others else ''} {', '.join((first, *others))}"

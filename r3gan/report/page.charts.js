@@ -13,6 +13,7 @@ const panels = (spec) => parts(spec).map((part) => part.spec ?? part);
 const columns = (spec) => Math.max(1, ...[spec, ...parts(spec)].map((part) => part.columns ?? 1));
 const AXIS_PX = 60;
 const LEAST_PX = 130; // of a panel
+const LEAST_CELL_PX = 48; // of a heat map, for a number of five characters
 const NARROW_PX = 500; // below it names of rows have two lines
 
 // The chart in the page's colours, with as many columns and as wide panels as there is room for.
@@ -33,8 +34,13 @@ function fitted(spec, room) {
   return {...spec, title: null, config};
 }
 
+// A panel of cells, such as a heat map, is as wide as its columns, whose names are in the order of `sort`.
 function widen(spec, change) {
-  for (const panel of panels(spec)) if (typeof panel.width === "number") panel.width = change(panel.width);
+  for (const panel of panels(spec)) {
+    if (typeof panel.width === "number") panel.width = change(panel.width);
+    const count = panel.width?.step && panel.layer[0].encoding.x.sort.length;
+    if (count) panel.width.step = Math.max(LEAST_CELL_PX, change(panel.width.step * count) / count);
+  }
 }
 
 // The text of an element that holds it compressed.

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from r3gan.metrics import METRICS
 from r3gan.report.content import Content, TableContent
 from r3gan.report.pictures import Figure, Picture, figure_of, lead_of, packed, pictures_of
-from r3gan.report.sources import Number, Origin, number_of, origins_of
+from r3gan.report.sources import Number, Origin, images_per_second, number_of, origins_of
 from r3gan.report.text import band_text, changes_line, headline
 from r3gan.tables.bands import BANDS, DRIFT
 from r3gan.tables.cell import Cell, tally
@@ -176,6 +176,7 @@ def template() -> Template:
         "intervals": interval_notes(METRICS),
         "reproduced": grouped,
         "band_text": band_text,
+        "images_per_second": images_per_second,
         "number": number,
         "title_of": title_of,
         "row_tally": row_tally,

@@ -211,15 +211,23 @@ def dots(rows: Rows, x: Axis, series: str, panel: str, about: About, level: floa
     return finished(drawn, f"{x.title}. {said}.", about)
 
 
-def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
-    """A matrix of numbers, darker where they are larger: keys row, variant, value, and `shown` in words."""
+def heat_map(rows: Rows, columns: str = "", **about: Unpack[About]) -> Chart:
+    """A matrix of numbers, darker where they are larger: keys row, variant, value, and `shown` in words.
+
+    `columns`: what the variants are values of.
+    """
     import altair as alt
 
     rows = [row for row in rows if not isinstance(row["value"], float) or math.isfinite(row["value"])]
     if not rows:
         return empty(about)
     base = alt.Chart(width=alt.Step(84), height=alt.Step(30)).encode(
-        alt.X("variant:N", title=None, sort=distinct(rows, "variant"), axis=alt.Axis(orient="top", labelAngle=0)),
+        alt.X(
+            "variant:N",
+            title=columns or None,
+            sort=distinct(rows, "variant"),
+            axis=alt.Axis(orient="top", labelAngle=0),
+        ),
         alt.Y("row:N", title=None, sort=distinct(rows, "row")),
         tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", "variant", "shown")],
     )
@@ -227,7 +235,8 @@ def heat_map(rows: Rows, **about: Unpack[About]) -> Chart:
     shade = alt.Scale(range=["#ffffff", "#78b7dd"], type="symlog", interpolate="rgb")
     fields = base.mark_rect(stroke="#b9b9b0").encode(alt.Color("value:Q", scale=shade, legend=None))
     drawn = alt.layer(fields, base.mark_text().encode(text="shown:N")).properties(data=alt.Data(values=[*rows]))
-    said = "; ".join(f"{row['row']}, {row['variant']}: {row['shown']}" for row in rows)
+    named = {row["variant"]: f"{columns} {row['variant']}".strip() for row in rows}
+    said = "; ".join(f"{row['row']}, {named[row['variant']]}: {row['shown']}" for row in rows)
     return finished(drawn, f"{said}.", about)
 
 

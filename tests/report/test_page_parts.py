@@ -2,7 +2,9 @@
 
 from msgspec.structs import replace
 
+from r3gan.records.schema import Evaluation
 from r3gan.report.content import gather
+from r3gan.report.facts import facts_of_runs, run_facts
 from r3gan.report.pictures import figure_of, pictures_of
 from r3gan.tables.registry import TABLES
 from tests.conftest import REPOSITORY
@@ -52,3 +54,26 @@ def test_a_sheet_says_what_it_shows_and_a_table_without_pictures_shows_its_runs_
     shown = pictures_of(tables["table2"], content)
     assert {picture.title.rpartition(", ")[0] for picture in shown} == rows
     assert len(shown) == len(rows) > 4
+
+
+def test_runs_of_an_arm_say_what_they_share_once_and_the_rest_by_seed() -> None:
+    """A command that differs in the seed alone is one; the first of it can be copied as it is."""
+    found = gather(RESULTS).records
+    runs = [found[f"desk/stackedmnist5k-16/A/seed{seed}/metrics.json"] for seed in (0, 1, 2)]
+    assert all(isinstance(run, Evaluation) for run in runs)
+    first, second, third = (run for run in runs if isinstance(run, Evaluation))
+    longer = f"{third.training.provenance.command} --log-every 7"
+    stamp = replace(third.training.provenance, command=longer)
+    failed = replace(
+        third,
+        training=replace(third.training, provenance=stamp, outcome="Fail", fail_step=5, fail_reason="loss is nan"),
+    )
+    said = {each.name: each.value for each in facts_of_runs([first, second, failed])}
+    assert said["Outcome"] == "trained" and said["Images seen"] == "100,000"
+    assert said["Trained by (seed 0, likewise 1)"] == first.training.provenance.command
+    assert said["Trained by (seed 2)"] == longer
+    assert said["Evaluated by (seed 0, likewise 1, 2)"] == first.provenance.command
+    assert said["Failed"] == "step 5: loss is nan (seed 2)"
+    seconds = [f"{run.training.seconds:,} s (seed {run.seed})" for run in (first, second, failed)]
+    assert said["Training"] == "; ".join(seconds)
+    assert facts_of_runs([first]) == run_facts(first)

@@ -54,7 +54,7 @@ STEPS: Rows = [
 FIELDS: Rows = [
     {"row": row, "variant": variant, "value": value, "shown": f"{value:g}"}
     for row, value in (("GAN+R1", 54.0), ("RpGAN+R1", 617.5))
-    for variant in ("gamma1", "gamma10", "gamma100")
+    for variant in ("1", "10", "100")
 ]
 
 EFFECTS: Rows = [
@@ -92,7 +92,7 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
         lambda rows: charts.relative_distances(rows, **ABOUT), RELATIVE, 0.4725,
         ("distance relative to the row without projection", "Projected GAN"),
     ),
-    "heat_map": (lambda rows: charts.heat_map(rows, **ABOUT), FIELDS, 617.5, ("gamma10", "RpGAN+R1")),
+    "heat_map": (lambda rows: charts.heat_map(rows, "gamma", **ABOUT), FIELDS, 617.5, ("gamma", "RpGAN+R1")),
     "forest": (lambda rows: forest(rows, **ABOUT), EFFECTS, 1.8125, ("as published \u2192", "more modes")),
     "convergence": (convergence, CURVES, 61.77, ("training images (kimg)", "training time (s)")),
     "step_times": (lambda rows: charts.step_times(rows, **ABOUT), STEPS, 18.112, ("time per step (ms)", "E, batch 8")),

@@ -67,7 +67,8 @@ class VariantTable(Kind):
         caption = f"{self.scale} scale, mean over seeds {', '.join(map(str, seeds))}; Fail: a run diverged"
         charts = [
             heat_map(
-                [as_row(cell) for cell in cells if cell.metric == metric],
+                [self.drawn(cell) for cell in cells if cell.metric == metric],
+                columns=self.variants,
                 name=metric,
                 title=f"{self.title}: {find_metric(metric).title}",
                 caption=caption,
@@ -109,11 +110,11 @@ class VariantTable(Kind):
             why = f"; {', '.join(diverged)}: a run diverged" if diverged else ""
             yield f"{', '.join(family)}: **{best}** (mean log {means[best]:.3f}; {first} {base}{why})."
 
-
-def as_row(cell: Cell) -> Row:
-    return {
-        "row": cell.row,
-        "variant": cell.quantity,
-        "value": cell.reproduced,
-        "shown": reproduced(cell).split(" ")[0],
-    }
+    def drawn(self, cell: Cell) -> Row:
+        """A field of the heat map."""
+        return {
+            "row": cell.row,
+            "variant": cell.quantity.removeprefix(self.variants),
+            "value": cell.reproduced,
+            "shown": reproduced(cell).split(" ")[0],
+        }
