@@ -13,7 +13,7 @@ const panels = (spec) => parts(spec).map((part) => part.spec ?? part);
 const columns = (spec) => Math.max(1, ...[spec, ...parts(spec)].map((part) => part.columns ?? 1));
 const AXIS_PX = 60;
 const LEAST_PX = 130; // of a panel
-const LEAST_CELL_PX = 48; // of a heat map, for a number of five characters
+const LEAST_CELL_PX = 56; // of a heat map, for its columns' names
 const NARROW_PX = 500; // below it names of rows have two lines
 
 // The chart in the page's colours, with as many columns and as wide panels as there is room for.
