@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from math import comb, log
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from r3gan.records import store
+from r3gan.records.run_id import RunId
 from r3gan.records.schema import ToyArm, Toys
 from r3gan.study import Study, read_study
 from r3gan.tables.axes import LINE_CHARACTERS, in_short_lines
@@ -252,6 +253,34 @@ def test_two_seeds_decide_nothing_and_one_is_not_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("measured", "network", "data", "word", "said"),
+    [
+        ({}, {}, {}, SUPPORTED, ""),
+        ({"n_fake": 5_000}, {}, {}, UNDECIDED, "the runs of seed 0 were not measured in the same way"),
+        ({}, {}, {"sha256": "0" * 64}, UNDECIDED, "the runs of seed 0 were not measured in the same way"),
+        ({}, {"dataset": "mnist-32"}, {}, UNDECIDED, "the runs of seed 0 were not measured in the same way"),
+        ({}, {"sha256": "0" * 64}, {}, SUPPORTED, "digit classifiers of two processors (seeds 0, 1, 2)"),
+        ({}, {"sha256": "0" * 64, "test_accuracy": None}, {}, UNDECIDED, "not measured in the same way"),
+    ],
+)
+def test_arms_that_were_measured_in_other_ways_decide_nothing(
+    tmp_path: Path, measured: dict[str, int], network: dict[str, str], data: dict[str, str], word: str, said: str
+) -> None:
+    """Classifiers of two processors differ by rounding, which is said; other samples, data or networks are no pair."""
+    runs = [*write_arm(tmp_path, "A", [10.0, 11.0, 10.5]), *write_arm(tmp_path, "B", [20.0, 23.0, 21.0])]
+    for seed in range(3):
+        record = store.Store(tmp_path).evaluation(RunId("desk", SMOKE, "A", seed))
+        found = record.metrics["digit-frechet"]
+        changed = replace(found, **measured, extractor=replace(found.extractor, **network))
+        metrics = {"digit-frechet": changed}
+        write_run(tmp_path, replace(record, metrics=metrics, data=replace(record.data, **data)))
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("digit-frechet",)))
+    cell = next(c for c in content.cells if c.quantity == "step-B")
+    assert cell.verdict == word and said in cell.reason
+    assert ("processors" in cell.reason) == ("processors" in said)
+
+
+@pytest.mark.parametrize(
     ("r1", "r1r2", "expected"),
     [
         ([None] * 6, [500.0] * 6, SUPPORTED),
@@ -328,7 +357,7 @@ def test_the_toys_decide_their_claims(tmp_path: Path) -> None:
         )  # fmt: skip
 
     arms = [arm(shape, interval, 0.9 if interval == 1 else 0.7) for shape in ("line", "circle") for interval in (1, 8)]
-    arms[3] = msgspec.structs.replace(arms[3], coverage=(0.65, 0.7, 0.68, 0.71, 0.69, 0.7, 0.72, 0.66))
+    arms[3] = replace(arms[3], coverage=(0.65, 0.7, 0.68, 0.71, 0.69, 0.7, 0.72, 0.66))
     toys = Toys(
         scale="desk", steps=1, batch=1, z_dim=1, width=1, hidden_layers=1, lr=1.0, betas=(0.0, 0.9), samples=1,
         seconds=80.0, measured=tuple(arms), provenance=provenance_on(),

@@ -150,10 +150,11 @@ class Better(Test):
 
         sign = -1 if higher else 1
         differences = [sign * (side(self.worse, seed) - side(self.better, seed)) for seed in seeds]
-        unit = metric if higher else LOG
+        decided = decide_effect(differences, margin=self.margin, or_better=self.or_better)
+        decision, note = if_measured_alike(decided, metric, used)
         return Found(
-            decision=decide_effect(differences, margin=self.margin, or_better=self.or_better),
-            unit=unit, metric=metric, seeds=tuple(seeds), files=files_of(everything), seconds=seconds_of(used),
+            decision=decision, unit=metric if higher else LOG, metric=metric, seeds=tuple(seeds), note=note,
+            files=files_of(everything), seconds=seconds_of(used),
         )  # fmt: skip
 
 
@@ -165,6 +166,34 @@ def value_of(run: Run, metric: str, kimg: float, others: Sequence[Run]) -> float
         return run.metrics[metric].value
     known = [o.metrics[metric].untrained for o in others if isinstance(o, Evaluation) and metric in o.metrics]
     return next((value for value in known if value is not None), 1.0)
+
+
+def if_measured_alike(decision: Decision, metric: str, runs: Mapping[str, Mapping[int, Run]]) -> tuple[Decision, str]:
+    """The decision, undecided where runs of one seed were not measured in the same way; and where classifiers differ.
+
+    Digit classifiers that were fitted on different processors differ by rounding, which moves a distance by less than
+    1% (docs/measuring.md); other data, samples or networks are another measurement.
+    """
+    differ = list[str]()
+    for seed in sorted(set.intersection(*(set(found) for found in runs.values()))):
+        pair = [found[seed] for found in runs.values() if metric in found[seed].metrics]
+        if len({way_of(run, metric) for run in pair}) > 1:
+            reason = f"the runs of seed {seed} were not measured in the same way"
+            return replace(decision, word=UNDECIDED, needed=None, reason=reason), ""
+        if len({run.metrics[metric].extractor.sha256 for run in pair}) > 1:
+            differ.append(str(seed))
+    return decision, f"digit classifiers of two processors (seeds {', '.join(differ)})" if differ else ""
+
+
+def way_of(run: Run, metric: str) -> tuple[object, ...]:
+    """What must be the same for two values to be comparable."""
+    how = run.metrics[metric]
+    network = how.extractor
+    fixed = None if network.test_accuracy is not None else network.sha256  # of a network that is not fitted here
+    return (
+        run.data.sha256, how.protocol, how.features, how.n_fake, how.reference,
+        network.name, network.dataset, network.mode, fixed,
+    )  # fmt: skip
 
 
 def files_of(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -278,9 +307,10 @@ class Sooner(Test):
             return None
         censored = sum(not each.run.reached for each in found)
         differences = [log(each.over(self.clock)) for each in found]
-        note = f"{censored} of {len(found)} runs did not reach the target" if censored else ""
+        decision, note = if_measured_alike(decide_effect(differences, censored), metric, runs)
+        late = f"{censored} of {len(found)} runs did not reach the target" if censored else ""
         return Found(
-            decision=decide_effect(differences, censored), unit=LOG, metric=metric, seeds=tuple(seeds), note=note,
+            decision=decision, unit=LOG, metric=metric, seeds=tuple(seeds), note="; ".join(filter(None, (late, note))),
             files=files_of([runs[name][seed] for name in runs for seed in seeds]), seconds=seconds_of(runs),
         )  # fmt: skip
 
