@@ -171,8 +171,8 @@ def value_of(run: Run, metric: str, kimg: float, others: Sequence[Run]) -> float
 def if_measured_alike(decision: Decision, metric: str, runs: Mapping[str, Mapping[int, Run]]) -> tuple[Decision, str]:
     """The decision, undecided where runs of one seed were not measured in the same way; and where classifiers differ.
 
-    Digit classifiers that were fitted on different processors differ by rounding, which moves a distance by less than
-    1% (docs/measuring.md); other data, samples or networks are another measurement.
+    Digit classifiers that were fitted on different processors differ by rounding, which moves a distance by 1.4% at
+    most in eight runs (docs/measuring.md); other data, samples or networks are another measurement.
     """
     differ = list[str]()
     for seed in sorted(set.intersection(*(set(found) for found in runs.values()))):
