@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from r3gan.records.schema import Device
@@ -156,6 +157,27 @@ def test_the_ablation_shows_each_row_relative_to_the_one_without_projection(tmp_
     assert cells["projected-ccm", best].published == "0.77"
     assert cells["projected-fastgan", best].published == "1.65"
     assert cells["projected-lite0", "best fid"].said == "not run"
+
+
+def test_rows_of_the_ablation_are_compared_at_the_images_that_every_run_has_seen(tmp_path: Path) -> None:
+    """A row that was trained for longer would be better for that; a run that diverged early cuts nothing."""
+    lengths = {"fastgan": [9.0, 8.0, 6.0, 2.0, 1.0], "projected-fastgan": [5.0, 4.0, 3.0]}
+    study = ablated(tmp_path, lengths)
+    cells = cells_of(ABLATION, tmp_path, study)
+    for quantity in (f"best {METRIC}", f"last {METRIC}"):
+        assert cells["fastgan", quantity].reproduced == 6.0
+        assert cells["projected-fastgan", f"{quantity}, relative"].reproduced == 0.5
+    assert f"last {THROUGH_IMAGENET}" not in {quantity for _, quantity in cells}
+    text = (tmp_path / "table.md").read_text()
+    assert "smoke scale: every row up to 6 kimg, as long as its shortest run." in text
+    failed = convergence_of(f"smoke/{DATASET}/projected-ccm/seed1", {METRIC: [70.0]})
+    training = msgspec.structs.replace(failed.training, outcome="Fail", fail_step=250, fail_reason="loss is nan")
+    write_run(tmp_path, msgspec.structs.replace(failed, outcome="Fail", training=training))
+    longer = study_of(
+        "smoke", *(f"{DATASET}/{c}/seed1" for c in (*lengths, "projected-ccm")), metrics=[METRIC], converging=True
+    )
+    cells = cells_of(ABLATION, tmp_path, longer)
+    assert cells["fastgan", f"last {METRIC}"].reproduced == 6.0
 
 
 def test_only_a_published_fid_on_the_paper_s_data_set_is_judged_and_a_relative_one_never(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class Scale:
     name: str
     curves: Mapping[str, Sequence[Convergence]]  # one for each seed
     ends: Mapping[str, Sequence[Evaluation]]
+    cut_at_kimg: float | None = None  # what is longer is not shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,10 @@ class AblationTable(Kind):
         for scale in self.read(context):
             lines = self.lines(scale)
             cells += [cell for line in lines for cell in self.cells(context.name, line)]
+            if scale.cut_at_kimg is not None:
+                remarks.append(
+                    f"{scale.name} scale: every row up to {scale.cut_at_kimg:g} kimg, as long as its shortest run."
+                )
             remarks += order(scale.name, lines)
             pictures += self.pictures(context, scale, lines)
             curves = [run for runs in scale.curves.values() for run in runs]
@@ -134,7 +139,7 @@ class AblationTable(Kind):
         return Content(cells=cells, pictures=pictures, remarks=remarks, records=shown)
 
     def read(self, context: Context) -> list[Scale]:
-        """The scales that have records, in the order of the studies."""
+        """The scales that have records, in the order of the studies, each as long as its shortest run."""
         curves = read_scales(self.rows, self.trained_on, context)
         found = []
         for study in context.studies:
@@ -144,7 +149,7 @@ class AblationTable(Kind):
                 if run.config in here and context.store.has(run_id.metrics):
                     ends.setdefault(run.config, []).append(context.store.evaluation(run_id))
             if here:
-                found.append(Scale(name=study.scale, curves=here, ends=ends))
+                found.append(equally_long(Scale(name=study.scale, curves=here, ends=ends)))
         return found
 
     def lines(self, scale: Scale) -> list[Line]:
@@ -249,6 +254,25 @@ def ablation_slots(cell: Cell) -> list[Slot]:
     """The places of a cell; what is published of a row is its FID, also where it is compared with another metric."""
     slots = slots_of(cell, title_of(cell.quantity), cell.scale)
     return [replace_slot(slot, group="FID") if slot.side == PUBLISHED else slot for slot in slots]
+
+
+def equally_long(scale: Scale) -> Scale:
+    """The scale with its curves up to the images that every run has seen which did not diverge.
+
+    A row that was trained for longer would be better for that.
+    """
+    lasts = [run.points[-1].kimg for runs in scale.curves.values() for run in runs if run.outcome != "Fail"]
+    least = min(lasts, default=0.0)
+    if least == max(lasts, default=0.0):
+        return scale
+
+    def cut(run: Convergence) -> Convergence:
+        return replace(run, points=tuple(point for point in run.points if point.kimg <= least) or run.points[:1])
+
+    curves = {config: [cut(run) for run in runs] for config, runs in scale.curves.items()}
+    long = {config for config, runs in scale.ends.items() for run in runs if run.training.images_seen > 1000 * least}
+    ends = {config: runs for config, runs in scale.ends.items() if config not in long}
+    return Scale(name=scale.name, curves=curves, ends=ends, cut_at_kimg=least)
 
 
 def observations(scale: Scale, config: str) -> dict[tuple[str, str], tuple[float, list[Observation]]]:
