@@ -252,6 +252,19 @@ def test_two_seeds_decide_nothing_and_one_is_not_shown(tmp_path: Path) -> None:
     assert word_of(single, "step-B", "") == NOT_TESTED
 
 
+def test_arms_of_unequal_length_are_compared_and_their_lengths_said(tmp_path: Path) -> None:
+    runs = [
+        *write_arm(tmp_path, "E", [500.0, 520.0, 510.0], "modes"),
+        *write_arm(tmp_path, "dcgan", [900.0] * 3, "modes"),
+    ]
+    for seed in range(3):
+        record = store.Store(tmp_path).evaluation(RunId("desk", SMOKE, "dcgan", seed))
+        write_run(tmp_path, replace(record, training=replace(record.training, images_seen=4000)))
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("modes",)))
+    cell = next(c for c in content.cells if c.quantity == "E-beats-dcgan")
+    assert cell.verdict == CONTRADICTED and "E after 2 kimg, dcgan after 4 kimg" in cell.reason
+
+
 @pytest.mark.parametrize(
     ("measured", "network", "data", "word", "said"),
     [

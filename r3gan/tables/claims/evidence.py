@@ -153,7 +153,8 @@ class Better(Test):
         decided = decide_effect(differences, margin=self.margin, or_better=self.or_better)
         decision, note = if_measured_alike(decided, metric, used)
         return Found(
-            decision=decision, unit=metric if higher else LOG, metric=metric, seeds=tuple(seeds), note=note,
+            decision=decision, unit=metric if higher else LOG, metric=metric, seeds=tuple(seeds),
+            note="; ".join(filter(None, (unequal_lengths(used), note))),
             files=files_of(everything), seconds=seconds_of(used),
         )  # fmt: skip
 
@@ -183,6 +184,16 @@ def if_measured_alike(decision: Decision, metric: str, runs: Mapping[str, Mappin
         if len({run.metrics[metric].extractor.sha256 for run in pair}) > 1:
             differ.append(str(seed))
     return decision, f"digit classifiers of two processors (seeds {', '.join(differ)})" if differ else ""
+
+
+def unequal_lengths(runs: Mapping[str, Mapping[int, Run]]) -> str:
+    """After how many images each configuration was measured, in words, where they are not the same."""
+    kimg = {
+        name: max(run.training.images_seen / 1000 for run in found.values() if run.outcome != "Fail")
+        for name, found in runs.items()
+        if any(isinstance(run, Evaluation) and run.outcome != "Fail" for run in found.values())
+    }
+    return ", ".join(f"{name} after {k:g} kimg" for name, k in kimg.items()) if len(set(kimg.values())) > 1 else ""
 
 
 def way_of(run: Run, metric: str) -> tuple[object, ...]:
