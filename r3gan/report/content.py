@@ -79,7 +79,7 @@ def table_content(results: Path, name: str) -> TableContent:
         notes=TABLES[name].notes,
         cells=file.cells,
         remarks=file.remarks,
-        charts=of_last_scale(charts, scales),
+        charts=tuple(charts) if TABLES[name].draws_every_scale else of_last_scale(charts, scales),
         sheets=of_last_scale(sheets, scales),
     )
 

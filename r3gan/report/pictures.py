@@ -19,7 +19,7 @@ from r3gan.tables.sheets import DESCRIPTION, LINES
 
 WIDEST_PX = 880  # of the page's text at its widest
 GRID_PX = 544  # of one run's samples, of which two stand next to each other
-CHART_PX = 640  # that a chart's picture has of its width, since it is shown only where there is no JavaScript
+CHART_PX = 600  # that a chart's picture has of its width, since it is shown only where there is no JavaScript
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class Picture:
 class Figure:
     """A chart: its specification, and a picture of it."""
 
+    ident: str
     title: str
     caption: str
     spec: Mapping[str, object]
@@ -84,7 +85,8 @@ def figure_of(path: Path) -> Figure:
     match spec:
         case {"title": {"text": str(title), "subtitle": [*caption]}, "description": str(alt)}:
             shown = picture(path.with_suffix("").with_suffix(".png"), title, alt, pixels=CHART_PX)
-            return Figure(title=title, caption=" ".join(map(str, caption)), spec=spec, picture=shown)
+            ident = f"{path.parent.name}-{path.name.removesuffix('.vl.json')}"
+            return Figure(ident=ident, title=title, caption=" ".join(map(str, caption)), spec=spec, picture=shown)
     raise UserError(f"{path} is a chart without title, caption or description: {HINT}")
 
 

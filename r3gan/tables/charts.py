@@ -242,7 +242,7 @@ def heat_map(rows: Rows, columns: str = "", **about: Unpack[About]) -> Chart:
 
 def relative_distances(rows: Rows, **about: Unpack[About]) -> Chart:
     """Distances relative to a baseline, a panel for each `scale`, a mark for each `measured`: keys row, relative."""
-    x = Axis(field="relative", title="distance relative to the row without projection", log=True)
+    x = Axis(field="relative", title="relative distance", log=True)
     return dots(rows, x, "measured", "scale", about, level=1)
 
 

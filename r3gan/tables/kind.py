@@ -65,6 +65,7 @@ class Kind(ABC):
     title: str
     notes: tuple[str, ...] = ()
     corner: ClassVar[str] = "Row"  # the heading of a panel's first column
+    draws_every_scale: ClassVar[bool] = False  # on the page, which has of other tables the pictures of one scale
 
     @property
     @abstractmethod

@@ -374,7 +374,8 @@ def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendere
 def test_charts_of_named_rows_and_heat_maps_fit_a_phone(browser: Any, rendered: Path) -> None:
     with opened(browser, rendered) as found:
         found.set_viewport_size({"width": 390, "height": 800})
-        for place in (".evidence", "#table2-gamma", "#table4-ablation", "#table7", "#table7-projected"):
+        assert found.locator(".evidence .plot").count() == 1  # the other scales' are with the claims
+        for place in (".evidence", "#claims", "#table2-gamma", "#table4-ablation", "#table7", "#table7-projected"):
             for plot in found.locator(f"{place} .plot").all():
                 plot.scroll_into_view_if_needed()
                 plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)

@@ -45,6 +45,12 @@ def test_a_figure_has_title_caption_words_and_a_picture() -> None:
     assert figure.picture.width > figure.picture.height > 300
 
 
+def test_claims_are_drawn_at_every_scale_and_other_tables_at_the_last() -> None:
+    charts = {table.name: {chart.name for chart in table.charts} for table in gather(RESULTS).tables}
+    assert charts["claims"] == {"desk-effects.vl.json", "mini-effects.vl.json"}
+    assert "desk-curves.vl.json" in charts["table1"] and "smoke-curves.vl.json" not in charts["table1"]
+
+
 def test_a_sheet_says_what_it_shows_and_a_table_without_pictures_shows_its_runs_samples() -> None:
     content = gather(RESULTS)
     tables = {table.name: table for table in content.tables}

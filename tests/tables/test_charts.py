@@ -90,7 +90,7 @@ EXAMPLES: dict[str, tuple[Builder, Rows, float, tuple[str, str]]] = {
     ),
     "relative_distances": (
         lambda rows: charts.relative_distances(rows, **ABOUT), RELATIVE, 0.4725,
-        ("distance relative to the row without projection", "Projected GAN"),
+        ("relative distance", "Projected GAN"),
     ),
     "heat_map": (lambda rows: charts.heat_map(rows, "gamma", **ABOUT), FIELDS, 617.5, ("gamma", "RpGAN+R1")),
     "forest": (lambda rows: forest(rows, **ABOUT), EFFECTS, 1.8125, ("as published \u2192", "more modes")),

@@ -153,7 +153,8 @@ def test_the_ablation_shows_each_row_relative_to_the_one_without_projection(tmp_
     pictures = sorted(path.name for path in (tmp_path / "table").iterdir())
     assert pictures == ["smoke-relative.png", "smoke-relative.svg", "smoke-relative.vl.json", "smoke-samples.png"]
     drawn = json.loads((tmp_path / "table/smoke-relative.vl.json").read_text())
-    assert f"{end} (ImageNet)" in json.dumps(drawn) and f"{best} (ImageNet)" not in json.dumps(drawn)
+    assert drawn["title"]["subtitle"][-1].endswith(f"; {THROUGH_IMAGENET}: in features learned on ImageNet")
+    assert all(f'"{measured}"' in json.dumps(drawn) for measured in (best, last, end))
     assert cells["projected-ccm", best].published == "0.77"
     assert cells["projected-fastgan", best].published == "1.65"
     assert cells["projected-lite0", "best fid"].said == "not run"

@@ -80,7 +80,7 @@ class Line:
     @property
     def measure(self) -> str:
         """How it was measured, in words."""
-        return f"{self.snapshot} {self.metric}{' (ImageNet)' if self.through_imagenet else ''}"
+        return f"{self.snapshot} {self.metric}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +235,8 @@ class AblationTable(Kind):
     def pictures(self, context: Context, scale: Scale, lines: Sequence[Line]) -> list[Chart | Sheet]:
         """Distances relative to the baseline, and samples of every row's last G."""
         caption = f"{scale.name} scale, {seeds_in_words(scale.curves)}"
+        imagenet = dict.fromkeys(line.metric for line in lines if line.through_imagenet)
+        through = f"; {' and '.join(imagenet)}: in features learned on ImageNet" if imagenet else ""
         relative: list[Row] = [
             {"scale": scale.name, "row": name_of(x.config), "measured": x.measure, "relative": x.relative}
             for x in lines
@@ -243,7 +245,7 @@ class AblationTable(Kind):
         ends = [(config, scale.ends[config][0]) for config in self.rows if config in scale.ends]
         runs = {name_of(config): context.store.results / end.run for config, end in ends}
         name, title = f"{scale.name}-relative", "Distances relative to the row without projection"
-        drawn: list[Chart | Sheet] = [relative_distances(relative, name=name, title=title, caption=caption)]
+        drawn: list[Chart | Sheet] = [relative_distances(relative, name=name, title=title, caption=caption + through)]
         if runs:
             about = f"Samples of every row's last G (the first seed), {caption}"
             drawn.append(sample_sheet(f"{scale.name}-samples", about, runs))

@@ -31,6 +31,7 @@ class ClaimTable(Kind):
     """One line per claim; it is made of the runs that a study repeats with several seeds."""
 
     corner: ClassVar[str] = "Claim"
+    draws_every_scale: ClassVar[bool] = True  # other claims are tested at each
 
     @property
     def made_of(self) -> str:
