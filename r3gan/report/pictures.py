@@ -19,7 +19,7 @@ from r3gan.tables.sheets import DESCRIPTION, LINES
 
 WIDEST_PX = 880  # of the page's text at its widest
 GRID_PX = 544  # of one run's samples, of which two stand next to each other
-CHART_PX = 600  # that a chart's picture has of its width, since it is shown only where there is no JavaScript
+CHART_PX = 520  # that a chart's picture has of its width, since it is shown only where there is no JavaScript
 
 
 @dataclass(frozen=True, kw_only=True)

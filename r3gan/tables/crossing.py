@@ -11,7 +11,7 @@ from typing import Literal
 
 from r3gan.errors import UserError
 from r3gan.metrics import find_metric
-from r3gan.records.schema import Convergence
+from r3gan.records.schema import Convergence, Evaluation
 
 Clock = Literal["kimg", "train_seconds", "total_seconds"]
 CLOCKS: dict[str, Clock] = {"images": "kimg", "train_time": "train_seconds", "total_time": "total_seconds"}
@@ -89,12 +89,23 @@ def first_crossing(record: Convergence, metric: str, target: float) -> Crossing:
     )
 
 
+def way_of(run: Evaluation | Convergence, metric: str) -> tuple[object, ...]:
+    """What must be the same for two values to be comparable; classifiers fitted here may differ by rounding."""
+    how = run.metrics[metric]
+    network = how.extractor
+    fixed = None if network.test_accuracy is not None else network.sha256  # of a network that is not fitted here
+    return (
+        run.data.sha256, how.protocol, how.features, how.n_fake, how.reference,
+        network.name, network.dataset, network.mode, fixed,
+    )  # fmt: skip
+
+
 def compare(run: Convergence, baseline: Convergence, metric: str) -> Speedup:
     """When `run` first reaches the baseline's best; UserError where data or protocol differ."""
     _, values = values_of(run, metric), values_of(baseline, metric)
     if run.data.sha256 != baseline.data.sha256:
         raise UserError(f"{run.run} and {baseline.run} differ in their data")
-    if run.metrics[metric] != baseline.metrics[metric]:
+    if way_of(run, metric) != way_of(baseline, metric):
         raise UserError(f"{run.run} and {baseline.run} differ in their measurement")
     target = find_metric(metric).best(values)
     return Speedup(

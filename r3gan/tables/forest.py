@@ -69,8 +69,12 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
 
 
 def scale_of(rows: Rows, none: float) -> tuple[altair.Scale, altair.Axis]:
-    """The axis of effects, with some room on both sides of what is shown: ratios, or differences with their sign."""
+    """The axis of effects, with some room on both sides of what is shown: ratios, or differences with their sign.
+
+    As published there is as much room as on the other side, since the words above it stand there.
+    """
     ends = [none, *(float(row[end] or 0) for row in rows for end in ENDS)]
+    ends.append(1 / min(ends) if none == 1 else 2 * none - min(ends))
     if none == 1:
         scale, axis = Axis(field="effect", title="", log=True).scale(rows, ends)
         low, high = scale.domain

@@ -14,7 +14,7 @@ from r3gan.metrics import find_metric
 from r3gan.records.curves import read_curve
 from r3gan.records.schema import Convergence, Evaluation, ToyArm, Toys
 from r3gan.tables.claims.rule import Decision, decide_effect, decide_rates
-from r3gan.tables.crossing import Clock, compare
+from r3gan.tables.crossing import Clock, compare, way_of
 from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED
 
 LOG, RATE = "log ratio", "failure rate"  # units of effects
@@ -194,17 +194,6 @@ def unequal_lengths(runs: Mapping[str, Mapping[int, Run]]) -> str:
         if any(isinstance(run, Evaluation) and run.outcome != "Fail" for run in found.values())
     }
     return ", ".join(f"{name} after {k:g} kimg" for name, k in kimg.items()) if len(set(kimg.values())) > 1 else ""
-
-
-def way_of(run: Run, metric: str) -> tuple[object, ...]:
-    """What must be the same for two values to be comparable."""
-    how = run.metrics[metric]
-    network = how.extractor
-    fixed = None if network.test_accuracy is not None else network.sha256  # of a network that is not fitted here
-    return (
-        run.data.sha256, how.protocol, how.features, how.n_fake, how.reference,
-        network.name, network.dataset, network.mode, fixed,
-    )  # fmt: skip
 
 
 def files_of(runs: Sequence[Run]) -> tuple[str, ...]:
