@@ -11,7 +11,8 @@ from typing import Literal
 
 from r3gan.errors import UserError
 from r3gan.metrics import find_metric
-from r3gan.records.schema import Convergence, Evaluation
+from r3gan.records.schema import Convergence
+from r3gan.tables.alike import same_network, way_of
 
 Clock = Literal["kimg", "train_seconds", "total_seconds"]
 CLOCKS: dict[str, Clock] = {"images": "kimg", "train_time": "train_seconds", "total_time": "total_seconds"}
@@ -45,6 +46,7 @@ class Speedup:
     run: Crossing
     baseline: Crossing
     same_hardware: bool
+    same_network: bool
 
     def over(self, clock: Clock) -> float:
         """Baseline over run; where the run never got there, what it stays below."""
@@ -63,6 +65,7 @@ class Speedup:
         table = tabulate(rows, headers=["run", "kimg", "training s", "with evaluation s"], tablefmt="github")
         intervals = " and ".join(f"{crossing.interval_kimg:g}" for crossing in (self.baseline, self.run))
         other = "" if self.same_hardware else "; other hardware, so times do not compare"
+        other += "" if self.same_network else "; digit classifiers of two processors"
         return f"{self.metric} {self.target:g}, the baseline's best; measured every {intervals} kimg{other}\n{table}"
 
 
@@ -89,17 +92,6 @@ def first_crossing(record: Convergence, metric: str, target: float) -> Crossing:
     )
 
 
-def way_of(run: Evaluation | Convergence, metric: str) -> tuple[object, ...]:
-    """What must be the same for two values to be comparable; classifiers fitted here may differ by rounding."""
-    how = run.metrics[metric]
-    network = how.extractor
-    fixed = None if network.test_accuracy is not None else network.sha256  # of a network that is not fitted here
-    return (
-        run.data.sha256, how.protocol, how.features, how.n_fake, how.reference,
-        network.name, network.dataset, network.mode, fixed,
-    )  # fmt: skip
-
-
 def compare(run: Convergence, baseline: Convergence, metric: str) -> Speedup:
     """When `run` first reaches the baseline's best; UserError where data or protocol differ."""
     _, values = values_of(run, metric), values_of(baseline, metric)
@@ -114,4 +106,5 @@ def compare(run: Convergence, baseline: Convergence, metric: str) -> Speedup:
         run=first_crossing(run, metric, target),
         baseline=first_crossing(baseline, metric, target),
         same_hardware=run.training.provenance.device == baseline.training.provenance.device,
+        same_network=same_network(run, baseline, metric),
     )

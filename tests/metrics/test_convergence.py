@@ -72,6 +72,17 @@ def test_times_of_other_hardware_are_said_not_to_compare() -> None:
     assert "other hardware" in str(compare(other, BASELINE, "fid"))
 
 
+def test_classifiers_of_two_processors_are_said_and_other_networks_refused() -> None:
+    def by(sha256: str, accuracy: float | None) -> Convergence:
+        network = replace(FAST.metrics["fid"].extractor, sha256=sha256, test_accuracy=accuracy)
+        return replace(FAST, metrics={"fid": replace(FAST.metrics["fid"], extractor=network)})
+
+    assert "digit classifiers of two processors" in str(compare(by("a" * 64, 0.97), by("b" * 64, 0.96), "fid"))
+    assert "digit classifiers" not in str(compare(by("a" * 64, 0.97), by("a" * 64, 0.97), "fid"))
+    with pytest.raises(UserError, match="differ in their measurement"):
+        compare(by("a" * 64, None), by("b" * 64, None), "fid")
+
+
 def test_what_was_measured_differently_is_refused() -> None:
     fast, base = f"smoke/{SMOKE}/E/seed0", f"smoke/{SMOKE}/A/seed0"
     with pytest.raises(UserError, match=f"--metric kid: {fast} was measured with fid"):

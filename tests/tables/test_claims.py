@@ -336,6 +336,14 @@ def test_a_run_that_did_not_reach_the_target_supports_nothing(
             write_run(tmp_path, convergence_of(f"desk/{runs[-1]}", {"digit-frechet": values}))
     study = study_of("desk", *runs, metrics=("digit-frechet",), converging=True)
     assert word_of(content_of(tmp_path, study), "projected-faster-images") == expected
+    run = RunId("desk", SMOKE, "A", 0)
+    record = store.Store(tmp_path).convergence(run)
+    fewer = {"digit-frechet": replace(record.metrics["digit-frechet"], n_fake=5_000)}
+    write_run(tmp_path, replace(record, metrics=fewer))
+    content = content_of(tmp_path, study)
+    assert word_of(content, "projected-faster-images") == UNDECIDED
+    reasons = [cell.reason for cell in content.cells if cell.quantity == "projected-faster-images"]
+    assert "the runs of seed 0 were not measured in the same way" in reasons[0]
 
 
 def test_a_column_of_the_loss_curve_is_compared_over_the_last_tenth(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from statistics import fmean
 from r3gan.metrics import find_metric
 from r3gan.records.curves import read_curve
 from r3gan.records.schema import Convergence, Evaluation, ToyArm, Toys
+from r3gan.tables.alike import same_network, way_of
 from r3gan.tables.claims.rule import Decision, decide_effect, decide_rates
-from r3gan.tables.crossing import Clock, compare, way_of
+from r3gan.tables.crossing import Clock, compare
 from r3gan.tables.verdict import CONTRADICTED, SUPPORTED, UNDECIDED
 
 LOG, RATE = "log ratio", "failure rate"  # units of effects
@@ -150,8 +151,10 @@ class Better(Test):
 
         sign = -1 if higher else 1
         differences = [sign * (side(self.worse, seed) - side(self.better, seed)) for seed in seeds]
-        decided = decide_effect(differences, margin=self.margin, or_better=self.or_better)
-        decision, note = if_measured_alike(decided, metric, used)
+        decision = decide_effect(differences, margin=self.margin, or_better=self.or_better)
+        note = apart(metric, used, seeds)
+        if reason := not_alike(metric, used, seeds):
+            decision, note = Decision(word=UNDECIDED, n=len(seeds), reason=reason), ""
         return Found(
             decision=decision, unit=metric if higher else LOG, metric=metric, seeds=tuple(seeds),
             note="; ".join(filter(None, (unequal_lengths(used), note))),
@@ -169,21 +172,19 @@ def value_of(run: Run, metric: str, kimg: float, others: Sequence[Run]) -> float
     return next((value for value in known if value is not None), 1.0)
 
 
-def if_measured_alike(decision: Decision, metric: str, runs: Mapping[str, Mapping[int, Run]]) -> tuple[Decision, str]:
-    """The decision, undecided where runs of one seed were not measured in the same way; and where classifiers differ.
+def not_alike(metric: str, runs: Mapping[str, Mapping[int, Run]], seeds: Sequence[int]) -> str:
+    """Why the runs cannot be compared: those of one seed were not measured in the same way; empty if they were."""
+    for seed in seeds:
+        if len({way_of(found[seed], metric) for found in runs.values() if metric in found[seed].metrics}) > 1:
+            return f"the runs of seed {seed} were not measured in the same way"
+    return ""
 
-    Digit classifiers that were fitted on different processors differ by rounding, which moves a distance by 1.4% at
-    most in eight runs (docs/measuring.md); other data, samples or networks are another measurement.
-    """
-    differ = list[str]()
-    for seed in sorted(set.intersection(*(set(found) for found in runs.values()))):
-        pair = [found[seed] for found in runs.values() if metric in found[seed].metrics]
-        if len({way_of(run, metric) for run in pair}) > 1:
-            reason = f"the runs of seed {seed} were not measured in the same way"
-            return replace(decision, word=UNDECIDED, needed=None, reason=reason), ""
-        if len({run.metrics[metric].extractor.sha256 for run in pair}) > 1:
-            differ.append(str(seed))
-    return decision, f"digit classifiers of two processors (seeds {', '.join(differ)})" if differ else ""
+
+def apart(metric: str, runs: Mapping[str, Mapping[int, Run]], seeds: Sequence[int]) -> str:
+    """The seeds whose runs were measured by digit classifiers of two processors, in words."""
+    pairs = {seed: [found[seed] for found in runs.values() if metric in found[seed].metrics] for seed in seeds}
+    differ = [str(s) for s, pair in pairs.items() if not all(same_network(run, pair[0], metric) for run in pair)]
+    return f"digit classifiers of two processors (seeds {', '.join(differ)})" if differ else ""
 
 
 def unequal_lengths(runs: Mapping[str, Mapping[int, Run]]) -> str:
@@ -302,16 +303,19 @@ class Sooner(Test):
         metric = next((m for m in self.metrics if all(m in r[s].metrics for r in runs.values() for s in seeds)), None)
         if len(seeds) < 2 or metric is None:
             return None
+        files = files_of([runs[name][seed] for name in runs for seed in seeds])
+        if reason := not_alike(metric, runs, seeds):
+            decision = Decision(word=UNDECIDED, n=len(seeds), reason=reason)
+            return Found(decision=decision, unit=LOG, metric=metric, seeds=tuple(seeds), files=files)
         found = [compare(runs[self.sooner][seed], runs[self.baseline][seed], metric) for seed in seeds]
         if self.clock != "kimg" and not all(each.same_hardware for each in found):
             return None
         censored = sum(not each.run.reached for each in found)
         differences = [log(each.over(self.clock)) for each in found]
-        decision, note = if_measured_alike(decide_effect(differences, censored), metric, runs)
         late = f"{censored} of {len(found)} runs did not reach the target" if censored else ""
         return Found(
-            decision=decision, unit=LOG, metric=metric, seeds=tuple(seeds), note="; ".join(filter(None, (late, note))),
-            files=files_of([runs[name][seed] for name in runs for seed in seeds]), seconds=seconds_of(runs),
+            decision=decide_effect(differences, censored), unit=LOG, metric=metric, seeds=tuple(seeds), files=files,
+            note="; ".join(filter(None, (late, apart(metric, runs, seeds)))), seconds=seconds_of(runs),
         )  # fmt: skip
 
 
