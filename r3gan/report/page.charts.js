@@ -58,30 +58,43 @@ async function loaded() {
 }
 
 let library;
+const drawnFor = new WeakMap(); // that a plot was last drawn for
 async function draw(plot) {
+  const width = plot.clientWidth;
+  if (drawnFor.get(plot) === width) return;
+  drawnFor.set(plot, width);
   const embed = await (library ??= loaded());
   const chart = document.createElement("div");
-  const room = plot.clientWidth - 24;
+  const room = width - 24;
   const spec = fitted(JSON.parse(await unpacked(plot.nextElementSibling)), room);
   const options = {ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: {disableDefaultStyle: true}};
   await embed(chart, spec, options);
   // How much room the names on an axis take is known when they are drawn.
   const over = chart.querySelector("svg").width.baseVal.value - room;
   if (over > 0) {
-    widen(spec, (width) => Math.max(LEAST_PX, width - over / columns(spec)));
+    widen(spec, (panel) => Math.max(LEAST_PX, panel - over / columns(spec)));
     await embed(chart, spec, options);
   }
+  if (drawnFor.get(plot) !== width) return; // it has been drawn anew meanwhile
   // One picture with one description; its thousand parts would be read out one by one.
   chart.role = "img";
-  chart.ariaLabel = plot.firstElementChild.alt;
+  chart.ariaLabel = plot.firstElementChild.alt ?? plot.firstElementChild.ariaLabel;
   chart.querySelector("svg").ariaHidden = "true";
   plot.replaceChildren(chart);
 }
 
+// A chart is drawn where it comes near the screen, and anew where the screen is turned or the window gets another width.
+const waiting = new WeakMap();
+const resized = new ResizeObserver((entries) => {
+  for (const {target} of entries) {
+    clearTimeout(waiting.get(target));
+    waiting.set(target, setTimeout(draw, drawnFor.has(target) ? 200 : 0, target));
+  }
+});
 const near = new IntersectionObserver((entries) => {
   for (const {target} of entries.filter((entry) => entry.isIntersecting)) {
     near.unobserve(target);
-    draw(target);
+    resized.observe(target);
   }
 }, {rootMargin: "1000px"});
 document.querySelectorAll(".plot").forEach((plot) => near.observe(plot));

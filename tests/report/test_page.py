@@ -311,8 +311,7 @@ def test_nothing_but_the_page_s_own_script_runs(browser: Any, rendered: Path) ->
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_page_does_not_scroll_sideways(browser: Any, rendered: Path, width: int) -> None:
-    with opened(browser, rendered) as found:
-        found.set_viewport_size({"width": width, "height": 740})
+    with opened(browser, rendered, viewport={"width": width, "height": 740}) as found:
         found.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
         assert found.evaluate("document.documentElement.scrollWidth") <= width
         found.locator("#table1 td.reproduced button").first.click()
@@ -361,8 +360,7 @@ def test_a_point_tells_its_numbers(here: Any) -> None:
 def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendered: Path) -> None:
     heights = {}
     for width in (390, 1280):
-        with opened(browser, rendered) as found:
-            found.set_viewport_size({"width": width, "height": 800})
+        with opened(browser, rendered, viewport={"width": width, "height": 800}) as found:
             plot = found.locator("#table1 .plot")
             plot.scroll_into_view_if_needed()
             plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)
@@ -372,14 +370,28 @@ def test_charts_fit_a_phone_and_stand_in_columns_on_a_desk(browser: Any, rendere
 
 
 def test_charts_of_named_rows_and_heat_maps_fit_a_phone(browser: Any, rendered: Path) -> None:
-    with opened(browser, rendered) as found:
-        found.set_viewport_size({"width": 390, "height": 800})
+    with opened(browser, rendered, viewport={"width": 390, "height": 800}) as found:
         assert found.locator(".evidence .plot").count() == 1  # the other scales' are with the claims
         for place in (".evidence", "#claims", "#table2-gamma", "#table4-ablation", "#table7", "#table7-projected"):
             for plot in found.locator(f"{place} .plot").all():
                 plot.scroll_into_view_if_needed()
                 plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)
                 assert plot.evaluate("e => e.scrollWidth <= e.clientWidth"), place
+
+
+def test_a_chart_is_drawn_anew_where_the_screen_is_turned(browser: Any, rendered: Path) -> None:
+    with opened(browser, rendered, viewport={"width": 844, "height": 800}) as found:
+        plot = found.locator("#table1 .plot")
+        plot.scroll_into_view_if_needed()
+        plot.locator("svg").wait_for(timeout=PATIENCE_S * 1000)
+        description = plot.locator("[role=img]").get_attribute("aria-label")
+        drawn_px = plot.locator("svg").evaluate("e => e.width.baseVal.value")
+        fits = "([e, least]) => e.scrollWidth <= e.clientWidth && e.querySelector('svg').width.baseVal.value > least"
+        assert drawn_px > 390
+        for width, least in ((390, 0), (844, drawn_px - 1)):
+            found.set_viewport_size({"width": width, "height": 800})
+            found.wait_for_function(fits, arg=[plot.element_handle(), least], timeout=PATIENCE_S * 1000)
+        assert plot.locator("[role=img]").get_attribute("aria-label") == description
 
 
 def test_a_print_is_light_and_has_every_chart(browser: Any, rendered: Path) -> None:
