@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb, log
 from pathlib import Path
 
@@ -293,6 +293,46 @@ def test_arms_that_were_measured_in_other_ways_decide_nothing(
     assert ("processors" in cell.reason) == ("processors" in said)
 
 
+def write_curves(results: Path, curves: Mapping[str, Sequence[Sequence[float]]]) -> list[str]:
+    """convergence.json of made-up runs: of each configuration the curve of every seed."""
+    runs = [
+        (f"{SMOKE}/{config}/seed{seed}", values)
+        for config, found in curves.items()
+        for seed, values in enumerate(found)
+    ]
+    for run, values in runs:
+        write_run(results, convergence_of(f"desk/{run}", {"digit-frechet": values}))
+    return [run for run, _ in runs]
+
+
+def diverge(results: Path, config: str, seed: int) -> None:
+    record = store.Store(results).convergence(RunId("desk", SMOKE, config, seed))
+    training = replace(record.training, outcome="Fail", fail_step=250, fail_reason="loss is nan")
+    write_run(results, replace(record, outcome="Fail", training=training))
+
+
+def test_a_converging_run_that_diverged_counts_as_the_worst_and_shortens_no_other(tmp_path: Path) -> None:
+    """Its last snapshot, from before it diverged, would say that it is the better one."""
+    curves = {
+        "projected-fastgan": [[9.0, 2.0, 1.0], [9.0, 2.2, 1.1], [9.0, 1.9, 0.9]],
+        "projected-A": [[8.0], [8.1, 4.0, 2.0], [8.2, 4.2, 2.2]],
+    }
+    runs = write_curves(tmp_path, curves)
+    diverge(tmp_path, "projected-A", 0)
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("digit-frechet",), converging=True))
+    cell = next(c for c in content.cells if c.quantity == "fastgan-generator-faster")
+    assert cell.reproduced == pytest.approx((log(9 / 1) + log(2 / 1.1) + log(2.2 / 0.9)) / 3)
+
+
+def test_nothing_is_sooner_than_a_baseline_that_diverged(tmp_path: Path) -> None:
+    best_at_last = [[9.0, 8.0, 5.0]] * 3
+    runs = write_curves(tmp_path, {"A": best_at_last, "projected-fastgan": [[4.0, 3.0, 2.0]] * 3})
+    diverge(tmp_path, "A", 1)
+    content = content_of(tmp_path, study_of("desk", *runs, metrics=("digit-frechet",), converging=True))
+    cell = next(c for c in content.cells if c.quantity == "projected-faster-images")
+    assert cell.verdict == UNDECIDED and "A diverged with seed 1, so it has no best" in cell.reason
+
+
 @pytest.mark.parametrize(
     ("r1", "r1r2", "expected"),
     [
@@ -327,13 +367,11 @@ def test_failures_are_counted_and_judged_by_wilson(
 def test_a_run_that_did_not_reach_the_target_supports_nothing(
     tmp_path: Path, best_at: Sequence[int], reached_at: Sequence[int | None], expected: str
 ) -> None:
-    runs = []
-    for seed, (best, reached) in enumerate(zip(best_at, reached_at, strict=True)):
-        baseline = [5.0 if i == best else 9.0 for i in range(1, 7)]
-        curve = [4.0 if reached and i >= reached else 8.0 for i in range(1, 7)]
-        for config, values in {"A": baseline, "projected-fastgan": curve}.items():
-            runs.append(f"{SMOKE}/{config}/seed{seed}")
-            write_run(tmp_path, convergence_of(f"desk/{runs[-1]}", {"digit-frechet": values}))
+    curves = {
+        "A": [[5.0 if i == best else 9.0 for i in range(1, 7)] for best in best_at],
+        "projected-fastgan": [[4.0 if at and i >= at else 8.0 for i in range(1, 7)] for at in reached_at],
+    }
+    runs = write_curves(tmp_path, curves)
     study = study_of("desk", *runs, metrics=("digit-frechet",), converging=True)
     assert word_of(content_of(tmp_path, study), "projected-faster-images") == expected
     run = RunId("desk", SMOKE, "A", 0)

@@ -140,9 +140,11 @@ class Better(Test):
         seeds = sorted(set.intersection(*(set(found) for found in runs.values())))
         used = {name: {seed: found[seed] for seed in seeds} for name, found in runs.items()}
         everything = [run for found in used.values() for run in found.values()]
-        if len(seeds) < 2 or not all(metric in run.metrics for run in everything if run.outcome != "Fail"):
+        measured = [run for run in everything if run.outcome != "Fail" or isinstance(run, Convergence)]
+        if len(seeds) < 2 or not all(metric in run.metrics for run in measured):
             return None
-        kimg = min((run.points[-1].kimg for run in everything if isinstance(run, Convergence)), default=0.0)
+        lasts = [run.points[-1].kimg for run in everything if isinstance(run, Convergence) and run.outcome != "Fail"]
+        kimg = min(lasts, default=0.0)
         higher = find_metric(metric).better == "higher"
 
         def side(names: Sequence[str], seed: int) -> float:
@@ -163,9 +165,16 @@ class Better(Test):
 
 
 def value_of(run: Run, metric: str, kimg: float, others: Sequence[Run]) -> float:
-    """A metric of a run; of a converging one at the snapshot at `kimg`. A run that diverged counts as untrained."""
-    if isinstance(run, Convergence):
+    """A metric of a run; of a converging one at the snapshot at `kimg`.
+
+    A run that diverged counts as untrained; a converging one, whose record does not say what an untrained G scores, as
+    the worst snapshot of the runs of its seed.
+    """
+    if isinstance(run, Convergence) and run.outcome != "Fail":
         return [point for point in run.points if point.kimg <= kimg + 1e-9][-1].values[metric]
+    if isinstance(run, Convergence):
+        snapshots = [point.values[metric] for o in others if isinstance(o, Convergence) for point in o.points]
+        return min(snapshots) if find_metric(metric).better == "higher" else max(snapshots)
     if run.outcome != "Fail":
         return run.metrics[metric].value
     known = [o.metrics[metric].untrained for o in others if isinstance(o, Evaluation) and metric in o.metrics]
@@ -304,7 +313,9 @@ class Sooner(Test):
         if len(seeds) < 2 or metric is None:
             return None
         files = files_of([runs[name][seed] for name in runs for seed in seeds])
-        if reason := not_alike(metric, runs, seeds):
+        diverged = [str(seed) for seed in seeds if runs[self.baseline][seed].outcome == "Fail"]
+        no_best = f"{self.baseline} diverged with seed {', '.join(diverged)}, so it has no best" if diverged else ""
+        if reason := not_alike(metric, runs, seeds) or no_best:
             decision = Decision(word=UNDECIDED, n=len(seeds), reason=reason)
             return Found(decision=decision, unit=LOG, metric=metric, seeds=tuple(seeds), files=files)
         found = [compare(runs[self.sooner][seed], runs[self.baseline][seed], metric) for seed in seeds]
