@@ -203,19 +203,17 @@ def test_a_print_has_few_pages_and_one_size_of_letters_in_a_table(browser: Any, 
 
 
 @pytest.mark.parametrize("phone", [False, True])
-def test_axe_finds_nothing_light_and_dark(browser: Any, rendered: Path, phone: bool) -> None:
-    """With every fold open, every chart drawn, a table sorted, and the panel of a number open."""
+def test_axe_finds_nothing(browser: Any, rendered: Path, phone: bool) -> None:
+    """With every fold open, every chart drawn, a table sorted, and the panel of a number open.
+
+    Contrast is measured by `test_text_has_contrast`, light and dark; axe takes ten times as long for that as for the rest.
+    """
     with opened(browser, rendered, **({"viewport": PHONE} if phone else {})) as found:
         found.evaluate(OPEN_ALL)
         assert drawn(found) > 5
         found.locator("#table1 .sort").first.click()
         found.locator("#table1 td.reproduced button").first.click()
         expect(found.locator("[popover]:popover-open")).to_be_visible()
-        papers = set()
-        for scheme in ("light", "dark"):
-            found.emulate_media(color_scheme=scheme)
-            papers.add(found.evaluate("getComputedStyle(document.body).backgroundColor"))
-            results = Axe().run(found)
-            assert results.violations_count == 0, f"{scheme}: {results.generate_report()}"
-            assert len(results.response["passes"]) > 20
-        assert len(papers) == 2
+        results = Axe().run(found, options={"rules": {"color-contrast": {"enabled": False}}})
+        assert results.violations_count == 0, results.generate_report()
+        assert len(results.response["passes"]) > 20
