@@ -136,13 +136,44 @@ def test_equal_differences_have_no_spread_and_decide_nothing() -> None:
     assert decide_effect([0.05, 0.05, 0.05], margin=0.1).word == UNDECIDED
 
 
-def test_the_seeds_that_would_decide_do_so_four_times_in_five() -> None:
-    needed = seeds_needed(0.5, 1.0)
-    assert needed is not None and 30 < needed < 40
+@pytest.mark.parametrize(("level", "least", "most"), [(0.05, 30, 40), (0.01, 45, 55)])
+def test_the_seeds_that_would_decide_do_so_four_times_in_five(level: float, least: int, most: int) -> None:
+    needed = seeds_needed(0.5, 1.0, level)
+    assert needed is not None and least < needed < most
     random = np.random.default_rng(0)
-    _, low, _, _ = paired(0.5 + random.standard_normal((STUDIES, needed)))
-    assert np.mean(low > 0) == pytest.approx(0.8, abs=0.03)
+    _, _, _, p = paired(0.5 + random.standard_normal((STUDIES, needed)))
+    assert np.mean(p < level) == pytest.approx(0.8, abs=0.03)
     assert seeds_needed(1e-4, 1.0) is None
+
+
+def test_what_the_correction_leaves_open_needs_the_seeds_that_pass_it() -> None:
+    alone = decide_effect([1.0, 1.4, 0.8])
+    assert (alone.word, 0.01 < alone.p < 0.05) == (SUPPORTED, True)
+    first, *_ = corrected([alone, decide_effect([0.3, -0.2, 0.1]), decide_effect([0.2, -0.3, 0.1])])
+    assert (first.word, first.reason) == (UNDECIDED, f"p = {3 * alone.p:.2g} by Holm's correction")
+    assert alone.needed is not None and first.needed is not None and first.needed > max(alone.needed, alone.n)
+    assert first.needed == seeds_needed(1.0667, 0.3055, 0.05 / 3)
+
+
+def test_a_claim_of_no_difference_is_corrected_by_the_bound_that_it_excludes() -> None:
+    """An open one spares the others of its family nothing; one that is near its bound has a large p-value."""
+    worse = decide_effect([-0.5, -0.9, -0.7], margin=0.1, or_better=True)
+    assert worse.word == CONTRADICTED
+    assert worse.p == pytest.approx(decide_effect([-0.4, -0.8, -0.6]).p) and worse.p > 0.025
+    open_ = decide_effect([0.3, -0.4, 0.1], margin=0.1, or_better=True)
+    assert (open_.word, open_.p) == (UNDECIDED, 1.0)
+    assert corrected([worse])[0].word == CONTRADICTED
+    assert [decision.word for decision in corrected([worse, open_])] == [UNDECIDED, UNDECIDED]
+    near = decide_effect([-0.05, -0.06, -0.055], margin=0.1)
+    assert (near.word, near.p) == (SUPPORTED, pytest.approx(decide_effect([0.05, 0.04, 0.045]).p))
+
+
+@pytest.mark.parametrize("or_better", [False, True])
+def test_a_difference_as_large_as_the_margin_is_seldom_decided(or_better: bool) -> None:
+    random = np.random.default_rng(1)
+    studies = -0.1 + 0.05 * random.standard_normal((1_000, 5))
+    words = [decide_effect(study.tolist(), margin=0.1, or_better=or_better).word for study in studies]
+    assert np.mean([word != UNDECIDED for word in words]) <= 0.05 + 3 * (0.05 * 0.95 / 1_000) ** 0.5
 
 
 def test_a_margin_is_met_contradicted_or_open() -> None:

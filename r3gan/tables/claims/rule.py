@@ -33,6 +33,7 @@ class Decision:
     n: int
     effect: float | None = None
     interval: Interval | None = None
+    bound: float = 0.0  # that the effect lies beyond or within, where it is decided
     differences: tuple[float, ...] = ()
     p: float = 1.0  # two-sided, before Holm's correction
     needed: int | None = None
@@ -77,38 +78,60 @@ def decide_effect(
     With a margin the claim is that there is no effect beyond it: supported where the whole interval lies within it, or
     with `or_better` where it lies above its lower end.
     """
-    import numpy as np
-
     n = len(differences)
     if n < LEAST_SEEDS or not all(map(isfinite, differences)):
         return Decision(word=UNDECIDED, n=n, needed=LEAST_SEEDS, reason=f"n = {n}, at least {LEAST_SEEDS} are needed")
-    mean, low, high, p = (float(values[0]) for values in paired(np.array([differences])))
-    largest = max(map(abs, differences))
-    spread = float(np.std(differences, ddof=1)) if np.ptp(differences) > ROUNDING * largest else 0.0
+    mean, low, high, p = compared_with(differences, 0.0)
     found = Decision(
         word=verdict_of(mean, p), n=n, effect=mean, interval=(low, high), p=p,
-        differences=tuple(differences), needed=seeds_needed(mean, spread),
+        differences=tuple(differences), needed=seeds_needed(mean, spread_of(differences)),
     )  # fmt: skip
     if margin is not None:
-        within, beyond = -margin < low and (or_better or high < margin), high < -margin
-        room = margin + mean if or_better else margin - abs(mean)
-        word = SUPPORTED if within and spread > 0 else CONTRADICTED if beyond and spread > 0 else UNDECIDED
-        return replace(found, word=word, needed=seeds_needed(room, spread), p=p if beyond else 0.0)
+        return with_margin(found, margin, or_better)
     if censored and found.word == SUPPORTED:
         return replace(found, word=UNDECIDED, p=1.0, needed=None, reason=f"{censored} of {n} runs are censored")
     return found
 
 
+def compared_with(differences: Sequence[float], bound: float) -> tuple[float, ...]:
+    """How far the mean lies above a bound, the ends of its 95% t-interval, and the two-sided p-value, of one claim."""
+    import numpy as np
+
+    return tuple(float(values[0]) for values in paired(np.array([differences]) - bound))
+
+
+def with_margin(found: Decision, margin: float, or_better: bool) -> Decision:
+    """The decision on no effect beyond the margin; the p-value is that of the bound which the interval excludes."""
+    mean, low, high, _ = compared_with(found.differences, 0.0)
+    above, *_, lower = compared_with(found.differences, -margin)
+    below, *_, upper = compared_with(found.differences, margin)
+    spread = spread_of(found.differences)
+    bound, room = (-margin, above) if or_better or mean < 0 else (margin, below)
+    found = replace(found, bound=bound, needed=seeds_needed(room, spread), word=UNDECIDED, p=1.0)
+    if spread > 0 and high < -margin:
+        return replace(found, word=CONTRADICTED, p=lower)
+    if spread > 0 and -margin < low and (or_better or high < margin):
+        return replace(found, word=SUPPORTED, p=lower if or_better else max(lower, upper))
+    return found
+
+
 def corrected(found: Sequence[Decision]) -> list[Decision]:
-    """The decisions of one family after Holm's correction over those that have an interval."""
-    tested = [i for i, decision in enumerate(found) if decision.interval is not None]
-    adjusted = dict(zip(tested, holm([found[i].p for i in tested]), strict=True))
-    return [
-        replace(decision, word=UNDECIDED, reason=decision.reason or f"p = {adjusted[i]:.2g} by Holm's correction")
-        if decision.word != UNDECIDED and adjusted.get(i, 0.0) >= LEVEL
-        else decision
-        for i, decision in enumerate(found)
-    ]
+    """The decisions of one family after Holm's correction over those that have an interval.
+
+    What it leaves open needs the seeds that would decide at the least level of the correction.
+    """
+    compared = [i for i, decision in enumerate(found) if decision.interval is not None]
+    after = list(found)
+    for i, p in zip(compared, holm([found[i].p for i in compared]), strict=True):
+        decision = found[i]
+        if decision.word != UNDECIDED and p >= LEVEL:
+            decision = replace(decision, word=UNDECIDED, reason=decision.reason or f"p = {p:.2g} by Holm's correction")
+        if decision.word == UNDECIDED and decision.needed is not None and decision.effect is not None:
+            room = decision.effect - decision.bound
+            needed = seeds_needed(room, spread_of(decision.differences), LEVEL / len(compared))
+            decision = replace(decision, needed=needed)
+        after[i] = decision
+    return after
 
 
 def decide_rates(fail: Mapping[str, Sequence[bool]], sound: Mapping[str, Sequence[bool]]) -> Decision:
@@ -165,19 +188,29 @@ def bootstrap(differences: Sequence[float]) -> Interval | None:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def seeds_needed(effect: float, spread: float) -> int | None:
+def spread_of(differences: Sequence[float]) -> float:
+    """The standard deviation; 0 where differences are no further apart than rounding."""
+    import numpy as np
+
+    if not differences:
+        return 0.0
+    apart = np.ptp(differences) > ROUNDING * max(map(abs, differences))
+    return float(np.std(differences, ddof=1)) if apart else 0.0
+
+
+def seeds_needed(effect: float, spread: float, level: float = LEVEL) -> int | None:
     """The least number of seeds with which an effect of this size and spread is found at 80% power; None above 1000."""
     if spread <= 0 or effect == 0:
         return None
     smallest = abs(effect) / spread  # that is found with n seeds, in units of the spread
-    return next((n for n, found in enumerate(found_with(), LEAST_SEEDS) if found <= smallest), None)
+    return next((n for n, found in enumerate(found_with(level), LEAST_SEEDS) if found <= smallest), None)
 
 
 @cache
-def found_with() -> tuple[float, ...]:
+def found_with(level: float) -> tuple[float, ...]:
     """The effect over its spread that LEAST_SEEDS, LEAST_SEEDS + 1, ... seeds find at 80% power."""
     import numpy as np
     from scipy.stats import t
 
     n = np.arange(LEAST_SEEDS, MOST_SEEDS + 1)
-    return tuple(((t.ppf(1 - LEVEL / 2, n - 1) + t.ppf(POWER, n - 1)) / np.sqrt(n)).tolist())
+    return tuple(((t.ppf(1 - level / 2, n - 1) + t.ppf(POWER, n - 1)) / np.sqrt(n)).tolist())

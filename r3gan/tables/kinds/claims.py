@@ -17,7 +17,7 @@ from r3gan.tables.cell import Cell
 from r3gan.tables.charts import Chart
 from r3gan.tables.claims.evidence import RATE, Found, ScaleRecords
 from r3gan.tables.claims.registry import CLAIMS, Claim
-from r3gan.tables.claims.rule import bootstrap, corrected
+from r3gan.tables.claims.rule import MOST_SEEDS, bootstrap, corrected, spread_of
 from r3gan.tables.forest import forest
 from r3gan.tables.kind import Content, Context, Kind
 from r3gan.tables.panel import PUBLISHED, REPRODUCED, VERDICT, Panel, Slot, by_section, panel
@@ -156,10 +156,13 @@ def cell_of(table: str, name: str, claim: Claim, found: Found, scale: str) -> Ce
 def decides_in_words(found: Found) -> str:
     """How many seeds would decide, and what the missing ones cost."""
     decision = found.decision
-    if decision.needed is None or decision.needed <= decision.n:
+    if decision.needed is None:
+        too_many = not decision.reason and spread_of(decision.differences) > 0
+        return f"more than {MOST_SEEDS:,} seeds would be needed" if too_many else ""
+    if decision.needed <= decision.n:
         return ""
     hours = (decision.needed - decision.n) * found.seconds / 3600
-    cost = f", {hours:.2g} more hours of training at this speed" if hours else ""
+    cost = f", {float(f'{hours:.2g}'):g} more hours of training at this speed" if hours else ""
     return f"{decision.needed} seeds would decide{cost}"
 
 
