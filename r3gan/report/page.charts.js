@@ -24,7 +24,7 @@ function fitted(spec, room) {
   const narrow = spec.params?.find((param) => param.name === "narrow");
   if (narrow) {
     narrow.value = room < NARROW_PX;
-    for (const panel of panels(spec)) panel.height.step = narrow.value ? 30 : 24;
+    for (const panel of panels(spec)) panel.height.step = narrow.value ? 30 : 20;
   }
   const wanted = panels(spec)[0].width;
   for (const part of [spec, ...parts(spec)]) {

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     import altair
 
 ROW_PX, WIDTH_PX = 30, 300  # for a phone; the page takes lower rows where names have room on one line
-WORDS = [SUPPORTED, CONTRADICTED, UNDECIDED]  # each keeps its colour and shape, whichever of them a chart shows
+ORDER = [SUPPORTED, CONTRADICTED, UNDECIDED]
+WORDS = [
+    CONTRADICTED,
+    UNDECIDED,
+    SUPPORTED,
+]  # each has its colour on the page: blue, orange, green, whichever are shown
 ENDS = ("effect", "low", "high")
 # On both sides of the line at no effect.
 SIDES: Mapping[str, tuple[Literal["left", "right"], int]] = {
@@ -25,14 +30,15 @@ SIDES: Mapping[str, tuple[Literal["left", "right"], int]] = {
 def forest(rows: Rows, **about: Unpack[About]) -> Chart:
     """Effects with intervals and a line at `none`: keys row, effect, low, high, none, unit, verdict.
 
-    Where no effect is 1 the effects are ratios, and their axis is logarithmic.
+    What is decided comes first. Where no effect is 1 the effects are ratios, and their axis is logarithmic.
     """
     import altair as alt
 
-    shown = [row for row in rows if all(Axis(field=end, title="").of(row) is not None for end in ENDS)]
+    known = [row for row in rows if all(Axis(field=end, title="").of(row) is not None for end in ENDS)]
+    shown = sorted(known, key=lambda row: ORDER.index(str(row["verdict"])))
     if not shown:
         return empty(about)
-    units, words = distinct(shown, "unit"), [word for word in WORDS if word in distinct(shown, "verdict")]
+    units, words = distinct(shown, "unit"), [word for word in ORDER if word in distinct(shown, "verdict")]
     panels = [panel([row for row in shown if row["unit"] == unit], unit, words) for unit in units]
     said = "; ".join(
         f"{r['row']}: {r['effect']:.4g} [{r['low']:.3g}, {r['high']:.3g}] {r['unit']}, {r['verdict']}" for r in shown
@@ -51,7 +57,7 @@ def panel(rows: Rows, unit: str, words: list[str]) -> altair.LayerChart:
     place = alt.Y("name:N", title=None, sort=names, axis=names_axis(label_font_size=11))
     color, shape = looks("verdict", WORDS)
     # Without a stroke: that of the intervals would be a second, dashed outline of the symbols.
-    legend = alt.Legend(values=words, symbolStrokeWidth=0)
+    legend = alt.Legend(values=words, symbolStrokeWidth=0, orient="top", columnPadding=6)
     color, shape = color.legend(legend), shape.legend(legend)
     base = alt.Chart().encode(place, tooltip=[alt.Tooltip(f"{name}:N") for name in ("row", *ENDS, "verdict")])
     fixed = alt.Chart(alt.Data(values=[{}])).encode(x=alt.datum(none))

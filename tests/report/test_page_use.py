@@ -27,13 +27,17 @@ def column(table: Any, index: int) -> list[str]:
 
 
 def test_the_first_screen_has_the_claims_their_effects_and_samples_next_to_real_images(here: Any) -> None:
+    """The chart goes on below it, at its own size, with what is decided first."""
     screen = here.viewport_size
     here.locator(".evidence .plot svg").wait_for()
-    parts = [".status", ".decided li >> nth=0", ".evidence .plot svg", ".lead img >> nth=0", ".lead img >> nth=1"]
-    for part in parts:
+    for part in (".status", ".decided li >> nth=0", ".lead img >> nth=0", ".lead img >> nth=1"):
         box = here.locator(part).bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= screen["height"], part
         assert box["x"] + box["width"] <= screen["width"], part
+    chart = here.locator(".evidence .plot svg")
+    top = chart.bounding_box()["y"]
+    assert 0 <= top <= screen["height"] - 300
+    assert chart.evaluate("e => e.getBoundingClientRect().width === e.width.baseVal.value")
     reals, samples = (each.get_attribute("alt") for each in here.locator(".lead img").all())
     assert reals.startswith("Real images of ") and samples.startswith("Samples of ")
     assert "n = 1" in here.locator(".lead figcaption").inner_text()

@@ -144,6 +144,20 @@ def test_a_series_has_one_entry_in_the_legend(name: str, tmp_path: Path) -> None
     assert [text for text in texts if text in series] == series
 
 
+def test_decided_effects_come_first_and_a_verdict_keeps_its_colour() -> None:
+    colours = {}
+    for rows in (EFFECTS[::-1], EFFECTS[2:]):
+        spec = forest(rows, **ABOUT).spec
+        for part in spec["concat"]:
+            encoding = part["layer"][-1]["encoding"]
+            colours |= {
+                word: encoding["color"]["scale"]["domain"].index(word) for word in encoding["color"]["legend"]["values"]
+            }
+    names = [row["row"] for part in forest(EFFECTS[::-1], **ABOUT).spec["concat"] for row in part["data"]["values"]]
+    assert names == [row["row"] for row in EFFECTS]
+    assert colours == {"supported": 2, "contradicted": 0, "undecided": 1}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_without_a_run_a_chart_says_so(name: str, tmp_path: Path) -> None:
     build, rows, _, _ = EXAMPLES[name]
