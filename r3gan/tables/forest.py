@@ -14,11 +14,8 @@ if TYPE_CHECKING:
 
 ROW_PX, WIDTH_PX = 30, 300  # for a phone; the page takes lower rows where names have room on one line
 ORDER = [SUPPORTED, CONTRADICTED, UNDECIDED]
-WORDS = [
-    CONTRADICTED,
-    UNDECIDED,
-    SUPPORTED,
-]  # each has its colour on the page: blue, orange, green, whichever are shown
+# In the order of the palette, so that each has its colour on the page, whichever of them a chart shows.
+WORDS = [CONTRADICTED, UNDECIDED, SUPPORTED]  # blue, orange, green
 ENDS = ("effect", "low", "high")
 # On both sides of the line at no effect.
 SIDES: Mapping[str, tuple[Literal["left", "right"], int]] = {

@@ -319,9 +319,10 @@ def test_the_page_does_not_scroll_sideways(browser: Any, rendered: Path, width: 
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
+@pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(browser: Any, tmp_path: Path, rendered: Path, scheme: str) -> None:
-    with opened(browser, rendered, color_scheme=scheme) as found:
+def test_text_has_contrast(browser: Any, rendered: Path, scheme: str, width: int) -> None:
+    with opened(browser, rendered, color_scheme=scheme, viewport={"width": width, "height": 900}) as found:
         red, *_ = map(int, re.findall(r"\d+", found.evaluate("getComputedStyle(document.body).backgroundColor")))
         assert red > 200 if scheme == "light" else red < 60
         found.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
